@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { KeyAlgorithm, TokenDescription } from './root-of-trust/port.ts';
+
+/** Who a certificate is for: written to the audit record and the log, never trusted for the content. */
+export interface Requester {
+  readonly module: string;
+  readonly identity: string;
+  readonly pod: string;
+  readonly podUid: string;
+  readonly container: string;
+  readonly pid?: number;
+  readonly imageDigest: string;
+}
+
+export interface CertificateRequest {
+  /** `spiffe://<trust domain>/<path>`; must lie in the notary's trust domain. */
+  readonly spiffeId: string;
+  /** SubjectPublicKeyInfo, DER, P-256. */
+  readonly publicKey: Buffer;
+  readonly dnsNames: readonly string[];
+  readonly ipAddresses: readonly string[];
+  /** Wanted lifetime in seconds; refused, not shortened, where it exceeds the profile's limit. */
+  readonly lifetimeSeconds: number;
+  readonly requester: Requester;
+}
+
+export interface IssuedCertificate {
+  /** DER, leaf first, then intermediates; never the self-signed root. */
+  readonly chain: readonly Buffer[];
+  /** Hex, lower case, without leading zero octets stripped away: 32 digits. */
+  readonly serial: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly notBefore: number;
+  readonly notAfter: number;
+}
+
+/** State of the notary's root of trust and issuer, for EdgeDevice.status and readiness. */
+export interface NotaryStatus {
+  readonly protocol: 1;
+  readonly version: string;
+  readonly ready: boolean;
+  /** CamelCase reason (an ErrorCode) and message where it is not ready. */
+  readonly reason?: string;
+  readonly message?: string;
+  readonly token?: TokenDescription;
+  readonly issuer?: {
+    readonly algorithm: KeyAlgorithm;
+    readonly keyUri: string;
+    readonly sensitive: boolean;
+    readonly extractable: boolean;
+    /** PEM of the issuing certificate and those above it. */
+    readonly chain: string;
+    /** PEM of the trust anchors that modules of this node must know (the current root, and former ones still in use). */
+    readonly anchors: string;
+    readonly notBefore: number;
+    readonly notAfter: number;
+  };
+}
+
+/** Tells the notary what EdgeDevice.spec asks for. Repeating it unchanged does nothing. */
+export interface NotaryConfiguration {
+  readonly trustDomain: string;
+  readonly node: string;
+  readonly rootOfTrust: {
+    readonly pkcs11: {
+      /** Absolute path inside the notary's container. */
+      readonly library: string;
+      readonly tokenLabel?: string;
+      readonly tokenSerial?: string;
+      readonly slot?: number;
+      /** Absolute path of a file that holds the PIN. */
+      readonly pinFile: string;
+    };
+  };
+  readonly issuer: {
+    readonly algorithm: KeyAlgorithm;
+    readonly lifetimeSeconds: number;
+    /** Longest lifetime of a leaf that may be asked for. */
+    readonly maxLeafSeconds: number;
+  };
+}
+
+/** The notary, as the agent sees it. Errors are KeysteadErrors with the notary's own code and message. */
+export interface Notary {
+  configure(configuration: NotaryConfiguration): Promise<NotaryStatus>;
+  status(): Promise<NotaryStatus>;
+  issue(request: CertificateRequest): Promise<IssuedCertificate>;
+  /** Prometheus text of the notary's own metrics. */
+  metrics(): Promise<string>;
+  close(): void;
+}
