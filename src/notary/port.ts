@@ -18,7 +18,6 @@ export interface CertificateRequest {
   /** SubjectPublicKeyInfo, DER, P-256. */
   readonly publicKey: Buffer;
   readonly dnsNames: readonly string[];
-  readonly ipAddresses: readonly string[];
   /** Wanted lifetime in seconds; refused, not shortened, where it exceeds the profile's limit. */
   readonly lifetimeSeconds: number;
   readonly requester: Requester;

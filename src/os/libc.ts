@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+import koffi from 'koffi';
+import { getSystemErrorName } from 'node:util';
+import { KeysteadError } from '../errors.ts';
+
+/** The C library of this process, bound once. Only `src/os` may import this. */
+const library = koffi.load(null);
+
+/**
+ * Binds a C function by its prototype. The returned function throws an `Internal` KeysteadError that names the
+ * call and errno (as `cause.code`, for example `ENOENT`) when the C function returns -1.
+ */
+export function libc(prototype: string): (...args: unknown[]) => number {
+  const call = library.func(prototype) as (...args: unknown[]) => number;
+  const name = /(\w+)\s*\(/.exec(prototype)?.[1] ?? prototype;
+  return (...args) => {
+    const result = call(...args);
+    if (result === -1) throw systemError(name, koffi.errno());
+    return result;
+  };
+}
+
+function systemError(call: string, errno: number): KeysteadError {
+  const code = getSystemErrorName(-errno);
+  return new KeysteadError('Internal', `${call} failed with ${code}`, { cause: Object.assign(new Error(code), { code }) });
+}
+
+/** errno name of an error thrown by a bound function or by node:fs; undefined for others. */
+export function errnoOf(thrown: unknown): string | undefined {
+  const error = thrown instanceof KeysteadError ? thrown.cause : thrown;
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
+}
