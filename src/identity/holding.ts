@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { ContainerEvidence, ProcessEvidence } from '../attest/port.ts';
+
+/** Why a pod has no identity: a rule's reason or an error code, with what to do about it. */
+export interface Refusal {
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** What was issued to a pod for one ModuleIdentity. Times in milliseconds since the Unix epoch. */
+export interface Issued {
+  readonly serial: string;
+  readonly notBefore: number;
+  readonly notAfter: number;
+  readonly renewalTime: number;
+  /** Counts the certificates issued to this pod for this identity, from 1. */
+  readonly revision: number;
+}
+
+/** The last verdict on a pod's module process, and what the pod holds because of it. Replaced, never changed. */
+export interface Holding {
+  readonly podUid: string;
+  readonly namespace: string;
+  readonly pod: string;
+  readonly verdict: 'Allowed' | 'Denied' | 'Ended';
+  readonly refusal?: Refusal;
+  /** Milliseconds since the epoch at which the verdict last changed. */
+  readonly since: number;
+  readonly container?: ContainerEvidence;
+  readonly process?: Pick<ProcessEvidence, 'pid' | 'startTime' | 'executable'>;
+  /** Names of the ModuleIdentities (in the pod's namespace) that this pod asks for. */
+  readonly identities: readonly string[];
+  readonly issued: ReadonlyMap<string, Issued>;
+  /** Why an identity could not be issued though the process was allowed, by the identity's name. */
+  readonly refused: ReadonlyMap<string, Refusal>;
+}
+
+/** Whether a new verdict says something else than the one before, so that its time and Event are new. */
+export function verdictChanged(before: Holding | undefined, now: Omit<Holding, 'since'>): boolean {
+  return (
+    before?.verdict !== now.verdict ||
+    before.refusal?.reason !== now.refusal?.reason ||
+    before.container?.id !== now.container?.id
+  );
+}
+
+/** An entry of ModuleIdentity.status.holders, as the agent of `node` writes it. */
+export function holderEntry(holding: Holding, identity: string, node: string): Record<string, unknown> {
+  const { container, process } = holding;
+  const issued = holding.issued.get(identity);
+  const refusal = holding.refusal ?? holding.refused.get(identity);
+  const verdict = holding.verdict === 'Allowed' && refusal ? 'Denied' : holding.verdict;
+  return {
+    podUid: holding.podUid,
+    pod: holding.pod,
+    node,
+    verdict,
+    since: timestamp(holding.since),
+    ...(refusal && { reason: refusal.reason, message: refusal.message.slice(0, MESSAGE_LIMIT) }),
+    ...(container && { container: container.name, containerId: container.id, imageDigest: imageDigest(container) }),
+    ...(process && { pid: process.pid, executable: process.executable }),
+    ...(issued && {
+      serial: issued.serial,
+      notBefore: timestamp(issued.notBefore),
+      notAfter: timestamp(issued.notAfter),
+      renewalTime: timestamp(issued.renewalTime),
+      revision: issued.revision,
+    }),
+  };
+}
+
+/** Kubernetes limits condition messages to 32 KiB; a status entry should stay readable. */
+const MESSAGE_LIMIT = 1024;
+
+/** The digest by which users know an image: that of the index, else of the manifest, else of the configuration. */
+export function imageDigest({ image }: ContainerEvidence): string {
+  return image.index ?? image.manifest ?? image.config;
+}
+
+/** RFC 3339 in whole seconds, as metav1.Time. */
+export function timestamp(milliseconds: number): string {
+  return new Date(milliseconds).toISOString().replace(/\.\d{3}Z$/, 'Z');
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+import { callApi } from './api-client.ts';
+import { KUBELET_API_USER } from './pki.ts';
+import { NODE_NAME, type LabSettings } from './settings.ts';
+
+interface NodeObject {
+  readonly spec?: { readonly taints?: readonly { readonly key: string }[] };
+  readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
+}
+
+const RBAC = '/apis/rbac.authorization.k8s.io/v1';
+
+/** Whether the API server says that it is ready. */
+export async function apiServerReady(settings: LabSettings): Promise<boolean> {
+  return answers(settings, '/readyz');
+}
+
+/** Whether a pod could be made in the default namespace and would be scheduled: node Ready and without taint, ServiceAccount there. */
+export async function nodeReady(settings: LabSettings): Promise<boolean> {
+  const { status, body } = await callApi(settings, `/api/v1/nodes/${NODE_NAME}`).catch(() => ({ status: 0, body: '' }));
+  if (status !== 200) return false;
+  const node = JSON.parse(body) as NodeObject;
+  const ready = node.status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True') ?? false;
+  if (!ready || (node.spec?.taints?.length ?? 0) > 0) return false;
+  return answers(settings, '/api/v1/namespaces/default/serviceaccounts/default');
+}
+
+/** Lets the API server use the kubelet's own API (logs, exec) and the cluster's DNS read Services. Idempotent. */
+export async function grantRights(settings: LabSettings): Promise<void> {
+  const rules = [
+    { apiGroups: [''], resources: ['namespaces', 'pods', 'services'], verbs: ['list', 'watch'] },
+    { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['list', 'watch'] },
+  ];
+  await create(settings, 'clusterroles', { kind: 'ClusterRole', metadata: { name: 'keystead-lab:coredns' }, rules });
+  await bind(settings, 'keystead-lab:coredns', 'keystead-lab:coredns');
+  await bind(settings, KUBELET_API_USER, 'system:kubelet-api-admin');
+}
+
+function bind(settings: LabSettings, user: string, role: string): Promise<void> {
+  return create(settings, 'clusterrolebindings', {
+    kind: 'ClusterRoleBinding',
+    metadata: { name: user },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: role },
+    subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: user }],
+  });
+}
+
+async function create(settings: LabSettings, resource: string, object: object): Promise<void> {
+  const body = { apiVersion: 'rbac.authorization.k8s.io/v1', ...object };
+  const answer = await callApi(settings, `${RBAC}/${resource}`, body);
+  if (![201, 409].includes(answer.status)) throw new Error(`the API server refused ${resource}: ${answer.body}`);
+}
+
+async function answers(settings: LabSettings, path: string): Promise<boolean> {
+  return callApi(settings, path).then(
+    ({ status }) => status === 200,
+    () => false,
+  );
+}
