@@ -8,9 +8,12 @@ export interface Credentials {
   readonly chain: string;
 }
 
-/** Who may read the private key in a volume. */
+/** Who may read the private key in a volume: this user alone, and the pod's fsGroup where it has one. */
 export interface Ownership {
-  /** Host uid and gid of the module's process. */
+  /**
+   * Uid and gid of the module's process as files in its volume show them: the host's, except for a pod with
+   * `hostUsers: false`, where the runtime maps the mount and they are those inside the pod.
+   */
   readonly uid: number;
   readonly gid: number;
 }
@@ -28,16 +31,24 @@ export interface PublishedVolume {
   readonly attributes: Readonly<Record<string, string>>;
 }
 
-/** The identity volumes of this node. Every write is atomic: a reader sees the old set of files or the new one. */
+/**
+ * The identity volumes of this node. Every write is atomic: a reader sees the old set of files or the new one.
+ * Writes throw `NotFound` for a volume that is not published here any more: a key never reaches a disk.
+ */
 export interface Volumes {
+  /** Volumes that are mounted now. */
   list(): readonly PublishedVolume[];
+  /** The pod's volume; the one published first where it has several. */
   of(podUid: string): PublishedVolume | undefined;
-  /** Writes `ca.crt` and `trust-bundle.pem`; credentials already there stay. */
+  /** Writes `ca.crt` and `trust-bundle.pem`; credentials already there stay. Does nothing where nothing differs. */
   writeBundle(volume: PublishedVolume, bundle: string): void;
-  /** Writes `tls.key tls.crt credential-bundle.pem` beside the bundle. */
+  /**
+   * Writes `tls.key tls.crt credential-bundle.pem` beside the bundle. Does nothing where nothing differs.
+   * Throws `Internal` when key and leaf do not belong together.
+   */
   writeCredentials(volume: PublishedVolume, credentials: Credentials, owner: Ownership): void;
-  /** What lies in the volume now; undefined where there are no credentials. */
+  /** What lies in the volume now; undefined where there is nothing, or where key and leaf do not belong together. */
   readCredentials(volume: PublishedVolume): Credentials | undefined;
-  /** Removes the credentials; the bundle stays. Returns whether there was anything. */
+  /** Removes the credentials, all three files by one rename; the bundle stays. Returns whether there was anything. */
   withdraw(volume: PublishedVolume): boolean;
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { ModuleIdentity } from '../api/v1alpha1/index.ts';
 import type { ContainerEvidence, ProcessEvidence } from '../attest/port.ts';
 
 /** Why a pod has no identity: a rule's reason or an error code, with what to do about it. */
@@ -80,4 +81,27 @@ export function imageDigest({ image }: ContainerEvidence): string {
 /** RFC 3339 in whole seconds, as metav1.Time. */
 export function timestamp(milliseconds: number): string {
   return new Date(milliseconds).toISOString().replace(/\.\d{3}Z$/, 'Z');
+}
+
+/** The Secret into which an identity is delivered; undefined where it is not delivered so. */
+export function secretName({ spec, metadata }: ModuleIdentity): string | undefined {
+  return spec.delivery?.includes('Secret') ? (spec.secretName ?? metadata.name) : undefined;
+}
+
+/**
+ * What the status says was issued to this very container before: the memory of an agent that was restarted.
+ * The status is written by agents only, and nothing secret follows from it.
+ */
+export function issuedBefore({ status }: ModuleIdentity, podUid: string, containerId: string): Issued | undefined {
+  const entry = status?.holders?.find((holder) => holder.podUid === podUid && holder.containerId === containerId);
+  if (entry?.verdict !== 'Allowed' || !entry.serial || !entry.notBefore || !entry.notAfter || !entry.renewalTime) {
+    return undefined;
+  }
+  return {
+    serial: entry.serial,
+    notBefore: Date.parse(entry.notBefore),
+    notAfter: Date.parse(entry.notAfter),
+    renewalTime: Date.parse(entry.renewalTime),
+    revision: entry.revision ?? 1,
+  };
 }

@@ -1,16 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** metav1.LabelSelector. */
-export interface LabelSelector {
-  readonly matchLabels?: Readonly<Record<string, string>> | undefined;
-  readonly matchExpressions?:
-    | readonly {
-        readonly key: string;
-        readonly operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist';
-        readonly values?: readonly string[] | undefined;
-      }[]
-    | undefined;
-}
+import type { LabelSelector } from '../api/label-selector.ts';
 
 /** Whether labels satisfy a selector, as the API server judges it; an empty selector matches everything. */
 export function selects(selector: LabelSelector, labels: Readonly<Record<string, string>>): boolean {

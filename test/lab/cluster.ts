@@ -15,14 +15,30 @@ export async function apiServerReady(settings: LabSettings): Promise<boolean> {
   return answers(settings, '/readyz');
 }
 
-/** Whether a pod could be made in the default namespace and would be scheduled: node Ready and without taint, ServiceAccount there. */
+/**
+ * Whether pods can be made in the default namespace and those that exist answer logs and exec: node Ready and without
+ * taint, ServiceAccount there, and the kubelet itself (the node object may tell of one that has died) knows its pods.
+ */
 export async function nodeReady(settings: LabSettings): Promise<boolean> {
   const { status, body } = await callApi(settings, `/api/v1/nodes/${NODE_NAME}`).catch(() => ({ status: 0, body: '' }));
   if (status !== 200) return false;
   const node = JSON.parse(body) as NodeObject;
   const ready = node.status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True') ?? false;
   if (!ready || (node.spec?.taints?.length ?? 0) > 0) return false;
-  return answers(settings, '/api/v1/namespaces/default/serviceaccounts/default');
+  return (await answers(settings, '/api/v1/namespaces/default/serviceaccounts/default')) && kubeletKnowsPods(settings);
+}
+
+async function kubeletKnowsPods(settings: LabSettings): Promise<boolean> {
+  const bound = await podUids(settings, `/api/v1/pods?fieldSelector=spec.nodeName=${NODE_NAME}`);
+  const known = await podUids(settings, `/api/v1/nodes/${NODE_NAME}/proxy/pods`);
+  return known !== undefined && bound !== undefined && [...bound].every((uid) => known.has(uid));
+}
+
+async function podUids(settings: LabSettings, path: string): Promise<Set<string> | undefined> {
+  const { status, body } = await callApi(settings, path).catch(() => ({ status: 0, body: '' }));
+  if (status !== 200) return undefined;
+  const { items } = JSON.parse(body) as { items: readonly { metadata: { uid: string } }[] | null };
+  return new Set((items ?? []).map(({ metadata }) => metadata.uid));
 }
 
 /** Lets the API server use the kubelet's own API (logs, exec) and the cluster's DNS read Services. Idempotent. */

@@ -68,19 +68,25 @@ export async function importImage(settings: LabSettings, choice: RuntimeChoice, 
   return run(ctr, ['--address', containerdSocket(settings), '--namespace', 'k8s.io', 'images', 'import', archive]);
 }
 
+/** Name of the pods' network; labs beside each other have different ones. */
+export function podNetworkName({ cgroup }: LabSettings): string {
+  return cgroup.slice(1);
+}
+
 function configFile({ dir }: LabSettings): string {
   return join(dir, 'containerd.toml');
 }
 
 /** Every pod has a routed link of its own: no bridge, so Services work without bridge netfilter. */
-function podNetwork({ runDir, cgroup, addresses }: LabSettings): object {
+function podNetwork(settings: LabSettings): object {
+  const { runDir, addresses } = settings;
   const ipam = {
     type: 'host-local',
     dataDir: join(runDir, 'ipam'),
     ranges: [[{ subnet: addresses.pods }]],
     routes: [{ dst: '0.0.0.0/0' }],
   };
-  return { cniVersion: '1.0.0', name: cgroup.slice(1), plugins: [{ type: 'ptp', ipMasq: false, ipam }] };
+  return { cniVersion: '1.0.0', name: podNetworkName(settings), plugins: [{ type: 'ptp', ipMasq: false, ipam }] };
 }
 
 const COMMENT = '# Written by the lab at each start.\n';
@@ -101,6 +107,7 @@ disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.internal.v1.
   [plugins."io.containerd.cri.v1.runtime".cni]
     bin_dirs = ["/usr/lib/cni"]
     conf_dir = "${dir}/cni"
+    use_internal_loopback = true
   [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
     [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]

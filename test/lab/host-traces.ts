@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { access, lstat, readdir, readFile, readlink, rm, rmdir, writeFile } from 'node:fs/promises';
+import { access, readdir, readFile, readlink, rm, rmdir, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
-import { containerdSocket } from './containerd.ts';
+import { podNetworkName } from './containerd.ts';
 import type { LabSettings } from './settings.ts';
 
 /** What the host was like before the lab. */
@@ -47,8 +48,8 @@ export async function recordHost(settings: LabSettings): Promise<void> {
 /** Puts the host back as it was. Leaves whatever another container runtime has in the same folders. */
 export async function restoreHost(settings: LabSettings): Promise<void> {
   await removeEntries('/var/log/containers', async (path) => (await readlink(path)).startsWith(`${settings.dir}/`));
-  await removeEntries('/var/lib/cni/results', (path) => Promise.resolve(path.includes(`/${settings.cgroup.slice(1)}-`)));
-  await removeEntries('/run/containerd/s', shimSocketOf(settings));
+  await removeNetworkResults(`${podNetworkName(settings)}-`);
+  await removeEntries('/run/containerd/s', isDeadSocket);
   const record = await readRecord(settings);
   if (!record) return;
   if (record.absent.includes('/var/lib/kubelet')) await rm('/var/lib/kubelet/device-plugins', { recursive: true, force: true });
@@ -58,11 +59,24 @@ export async function restoreHost(settings: LabSettings): Promise<void> {
   }
 }
 
-/** A shim's socket has a hashed name; once the lab's shims are gone, a socket that nobody listens on is left over. */
-function shimSocketOf(settings: LabSettings): (path: string) => Promise<boolean> {
-  const listening = readFile('/proc/net/unix', 'utf8').then((table) => new Set(table.split('\n').map((line) => line.split(' ').at(-1))));
-  void containerdSocket(settings);
-  return async (path) => (await lstat(path)).isSocket() && !(await listening).has(path);
+/** The CNI library keeps one file for each network of a pod, `<network>-<sandbox>-<interface>`: ours, and loopback for the same sandbox. */
+async function removeNetworkResults(prefix: string): Promise<void> {
+  const folder = '/var/lib/cni/results';
+  const names = await readdir(folder).catch((): string[] => []);
+  const sandboxes = names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length).split('-')[0] ?? name);
+  await removeEntries(folder, (path) => Promise.resolve(sandboxes.some((sandbox) => path.includes(sandbox))));
+}
+
+/** A shim's socket has a hashed name: one that refuses connections belongs to a shim that was killed, and is of use to nobody. */
+function isDeadSocket(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.on('connect', () => resolve(false));
+    socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'));
+    socket.on('close', () => resolve(false));
+    socket.setTimeout(1000, () => socket.destroy());
+    socket.on('connect', () => socket.destroy());
+  });
 }
 
 async function removeEntries(folder: string, ours: (path: string) => Promise<boolean>): Promise<void> {

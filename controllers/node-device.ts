@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+import { X509Certificate } from 'node:crypto';
+import { setCondition, type Condition } from '../src/api/conditions.ts';
+import { durationSeconds } from '../src/api/duration.ts';
+import type { EdgeDevice } from '../src/api/v1alpha1/index.ts';
+import { asKeysteadError, KeysteadError } from '../src/errors.ts';
+import { timestamp } from '../src/identity/holding.ts';
+import type { Notary, NotaryConfiguration, NotaryStatus } from '../src/notary/port.ts';
+import type { Clock } from '../src/os/clock.ts';
+
+export interface NodeDevicePorts {
+  readonly node: string;
+  readonly clock: Clock;
+  readonly notary: Pick<Notary, 'configure' | 'status'>;
+  device(): EdgeDevice | undefined;
+  /** API server's clock minus ours, milliseconds; undefined before the first answer. */
+  clockSkewMs(): number | undefined;
+  platform(): Record<string, string>;
+  /** Server-side apply of the status. */
+  apply(status: Record<string, unknown>): Promise<void>;
+  /** Told when what the notary can do has changed: another issuer, ready or not. */
+  changed(status: NotaryStatus | undefined): void;
+}
+
+/** How often the notary is asked while all is well; a lost connection is noticed by the first call that needs it. */
+const POLL_MS = 15_000;
+/** A wrong PIN must not be tried again and again, but a token that was plugged in should be found soon. */
+const NOT_READY_POLL_MS = 3_000;
+/** Certificates are valid from five minutes before their issue; a clock further off makes them useless elsewhere. */
+export const SKEW_LIMIT_MS = 4 * 60_000;
+
+/** Reconciles this node's EdgeDevice: tells the notary what the spec asks for, and writes what it says into status. */
+export class NodeDevice {
+  readonly #ports: NodeDevicePorts;
+  #status: NotaryStatus | undefined;
+  #written = '';
+  #announced = '';
+
+  constructor(ports: NodeDevicePorts) {
+    this.#ports = ports;
+  }
+
+  /** What the notary said last; undefined while it has not answered. */
+  get notary(): NotaryStatus | undefined {
+    return this.#status;
+  }
+
+  async reconcile(): Promise<{ requeueAfterMs: number }> {
+    const device = this.#ports.device();
+    const status = device ? await this.#configure(device) : undefined;
+    this.#status = status;
+    const announcement = JSON.stringify([status?.ready, status?.issuer?.chain, status?.issuer?.anchors]);
+    if (announcement !== this.#announced) {
+      this.#announced = announcement;
+      this.#ports.changed(status);
+    }
+    if (device) await this.#write(device, status);
+    return { requeueAfterMs: status?.ready ? POLL_MS : NOT_READY_POLL_MS };
+  }
+
+  async #configure(device: EdgeDevice): Promise<NotaryStatus> {
+    try {
+      return await this.#ports.notary.configure(notaryConfiguration(device, this.#ports.node));
+    } catch (error) {
+      const { code, message } = asKeysteadError(error);
+      // The issuer was there a moment ago: certificates and the bundle that it signed stay good.
+      const issuer = this.#status?.issuer;
+      return { protocol: 1, version: '', ready: false, reason: code, message, ...(issuer && { issuer }) };
+    }
+  }
+
+  async #write(device: EdgeDevice, notary: NotaryStatus | undefined): Promise<void> {
+    const status = deviceStatus(device, {
+      notary,
+      skewMs: this.#ports.clockSkewMs(),
+      platform: this.#ports.platform(),
+      now: this.#ports.clock.now(),
+    });
+    const text = JSON.stringify([device.metadata.uid, status]);
+    if (text === this.#written) return;
+    await this.#ports.apply(status);
+    this.#written = text;
+  }
+}
+
+/** What EdgeDevice.spec asks of the notary. */
+export function notaryConfiguration({ spec }: EdgeDevice, node: string): NotaryConfiguration {
+  const { pkcs11 } = spec.rootOfTrust;
+  if (!pkcs11) {
+    throw new KeysteadError('InvalidConfiguration', 'EdgeDevice.spec.rootOfTrust names no root of trust: set pkcs11.');
+  }
+  return {
+    trustDomain: spec.trustDomain,
+    node,
+    rootOfTrust: {
+      pkcs11: {
+        library: pkcs11.library,
+        pinFile: pkcs11.pinFile ?? '/etc/keystead/pin/pin',
+        ...(pkcs11.tokenLabel !== undefined && { tokenLabel: pkcs11.tokenLabel }),
+        ...(pkcs11.tokenSerial !== undefined && { tokenSerial: pkcs11.tokenSerial }),
+        ...(pkcs11.slot !== undefined && { slot: pkcs11.slot }),
+      },
+    },
+    issuer: {
+      algorithm: spec.issuer?.selfSigned?.keyAlgorithm ?? 'EC-P256',
+      lifetimeSeconds: durationSeconds(spec.issuer?.selfSigned?.lifetime ?? '8760h'),
+      maxLeafSeconds: durationSeconds(spec.issuer?.maxLeafLifetime ?? '24h'),
+    },
+  };
+}
+
+interface Observed {
+  readonly notary: NotaryStatus | undefined;
+  readonly skewMs: number | undefined;
+  readonly platform: Record<string, string>;
+  readonly now: number;
+}
+
+/** EdgeDevice.status as this node sees itself. Pure. */
+export function deviceStatus(device: EdgeDevice, observed: Observed): Record<string, unknown> {
+  const { notary, skewMs } = observed;
+  const generation = device.metadata.generation ?? 0;
+  const conditions = [rootOfTrustReady(notary), issuerReady(notary), clockSynchronized(skewMs)];
+  const failing = conditions.slice(0, 2).find(({ status }) => status !== 'True');
+  const ready = failing
+    ? { ...failing, type: 'Ready' }
+    : { type: 'Ready', status: 'True' as const, reason: 'Ready', message: 'The node can issue identities.' };
+  const issuer = notary?.issuer;
+  return {
+    observedGeneration: generation,
+    conditions: [ready, ...conditions].reduce<readonly Condition[]>(
+      (all, condition) => setCondition(all, { ...condition, observedGeneration: generation }, new Date(observed.now)),
+      (device.status?.conditions ?? []) as readonly Condition[],
+    ),
+    platform: { ...observed.platform, ...(notary?.version && { notaryVersion: notary.version }) },
+    ...(notary?.token && { token: notary.token }),
+    ...(issuer && {
+      issuer: {
+        algorithm: issuer.algorithm,
+        keyURI: issuer.keyUri,
+        sensitive: issuer.sensitive,
+        extractable: issuer.extractable,
+        chain: issuer.chain,
+        anchors: issuer.anchors,
+        fingerprint: new X509Certificate(issuer.chain).fingerprint256.replaceAll(':', '').toLowerCase(),
+        notBefore: timestamp(issuer.notBefore),
+        notAfter: timestamp(issuer.notAfter),
+      },
+    }),
+    ...(skewMs !== undefined && { clockSkewSeconds: Math.round(skewMs / 10_000) * 10 }),
+  };
+}
+
+type Finding = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>;
+
+function rootOfTrustReady(notary: NotaryStatus | undefined): Finding {
+  const type = 'RootOfTrustReady';
+  if (!notary) return { type, status: 'Unknown', reason: 'NotaryUnknown', message: 'The notary has not answered yet.' };
+  if (notary.token && notary.ready) {
+    return { type, status: 'True', reason: 'TokenOpen', message: `Token ${notary.token.label} is open.` };
+  }
+  return { type, status: 'False', reason: notary.reason ?? 'NotReady', message: notary.message ?? 'The notary is not ready.' };
+}
+
+function issuerReady(notary: NotaryStatus | undefined): Finding {
+  const type = 'IssuerReady';
+  if (!notary?.issuer || !notary.ready) {
+    return { type, status: 'False', reason: notary?.reason ?? 'NoIssuer', message: notary?.message ?? 'There is no issuing key yet.' };
+  }
+  return { type, status: 'True', reason: 'KeyHeld', message: `The issuing key ${notary.issuer.keyUri} is held by the token.` };
+}
+
+function clockSynchronized(skewMs: number | undefined): Finding {
+  const type = 'ClockSynchronized';
+  if (skewMs === undefined) return { type, status: 'Unknown', reason: 'NotMeasured', message: 'The API server has not answered yet.' };
+  const seconds = Math.round(Math.abs(skewMs) / 1000);
+  if (Math.abs(skewMs) <= SKEW_LIMIT_MS) {
+    return { type, status: 'True', reason: 'WithinTolerance', message: 'The clock agrees with the API server.' };
+  }
+  const direction = skewMs > 0 ? 'behind' : 'ahead of';
+  const message = `The node's clock is ${seconds} s ${direction} the API server's. Certificates issued here are valid by this clock: set it right (NTP), or peers will refuse them.`;
+  return { type, status: 'False', reason: 'ClockSkewed', message };
+}

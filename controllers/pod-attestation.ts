@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Pod } from '../src/api/pod.ts';
+import type { ContainerEvidence, Evidence, ModulePolicy, ProcessEvidence, Verdict } from '../src/attest/port.ts';
+import { podEvidence } from '../src/identity/pod-evidence.ts';
+import type { ContainerEvent, ContainerRuntime } from '../src/runtime/port.ts';
+
+export interface PodAttestationPorts {
+  readonly node: string;
+  readonly runtime: Pick<ContainerRuntime, 'container' | 'containersOf'>;
+  /** Evidence of one process; `init` is the container's first process. Undefined where it is gone. */
+  measure(pid: number, init: number): Promise<ProcessEvidence | undefined>;
+  /** All processes of the container whose first process is `init`. */
+  processesOf(init: number): readonly number[];
+  decide(evidence: Evidence): Verdict;
+  /** Resolves after so many milliseconds. */
+  sleep(milliseconds: number): Promise<void>;
+}
+
+/** What was found out about the module container of a pod. */
+export type Attestation =
+  | { readonly state: 'Absent' }
+  /** The event is about another container of the pod. */
+  | { readonly state: 'Unrelated' }
+  /** Created, its start not yet seen; nothing can be said of it. */
+  | { readonly state: 'Pending'; readonly container: ContainerEvidence }
+  | {
+      readonly state: 'Judged';
+      readonly container: ContainerEvidence;
+      /** The first process, or the one that was refused. */
+      readonly process?: ProcessEvidence;
+      readonly verdict: Verdict;
+    };
+
+export interface Subject {
+  readonly pod: Pod;
+  readonly policies: readonly ModulePolicy[];
+  readonly secretNames: ReadonlySet<string>;
+}
+
+/** Gathers the evidence about a pod's module container and has it judged. */
+export class PodAttestation {
+  readonly #ports: PodAttestationPorts;
+
+  constructor(ports: PodAttestationPorts) {
+    this.#ports = ports;
+  }
+
+  /**
+   * Judges the module container of a pod. With an event of phase Starting, the start is held and the image,
+   * configuration and pod are judged alone; otherwise every process of the container is.
+   * @throws KeysteadError `Unavailable` where the container runtime does not answer.
+   */
+  async attest(subject: Subject, event?: ContainerEvent): Promise<Attestation> {
+    const container = await this.#moduleContainer(subject, event);
+    if (!container) return { state: event?.phase === 'Starting' ? 'Unrelated' : 'Absent' };
+    const common = {
+      node: this.#ports.node,
+      pod: podEvidence(subject.pod, subject.secretNames),
+      container,
+      modules: subject.policies,
+    };
+    const holds = event?.phase === 'Starting' && event.containerId === container.id;
+    if (holds) return { state: 'Judged', container, verdict: this.#ports.decide({ ...common, phase: 'Starting' }) };
+    const pid = container.pid ?? (event?.containerId === container.id ? event.pid : undefined);
+    if (pid === undefined) return { state: 'Pending', container };
+    return this.#judgeProcesses({ ...common, phase: 'Running' }, { ...container, pid });
+  }
+
+  async #moduleContainer({ pod, policies }: Subject, event?: ContainerEvent): Promise<ContainerEvidence | undefined> {
+    const wanted = policies[0]?.container ?? pod.spec.containers[0]?.name;
+    const find = async (ids: readonly string[]): Promise<ContainerEvidence | undefined> => {
+      for (const id of ids) {
+        const container = await this.#ports.runtime.container(id);
+        if (container?.name === wanted && container?.podUid === pod.metadata.uid) return container;
+      }
+      return undefined;
+    };
+    if (event === undefined || event.phase === 'Exited') {
+      return find(await this.#ports.runtime.containersOf(pod.metadata.uid));
+    }
+    const named = await find([event.containerId]);
+    // While a start is held, every question to the runtime counts: other containers are not looked for.
+    if (named !== undefined || event.phase === 'Starting') return named;
+    return find(await this.#ports.runtime.containersOf(pod.metadata.uid));
+  }
+
+  async #judgeProcesses(evidence: Evidence, container: ContainerEvidence & { pid: number }): Promise<Attestation> {
+    for (let attempt = 0; ; attempt++) {
+      const judged = await this.#judgeOnce(evidence, container);
+      if (judged.state !== 'Judged' || judged.verdict.allowed || attempt === EXEC_RETRIES.length) return judged;
+      if (!judged.process || !isRuntimeInit(judged.process)) return judged;
+      await this.#ports.sleep(EXEC_RETRIES[attempt] ?? 0);
+    }
+  }
+
+  async #judgeOnce(evidence: Evidence, container: ContainerEvidence & { pid: number }): Promise<Attestation> {
+    const first = await this.#ports.measure(container.pid, container.pid);
+    if (!first) return { state: 'Absent' };
+    const verdict = this.#ports.decide({ ...evidence, process: first });
+    if (!verdict.allowed) return { state: 'Judged', container, process: first, verdict };
+    for (const pid of this.#ports.processesOf(container.pid)) {
+      if (pid === container.pid) continue;
+      const process = await this.#ports.measure(pid, container.pid);
+      // A child that ended meanwhile can no longer read anything.
+      if (!process) continue;
+      const other = this.#ports.decide({ ...evidence, process });
+      if (!other.allowed) return { state: 'Judged', container, process, verdict: other };
+    }
+    return { state: 'Judged', container, process: first, verdict };
+  }
+}
+
+/** Milliseconds between looks at a process which is still the runtime's own program, just before its exec. */
+const EXEC_RETRIES = [2, 3, 5, 10, 20, 40, 80];
+
+/**
+ * A start is announced a moment before the runtime's helper executes the module's program. That helper is not of
+ * the image; refusing the module for it would be wrong, and so it is looked at again. Nothing is granted meanwhile,
+ * so that a module which calls itself so only delays its own identity.
+ */
+function isRuntimeInit({ executable }: ProcessEvidence): boolean {
+  return /(^|\/)(runc|crun|youki)\b|memfd:runc/.test(executable.path);
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+import { IDENTITY_ATTRIBUTE } from '../src/api/names.ts';
+import type { Pod } from '../src/api/pod.ts';
+import type { ModuleIdentity } from '../src/api/v1alpha1/index.ts';
+import type { ContainerEvidence } from '../src/attest/port.ts';
+import type { Credentials, PublishedVolume, Volumes } from '../src/deliver/port.ts';
+import { asKeysteadError } from '../src/errors.ts';
+import { imageDigest, issuedBefore, type Issued, type Refusal } from '../src/identity/holding.ts';
+import { fitting, type Wanted } from '../src/issue/credentials.ts';
+import type { CertificateRequest, IssuedCertificate } from '../src/notary/port.ts';
+import type { Clock } from '../src/os/clock.ts';
+
+export interface PodDeliveryPorts {
+  readonly clock: Clock;
+  readonly volumes: Pick<Volumes, 'list' | 'readCredentials' | 'writeCredentials' | 'withdraw'>;
+  readonly secrets: SecretDelivery;
+  /** Makes a key and has it certified. */
+  obtain(request: Omit<CertificateRequest, 'publicKey'>): Promise<{ credentials: Credentials; certificate: IssuedCertificate }>;
+  /** What the identity's certificates must say on this node; a refusal where it may not have it. */
+  wanted(identity: ModuleIdentity): Wanted | Refusal;
+  renewalTime(certificate: Pick<IssuedCertificate, 'serial' | 'notBefore' | 'notAfter'>, identity: ModuleIdentity): number;
+}
+
+/**
+ * Secrets of ModuleIdentities with `Secret` delivery. Both return at once and are carried out in the background,
+ * again and again until the API server has taken them: a held container start must not wait for it.
+ */
+export interface SecretDelivery {
+  write(identity: ModuleIdentity, pod: Pod, credentials: Credentials): void;
+  /** Empties the Secret where it holds what was issued to this pod. */
+  withdraw(identity: ModuleIdentity, podUid: string): void;
+}
+
+/** Who gets it: the attested container of a pod. */
+export interface Holder {
+  readonly pod: Pod;
+  readonly module: string;
+  readonly container: ContainerEvidence;
+  readonly pid?: number;
+  /** All identities that the pod's module asks for. */
+  readonly identities: readonly ModuleIdentity[];
+  /** What the same container was issued before, by identity. */
+  readonly issued: ReadonlyMap<string, Issued>;
+}
+
+/** Puts credentials where an attested module finds them, renews them in time, and takes them back. */
+export class PodDelivery {
+  readonly #ports: PodDeliveryPorts;
+
+  constructor(ports: PodDeliveryPorts) {
+    this.#ports = ports;
+  }
+
+  #volumesFor(podUid: string, identity: ModuleIdentity): PublishedVolume[] {
+    if (!byVolume(identity)) return [];
+    return this.#ports.volumes.list().filter(({ podUid: uid, attributes }) => {
+      const asked = attributes[IDENTITY_ATTRIBUTE];
+      return uid === podUid && (asked === undefined || asked === identity.metadata.name);
+    });
+  }
+
+  /** A volume that names no identity is clear only where the module has just one. */
+  #ambiguous({ pod, identities }: Holder): Refusal | undefined {
+    const offered = identities.filter(byVolume).map(({ metadata }) => metadata.name);
+    const unnamed = this.#ports.volumes
+      .list()
+      .some(({ podUid, attributes }) => podUid === pod.metadata.uid && attributes[IDENTITY_ATTRIBUTE] === undefined);
+    if (!unnamed || offered.length < 2) return undefined;
+    const message = `The pod's volume names no identity, and its module has ${offered.join(', ')}: set volumeAttributes.${IDENTITY_ATTRIBUTE} to one of them.`;
+    return { reason: 'IdentityAmbiguous', message };
+  }
+
+  /**
+   * Makes sure that the holder has a current certificate for the identity: keeps what fits, else issues once and
+   * writes it everywhere. Returns a refusal, never throws, where it may not or cannot be issued.
+   */
+  async ensure(identity: ModuleIdentity, holder: Holder): Promise<Issued | Refusal> {
+    const wanted = this.#ambiguous(holder) ?? this.#ports.wanted(identity);
+    if ('reason' in wanted) {
+      this.withdraw(identity, holder.pod.metadata.uid);
+      return wanted;
+    }
+    const name = identity.metadata.name ?? '';
+    const before = holder.issued.get(name) ?? issuedBefore(identity, holder.pod.metadata.uid, holder.container.id);
+    const kept = this.#kept(identity, holder, wanted, before);
+    if (kept) return kept;
+    try {
+      return await this.#issue(identity, holder, wanted, (before?.revision ?? 0) + 1);
+    } catch (error) {
+      const { code, message } = asKeysteadError(error);
+      return before && before.notAfter > this.#ports.clock.now() ? before : { reason: code, message };
+    }
+  }
+
+  #kept(identity: ModuleIdentity, holder: Holder, wanted: Wanted, before: Issued | undefined): Issued | undefined {
+    const volumes = this.#volumesFor(holder.pod.metadata.uid, identity);
+    const found = volumes.map((volume) => {
+      const credentials = this.#ports.volumes.readCredentials(volume);
+      return credentials && fitting(credentials.chain, wanted);
+    });
+    const [first] = found;
+    const secretOnly = volumes.length === 0;
+    const certificate = secretOnly ? before : first;
+    if (!certificate || found.some((each) => each?.serial !== first?.serial)) return undefined;
+    const renewalTime = this.#ports.renewalTime(certificate, identity);
+    if (this.#ports.clock.now() >= renewalTime) return undefined;
+    const revision = before?.serial === certificate.serial ? before.revision : (before?.revision ?? 0) + 1;
+    const { serial, notBefore, notAfter } = certificate;
+    return { serial, notBefore, notAfter, renewalTime, revision };
+  }
+
+  async #issue(identity: ModuleIdentity, holder: Holder, wanted: Wanted, revision: number): Promise<Issued> {
+    const { pod, container, module, pid } = holder;
+    const { credentials, certificate } = await this.#ports.obtain({
+      spiffeId: wanted.spiffeId,
+      dnsNames: wanted.dnsNames,
+      lifetimeSeconds: wanted.lifetimeSeconds,
+      requester: {
+        module: `${pod.metadata.namespace}/${module}`,
+        identity: identity.metadata.name ?? '',
+        pod: pod.metadata.name,
+        podUid: pod.metadata.uid,
+        container: container.id,
+        imageDigest: imageDigest(container),
+        ...(pid !== undefined && { pid }),
+      },
+    });
+    for (const volume of this.#volumesFor(pod.metadata.uid, identity)) {
+      this.#ports.volumes.writeCredentials(volume, credentials, { uid: container.uid, gid: container.gid });
+    }
+    if (identity.spec.delivery?.includes('Secret')) this.#ports.secrets.write(identity, pod, credentials);
+    const { serial, notBefore, notAfter } = certificate;
+    return { serial, notBefore, notAfter, renewalTime: this.#ports.renewalTime(certificate, identity), revision };
+  }
+
+  /** Takes back what a pod has of an identity. The trust bundle stays. */
+  withdraw(identity: ModuleIdentity, podUid: string): void {
+    for (const volume of this.#volumesFor(podUid, identity)) this.#ports.volumes.withdraw(volume);
+    if (identity.spec.delivery?.includes('Secret')) this.#ports.secrets.withdraw(identity, podUid);
+  }
+
+  /** Empties the volumes of a pod that no identity of its module is for any more. */
+  withdrawUnclaimed(podUid: string, identities: readonly ModuleIdentity[]): void {
+    const claimed = identities.flatMap((identity) => this.#volumesFor(podUid, identity));
+    const kept = new Set(claimed.map(({ volumeId }) => volumeId));
+    for (const volume of this.#ports.volumes.list()) {
+      if (volume.podUid === podUid && !kept.has(volume.volumeId)) this.#ports.volumes.withdraw(volume);
+    }
+  }
+
+  /** Empties every volume of a pod, whatever identity it was for. */
+  withdrawVolumes(podUid: string): void {
+    for (const volume of this.#ports.volumes.list()) if (volume.podUid === podUid) this.#ports.volumes.withdraw(volume);
+  }
+}
+
+const byVolume = ({ spec }: ModuleIdentity): boolean => spec.delivery?.includes('Volume') ?? true;

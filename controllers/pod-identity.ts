@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+import { durationMs } from '../src/api/duration.ts';
+import type { Pod } from '../src/api/pod.ts';
+import type { EdgeModule, ModuleIdentity } from '../src/api/v1alpha1/index.ts';
+import type { Verdict } from '../src/attest/port.ts';
+import { secretName, verdictChanged, type Holding, type Issued, type Refusal } from '../src/identity/holding.ts';
+import { KeyedLock } from '../src/identity/keyed-lock.ts';
+import { modulesOf, policyOf } from '../src/identity/module-match.ts';
+import { hasEnded } from '../src/identity/pod-evidence.ts';
+import type { Clock } from '../src/os/clock.ts';
+import type { ContainerEvent } from '../src/runtime/port.ts';
+import type { Attestation, PodAttestation } from './pod-attestation.ts';
+import type { PodDelivery } from './pod-delivery.ts';
+
+export interface PodIdentityPorts {
+  readonly clock: Clock;
+  readonly attestation: Pick<PodAttestation, 'attest'>;
+  readonly delivery: Pick<PodDelivery, 'ensure' | 'withdraw' | 'withdrawVolumes' | 'withdrawUnclaimed'>;
+  /** This node's pods, by uid. */
+  pod(uid: string): Pod | undefined;
+  modules(namespace: string): readonly EdgeModule[];
+  identities(namespace: string, module: string): readonly ModuleIdentity[];
+  /** Whether the kubelet published an identity volume for the pod. */
+  hasVolume(podUid: string): boolean;
+  /** Calls back once when the process has ended. */
+  watchExit(process: { readonly pid: number; readonly startTime: string }, ended: () => void): { close(): void };
+  /** Has the pod looked at again. */
+  enqueue(podUid: string): void;
+  /** Told of every new holding, and with `now` undefined of a pod that is gone. */
+  report(podUid: string, now: Holding | undefined, before: Holding | undefined): void;
+  /** Deletes the pod of a module whose policy is Evict. */
+  evict(pod: Pod, refusal: Refusal): void;
+}
+
+/** What a look at a pod asks for next. */
+export interface Next {
+  readonly requeueAfterMs?: number;
+}
+
+interface Claim {
+  readonly modules: readonly EdgeModule[];
+  readonly identities: readonly ModuleIdentity[];
+}
+
+/**
+ * Reconciles the pods of this node: attest the module's processes, give it what its identities ask for, renew in
+ * time, and take everything back when the verdict changes. Level-based: what a look finds decides, not what was
+ * told. Looks at one pod never overlap.
+ */
+export class PodIdentity {
+  readonly #ports: PodIdentityPorts;
+  readonly #lock = new KeyedLock();
+  readonly #holdings = new Map<string, Holding>();
+  readonly #watched = new Map<string, { readonly pid: number; close(): void }>();
+
+  constructor(ports: PodIdentityPorts) {
+    this.#ports = ports;
+  }
+
+  holdings(): IterableIterator<Holding> {
+    return this.#holdings.values();
+  }
+
+  holding(podUid: string): Holding | undefined {
+    return this.#holdings.get(podUid);
+  }
+
+  /** Looks at a pod and acts. An `event` of phase Starting means that the runtime waits for the promise. */
+  reconcile(podUid: string, event?: ContainerEvent): Promise<Next> {
+    return this.#lock.run(podUid, () => this.#look(podUid, event));
+  }
+
+  async #look(podUid: string, event?: ContainerEvent): Promise<Next> {
+    const pod = this.#ports.pod(podUid);
+    if (!pod || hasEnded(pod)) return this.#forget(podUid);
+    const claim = this.#claim(pod);
+    if (claim.modules.length === 0 && !this.#ports.hasVolume(podUid)) return this.#forget(podUid);
+    const policies = claim.modules.map(policyOf);
+    const secretNames = new Set(claim.identities.map(secretName).filter((name) => name !== undefined));
+    const attestation = await this.#ports.attestation.attest({ pod, policies, secretNames }, event);
+    await this.#act(pod, claim, attestation);
+    return this.#next(podUid, claim);
+  }
+
+  #claim(pod: Pod): Claim {
+    const { namespace } = pod.metadata;
+    const modules = modulesOf(pod, this.#ports.modules(namespace));
+    const identities = modules.flatMap(({ metadata }) => this.#ports.identities(namespace, metadata.name ?? ''));
+    return { modules, identities };
+  }
+
+  async #act(pod: Pod, claim: Claim, attestation: Attestation): Promise<void> {
+    const podUid = pod.metadata.uid;
+    const before = this.#holdings.get(podUid);
+    switch (attestation.state) {
+      case 'Unrelated':
+        return;
+      case 'Pending':
+        // Created, perhaps held right now. What the container before it had is void; what it has itself stays.
+        if (before && before.container?.id !== attestation.container.id) this.#end(pod, claim, before);
+        return;
+      case 'Absent':
+        if (before) this.#end(pod, claim, before);
+        return;
+      case 'Judged':
+        return attestation.verdict.allowed ? this.#allow(pod, claim, attestation) : this.#deny(pod, claim, attestation);
+    }
+  }
+
+  async #allow(pod: Pod, claim: Claim, judged: Extract<Attestation, { state: 'Judged' }>): Promise<void> {
+    const before = this.#holdings.get(pod.metadata.uid);
+    const { container, process } = judged;
+    const sameContainer = before?.container?.id === container.id && before.verdict === 'Allowed';
+    // Nothing is remembered of a pod after a restart of the agent: then what lies in its volume is looked at.
+    const issuedBefore: ReadonlyMap<string, Issued> = before?.issued ?? new Map<string, Issued>();
+    if (before && !sameContainer) this.#takeBack(pod, claim);
+    this.#ports.delivery.withdrawUnclaimed(pod.metadata.uid, claim.identities);
+    const issued = new Map<string, Issued>();
+    const refused = new Map<string, Refusal>();
+    for (const identity of claim.identities) {
+      const name = identity.metadata.name ?? '';
+      const result = await this.#ports.delivery.ensure(identity, {
+        pod,
+        module: identity.spec.moduleRef.name,
+        container,
+        identities: claim.identities,
+        issued: issuedBefore,
+        ...(process && { pid: process.pid }),
+      });
+      if ('reason' in result) refused.set(name, result);
+      else issued.set(name, result);
+    }
+    this.#record(pod, claim, { verdict: 'Allowed', container, issued, refused, ...(process && { process }) });
+    if (process) this.#watch(pod.metadata.uid, process);
+  }
+
+  #deny(pod: Pod, claim: Claim, judged: Extract<Attestation, { state: 'Judged' }>): void {
+    const { verdict, container, process } = judged;
+    const refusal = refusalOf(verdict);
+    const before = this.#holdings.get(pod.metadata.uid);
+    const reportOnly = before?.issued.size && claim.modules.every(({ spec }) => spec.onViolation === 'Report');
+    const issued: ReadonlyMap<string, Issued> = reportOnly ? before.issued : new Map<string, Issued>();
+    if (!reportOnly) this.#takeBack(pod, claim);
+    this.#record(pod, claim, {
+      verdict: 'Denied',
+      refusal,
+      container,
+      issued,
+      refused: new Map(),
+      ...(process && { process }),
+    });
+    if (process) this.#watch(pod.metadata.uid, process);
+    if (claim.modules.some(({ spec }) => spec.onViolation === 'Evict')) this.#ports.evict(pod, refusal);
+  }
+
+  /** The module's process is gone: what it had is void, and the next one is judged anew. */
+  #end(pod: Pod, claim: Claim, before: Holding): void {
+    this.#takeBack(pod, claim);
+    this.#unwatch(pod.metadata.uid);
+    const refusal = { reason: 'ProcessEnded', message: 'The module process has ended; its identity was withdrawn.' };
+    const { container, process } = before;
+    this.#record(pod, claim, {
+      verdict: 'Ended',
+      refusal,
+      issued: new Map(),
+      refused: new Map(),
+      ...(container && { container }),
+      ...(process && { process }),
+    });
+  }
+
+  #takeBack(pod: Pod, claim: Claim): void {
+    const podUid = pod.metadata.uid;
+    this.#ports.delivery.withdrawVolumes(podUid);
+    for (const identity of claim.identities) this.#ports.delivery.withdraw(identity, podUid);
+  }
+
+  #record(pod: Pod, claim: Claim, found: Omit<Holding, 'since' | 'podUid' | 'namespace' | 'pod' | 'identities'>): void {
+    const { uid, namespace, name } = pod.metadata;
+    const before = this.#holdings.get(uid);
+    const identities = claim.identities.map(({ metadata }) => metadata.name ?? '');
+    const now = { ...found, podUid: uid, namespace, pod: name, identities };
+    const since = before && !verdictChanged(before, now) ? before.since : this.#ports.clock.now();
+    const holding: Holding = { ...now, since };
+    this.#holdings.set(uid, holding);
+    this.#ports.report(uid, holding, before);
+  }
+
+  #forget(podUid: string): Next {
+    const before = this.#holdings.get(podUid);
+    this.#unwatch(podUid);
+    this.#ports.delivery.withdrawVolumes(podUid);
+    if (this.#holdings.delete(podUid)) this.#ports.report(podUid, undefined, before);
+    return {};
+  }
+
+  #next(podUid: string, claim: Claim): Next {
+    const holding = this.#holdings.get(podUid);
+    if (!holding || holding.verdict === 'Ended') return {};
+    const intervals = claim.modules.map(({ spec }) => durationMs(spec.remeasureInterval ?? '30s'));
+    const now = this.#ports.clock.now();
+    const renewals = [...holding.issued.values()].map(({ renewalTime }) => renewalTime - now);
+    const retry = holding.refused.size > 0 ? [REFUSED_RETRY_MS] : [];
+    return { requeueAfterMs: Math.max(MINIMUM_WAIT_MS, Math.min(...intervals, ...renewals, ...retry, LONGEST_WAIT_MS)) };
+  }
+
+  #watch(podUid: string, process: { readonly pid: number; readonly startTime: string }): void {
+    if (this.#watched.get(podUid)?.pid === process.pid) return;
+    this.#unwatch(podUid);
+    const watch = this.#ports.watchExit(process, () => {
+      this.#watched.delete(podUid);
+      this.#ports.enqueue(podUid);
+    });
+    this.#watched.set(podUid, { pid: process.pid, close: () => watch.close() });
+  }
+
+  #unwatch(podUid: string): void {
+    this.#watched.get(podUid)?.close();
+    this.#watched.delete(podUid);
+  }
+}
+
+/** A refusal by the notary or the API may pass (token back, name free again): asked again after so long. */
+const REFUSED_RETRY_MS = 5_000;
+const MINIMUM_WAIT_MS = 100;
+const LONGEST_WAIT_MS = 3_600_000;
+
+function refusalOf(verdict: Verdict): Refusal {
+  if (verdict.allowed) return { reason: 'Allowed', message: '' };
+  return { reason: verdict.reason, message: verdict.message };
+}
+

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+// Generated from crds/ by `npm run generate`; changes made here are lost.
+import type { Condition } from '../conditions.ts';
+import type { ObjectMeta } from '../object-meta.ts';
+
+/**
+ * EdgeDevice describes one node: the hardware that its keys are rooted in and the certificate authority that
+ * its modules' identities are issued from. Its name is the name of the node.
+ */
+export interface EdgeDevice {
+  readonly apiVersion: 'keystead.dev/v1alpha1';
+  readonly kind: 'EdgeDevice';
+  readonly metadata: ObjectMeta;
+  /** What the node's root of trust and issuer shall be. */
+  readonly spec: EdgeDeviceSpec;
+  /** What the node's agent has found and done; written by that agent alone. */
+  readonly status?: EdgeDeviceStatus;
+}
+
+/** What the node's root of trust and issuer shall be. */
+export interface EdgeDeviceSpec {
+  /**
+   * SPIFFE trust domain that the node's modules belong to, for example edge.example.org. It cannot be changed
+   * later, since every identity that was issued carries it.
+   */
+  readonly trustDomain: string;
+  /** Where the node's keys are made and kept; exactly one member is set. */
+  readonly rootOfTrust: EdgeDeviceSpecRootOfTrust;
+  /** How the node gets the certificate that it issues its modules' identities from. */
+  readonly issuer: EdgeDeviceSpecIssuer;
+}
+
+/** Where the node's keys are made and kept; exactly one member is set. */
+export interface EdgeDeviceSpecRootOfTrust {
+  /**
+   * A token that is reached through a PKCS#11 library: an HSM, a secure element, a smart card, a TPM behind
+   * tpm2-pkcs11, or SoftHSM. Name the token by exactly one of tokenLabel, tokenSerial and slot.
+   */
+  readonly pkcs11?: EdgeDeviceSpecRootOfTrustPkcs11;
+}
+
+/**
+ * A token that is reached through a PKCS#11 library: an HSM, a secure element, a smart card, a TPM behind
+ * tpm2-pkcs11, or SoftHSM. Name the token by exactly one of tokenLabel, tokenSerial and slot.
+ */
+export interface EdgeDeviceSpecRootOfTrustPkcs11 {
+  /**
+   * Absolute path of the PKCS#11 library inside the notary's container, for example
+   * /usr/lib/softhsm/libsofthsm2.so.
+   */
+  readonly library: string;
+  /** Label of the token, without the blanks that PKCS#11 fills it up with. */
+  readonly tokenLabel?: string;
+  /** Serial number of the token, without the blanks that PKCS#11 fills it up with. */
+  readonly tokenSerial?: string;
+  /**
+   * Identifier of the slot that holds the token. Prefer tokenLabel or tokenSerial: some libraries number
+   * their slots anew at each start.
+   */
+  readonly slot?: number;
+  /**
+   * Absolute path, inside the notary's container, of the file that holds the user PIN. The chart puts the
+   * PIN's Secret there.
+   */
+  readonly pinFile: string;
+}
+
+/** How the node gets the certificate that it issues its modules' identities from. */
+export interface EdgeDeviceSpecIssuer {
+  /**
+   * The node makes a key in its token and signs its own certificate authority with it. A TrustBundle joins
+   * the authorities of all nodes.
+   */
+  readonly selfSigned?: EdgeDeviceSpecIssuerSelfSigned;
+  /**
+   * Longest lifetime of a module's certificate as a Go duration, 1m to 2160h. The notary refuses to issue
+   * a longer one.
+   */
+  readonly maxLeafLifetime: string;
+  /**
+   * DNS suffixes that a module may ask names under, beside those of its own Service, which are
+   * <name>.<namespace>, <name>.<namespace>.svc and <name>.<namespace>.svc.cluster.local.
+   */
+  readonly dnsSuffixes: readonly string[];
+}
+
+/**
+ * The node makes a key in its token and signs its own certificate authority with it. A TrustBundle joins
+ * the authorities of all nodes.
+ */
+export interface EdgeDeviceSpecIssuerSelfSigned {
+  /** Algorithm and curve of the issuing key. */
+  readonly keyAlgorithm: 'EC-P256' | 'EC-P384';
+  /**
+   * Lifetime of the issuing certificate as a Go duration, 10m to 87600h. It must be at least twice
+   * maxLeafLifetime, so that the next one can be made known before this one ends.
+   */
+  readonly lifetime: string;
+}
+
+/** What the node's agent has found and done; written by that agent alone. */
+export interface EdgeDeviceStatus {
+  /** Generation of the spec that this status speaks of. */
+  readonly observedGeneration?: number;
+  /**
+   * Conditions of the device: Ready sums up the others; RootOfTrustReady tells that the token is open and fit;
+   * IssuerReady that certificates can be issued; ClockSynchronized that the node's clock agrees with the API server's.
+   */
+  readonly conditions?: readonly Condition[];
+  /** Versions of what runs on the node. */
+  readonly platform?: EdgeDeviceStatusPlatform;
+  /** The token that the notary has opened. */
+  readonly token?: EdgeDeviceStatusToken;
+  /** The issuing key and certificate in use. */
+  readonly issuer?: EdgeDeviceStatusIssuer;
+  /** Node's clock minus the API server's, in seconds. */
+  readonly clockSkewSeconds?: number;
+}
+
+/** Versions of what runs on the node. */
+export interface EdgeDeviceStatusPlatform {
+  /** Version of the agent. */
+  readonly agentVersion?: string;
+  /** Version of the notary. */
+  readonly notaryVersion?: string;
+  /** Release of the Linux kernel. */
+  readonly kernel?: string;
+  /** Architecture of the processor as Go names it, for example arm64. */
+  readonly architecture?: string;
+  /** Name and version of the container runtime, for example containerd 2.4.0. */
+  readonly containerRuntime?: string;
+  /**
+   * How the agent learns of container starts. Nri: each start is held until the module's identity lies in its
+   * volume. TaskEvents: the identity follows within milliseconds after the start.
+   */
+  readonly containerStarts?: 'Nri' | 'TaskEvents';
+}
+
+/** The token that the notary has opened. */
+export interface EdgeDeviceStatusToken {
+  /** Kind of root of trust, for example pkcs11. */
+  readonly kind?: string;
+  /** Label of the token. */
+  readonly label?: string;
+  /** Serial number of the token. */
+  readonly serial?: string;
+  /** Manufacturer of the token. */
+  readonly manufacturer?: string;
+  /** Model of the token. */
+  readonly model?: string;
+  /** Description and version of the library that reaches the token. */
+  readonly library?: string;
+}
+
+/** The issuing key and certificate in use. */
+export interface EdgeDeviceStatusIssuer {
+  /** Algorithm and curve of the issuing key. */
+  readonly algorithm?: 'EC-P256' | 'EC-P384';
+  /** PKCS#11 URI (RFC 7512) of the issuing key, without PIN. */
+  readonly keyURI?: string;
+  /** Whether the token says that the key's value is never shown in clear. */
+  readonly sensitive?: boolean;
+  /** Whether the token says that the key can leave it; must be false. */
+  readonly extractable?: boolean;
+  /** PEM of the issuing certificate and those above it. */
+  readonly chain?: string;
+  /** PEM of the trust anchors that peers of this node's modules must know, former ones still in use included. */
+  readonly anchors?: string;
+  /** SHA-256 of the issuing certificate in DER, 64 hexadecimal digits. */
+  readonly fingerprint?: string;
+  /** Start of the issuing certificate's validity. */
+  readonly notBefore?: string;
+  /** End of the issuing certificate's validity. */
+  readonly notAfter?: string;
+}

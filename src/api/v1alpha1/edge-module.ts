@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+// Generated from crds/ by `npm run generate`; changes made here are lost.
+import type { Condition } from '../conditions.ts';
+import type { LabelSelector } from '../label-selector.ts';
+import type { ObjectMeta } from '../object-meta.ts';
+
+/** EdgeModule declares what must run and what it must be to be given an identity. */
+export interface EdgeModule {
+  readonly apiVersion: 'keystead.dev/v1alpha1';
+  readonly kind: 'EdgeModule';
+  readonly metadata: ObjectMeta;
+  /** What must run and what it must be; exactly one of template and selector is set. */
+  readonly spec: EdgeModuleSpec;
+  /** What was found and done. */
+  readonly status?: EdgeModuleStatus;
+}
+
+/** What must run and what it must be; exactly one of template and selector is set. */
+export interface EdgeModuleSpec {
+  /** The workload that Keystead makes for the module. */
+  readonly template?: EdgeModuleSpecTemplate;
+  /**
+   * Labels of pods in this namespace that somebody else deploys and that are this module. It must not be empty.
+   * Such a pod mounts the identity volume itself.
+   */
+  readonly selector?: LabelSelector;
+  /** Name of the container that is the module; left out, the pod's first container. */
+  readonly container?: string;
+  /**
+   * Digests that the module's image may have: that of the index, of the platform's manifest or of the image
+   * configuration. A digest that stands in the template's own image reference need not be repeated here.
+   */
+  readonly images: readonly EdgeModuleSpecImage[];
+  /** What the module's process must be. */
+  readonly process: EdgeModuleSpecProcess;
+  /** How often a running process is measured again, as a Go duration from 1s to 24h. */
+  readonly remeasureInterval: string;
+  /**
+   * What happens when a running process no longer holds to this declaration. Report: condition and Event only.
+   * Revoke: its identity is taken away as well. Evict: its pod is evicted as well.
+   */
+  readonly onViolation: 'Report' | 'Revoke' | 'Evict';
+  /** Whether the module shall run. Stopped scales a template's workload to nothing. */
+  readonly desiredState: 'Running' | 'Stopped';
+  /** Modules of a namespace with a template start in ascending order: one waits until all of a lower order are ready. */
+  readonly startupOrder: number;
+  /** Version of the module, as its author names it; for readers only. */
+  readonly version?: string;
+}
+
+/** The workload that Keystead makes for the module. */
+export interface EdgeModuleSpecTemplate {
+  /** Kind of the workload. It cannot be changed later. */
+  readonly kind: 'Deployment' | 'DaemonSet';
+  /** Number of pods of a Deployment. A DaemonSet runs one on each node that the pod spec allows. */
+  readonly replicas: number;
+  /** The pods, as in a Deployment's template. */
+  readonly pod: EdgeModuleSpecTemplatePod;
+}
+
+/** The pods, as in a Deployment's template. */
+export interface EdgeModuleSpecTemplatePod {
+  /** Labels and annotations of the pods, beside those that Keystead sets. */
+  readonly metadata?: EdgeModuleSpecTemplatePodMetadata;
+  /**
+   * A native pod spec. Keystead adds the identity volume, the readiness gate and the environment, and pins each
+   * image by digest. Fields that are not listed here are passed on as they are and checked by Kubernetes.
+   */
+  readonly spec: EdgeModuleSpecTemplatePodSpec;
+}
+
+/** Labels and annotations of the pods, beside those that Keystead sets. */
+export interface EdgeModuleSpecTemplatePodMetadata {
+  /** Labels of the pods. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Annotations of the pods. */
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/**
+ * A native pod spec. Keystead adds the identity volume, the readiness gate and the environment, and pins each
+ * image by digest. Fields that are not listed here are passed on as they are and checked by Kubernetes.
+ */
+export interface EdgeModuleSpecTemplatePodSpec {
+  /** Containers of the pod. */
+  readonly containers: readonly EdgeModuleSpecTemplatePodSpecContainer[];
+  /** Containers that run before the others. */
+  readonly initContainers?: readonly EdgeModuleSpecTemplatePodSpecInitContainer[];
+  /** What happens when a container ends; only Always. */
+  readonly restartPolicy?: string;
+  /** Not to be set, see the message of the rule. */
+  readonly hostPID?: boolean;
+  /** Not to be set, see the message of the rule. */
+  readonly shareProcessNamespace?: boolean;
+  readonly [field: string]: unknown;
+}
+
+/** A native container. */
+export interface EdgeModuleSpecTemplatePodSpecContainer {
+  /** Name of the container. */
+  readonly name: string;
+  /**
+   * Reference of the image, with its digest as in registry.example.org/app:1.2@sha256:<digest>, or without
+   * where spec.images gives the digest under the same name.
+   */
+  readonly image: string;
+  readonly [field: string]: unknown;
+}
+
+/** A native container. */
+export interface EdgeModuleSpecTemplatePodSpecInitContainer {
+  /** Name of the container. */
+  readonly name: string;
+  /**
+   * Reference of the image, with its digest as in registry.example.org/app:1.2@sha256:<digest>, or without
+   * where spec.images gives the digest under the same name.
+   */
+  readonly image: string;
+  readonly [field: string]: unknown;
+}
+
+/** An allowed image. */
+export interface EdgeModuleSpecImage {
+  /** Digest as sha256:<64 hexadecimal digits>. */
+  readonly digest: string;
+  /**
+   * Image reference without digest. Containers of the template whose image is exactly this are pinned to the
+   * first digest of that name, and a container of another image may not have it. In a selector module it is
+   * for readers only.
+   */
+  readonly name?: string;
+}
+
+/** What the module's process must be. */
+export interface EdgeModuleSpecProcess {
+  /** Executables that the process may be; none allows any executable of the image. */
+  readonly executables: readonly EdgeModuleSpecProcessExecutable[];
+  /**
+   * Whether all code that the process has mapped must come from read-only layers of its image. It speaks of
+   * machine code, not of scripts, which the image digest covers.
+   */
+  readonly fromImage: boolean;
+  /** User id that the process must have inside its container; left out, any. */
+  readonly uid?: number;
+  /** Group id that the process must have inside its container; left out, any. */
+  readonly gid?: number;
+}
+
+/** An allowed executable. */
+export interface EdgeModuleSpecProcessExecutable {
+  /** Absolute path inside the container; left out, any path. */
+  readonly path?: string;
+  /** SHA-256 of the file, 64 hexadecimal digits. */
+  readonly sha256: string;
+}
+
+/** What was found and done. */
+export interface EdgeModuleStatus {
+  /** Generation of the spec that this status speaks of. */
+  readonly observedGeneration?: number;
+  /**
+   * Conditions of the module: Ready sums up the others; Deployed tells that the workload is as declared; Attested
+   * that every process of the module is attested.
+   */
+  readonly conditions?: readonly Condition[];
+  /** The workload that was made from the template, in the module's namespace. */
+  readonly workload?: EdgeModuleStatusWorkload;
+  /** Digests that the module's image may have, those of the template's references included. */
+  readonly digests?: readonly string[];
+  /** Number of pods that should run. */
+  readonly desired?: number;
+  /** Number of pods that are ready. */
+  readonly ready?: number;
+  /** Number of pods whose module process is attested. */
+  readonly attested?: number;
+  /** Pods that were denied an identity, at most 32. */
+  readonly denials?: readonly EdgeModuleStatusDenial[];
+}
+
+/** The workload that was made from the template, in the module's namespace. */
+export interface EdgeModuleStatusWorkload {
+  /** Kind of the workload. */
+  readonly kind: 'Deployment' | 'DaemonSet';
+  /** Name of the workload. */
+  readonly name: string;
+}
+
+/** A pod that was denied. */
+export interface EdgeModuleStatusDenial {
+  /** UID of the pod. */
+  readonly podUid: string;
+  /** Name of the pod. */
+  readonly pod: string;
+  /** Node of the pod. */
+  readonly node: string;
+  /** Rule of attestation that failed, as one CamelCase word. */
+  readonly reason: string;
+  /** What was expected and what was found. */
+  readonly message: string;
+  /** When the pod was first denied for this reason. */
+  readonly since: string;
+}

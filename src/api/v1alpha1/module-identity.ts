@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// Generated from crds/ by `npm run generate`; changes made here are lost.
+import type { Condition } from '../conditions.ts';
+import type { ObjectMeta } from '../object-meta.ts';
+
+/** ModuleIdentity declares which identity the attested processes of a module get, and how it reaches them. */
+export interface ModuleIdentity {
+  readonly apiVersion: 'keystead.dev/v1alpha1';
+  readonly kind: 'ModuleIdentity';
+  readonly metadata: ObjectMeta;
+  /** Which identity, for which module, and how it is delivered. */
+  readonly spec: ModuleIdentitySpec;
+  /** What was issued, and who holds it; written by the agents and the controller. */
+  readonly status?: ModuleIdentityStatus;
+}
+
+/** Which identity, for which module, and how it is delivered. */
+export interface ModuleIdentitySpec {
+  /** The EdgeModule of this namespace that the identity is for. It cannot be changed later. */
+  readonly moduleRef: ModuleIdentitySpecModuleRef;
+  /**
+   * SPIFFE ID that the certificates carry: spiffe://<trust domain>/ns/<this namespace>/<path>. Left out, it is
+   * spiffe://<trust domain of the node>/ns/<namespace>/module/<name of the EdgeModule>. It cannot be changed later.
+   */
+  readonly spiffeId?: string;
+  /** The X.509-SVID. */
+  readonly x509: ModuleIdentitySpecX509;
+  /**
+   * How the identity reaches the module. Volume: files in the identity volume. Secret: a Secret of type
+   * kubernetes.io/tls, for modules that mount one.
+   */
+  readonly delivery: readonly ('Volume' | 'Secret')[];
+  /** Name of the Secret; left out, the name of the ModuleIdentity. Only with Secret in delivery. */
+  readonly secretName?: string;
+}
+
+/** The EdgeModule of this namespace that the identity is for. It cannot be changed later. */
+export interface ModuleIdentitySpecModuleRef {
+  /** Name of the EdgeModule. */
+  readonly name: string;
+}
+
+/** The X.509-SVID. */
+export interface ModuleIdentitySpecX509 {
+  /** Lifetime of each certificate as a Go duration, 1m to 2160h; the EdgeDevice's maxLeafLifetime limits it further. */
+  readonly duration: string;
+  /** Share of the lifetime after which the certificate is renewed, in percent. */
+  readonly renewAtPercent: number;
+  /**
+   * DNS names in the certificate. They must lie under the module's own <name>.<namespace>[.svc[.cluster.local]]
+   * or under one of the EdgeDevice's dnsSuffixes.
+   */
+  readonly dnsNames: readonly string[];
+}
+
+/** What was issued, and who holds it; written by the agents and the controller. */
+export interface ModuleIdentityStatus {
+  /** Generation of the spec that this status speaks of. */
+  readonly observedGeneration?: number;
+  /**
+   * Conditions of the identity: Ready sums up the others; Issued tells that every attested process has a
+   * certificate; Delivered that each lies where its module reads it.
+   */
+  readonly conditions?: readonly Condition[];
+  /** SPIFFE ID that the certificates carry. */
+  readonly spiffeId?: string;
+  /** When the next of the holders' certificates is renewed. */
+  readonly renewalTime?: string;
+  /** When the first of the holders' certificates ends. */
+  readonly notAfter?: string;
+  /** The pods whose process was judged, and the certificate that each holds. */
+  readonly holders?: readonly ModuleIdentityStatusHolder[];
+}
+
+/** A pod and the verdict on it; written by the agent of its node. */
+export interface ModuleIdentityStatusHolder {
+  /** UID of the pod. */
+  readonly podUid: string;
+  /** Name of the pod. */
+  readonly pod: string;
+  /** Node of the pod. */
+  readonly node: string;
+  /** Name of the container that was measured. */
+  readonly container?: string;
+  /** The runtime's identifier of the container. */
+  readonly containerId?: string;
+  /** Digest of the image that was found, as sha256:<64 hexadecimal digits>. */
+  readonly imageDigest?: string;
+  /** The executable of the measured process. */
+  readonly executable?: ModuleIdentityStatusHolderExecutable;
+  /** Process id on the node. */
+  readonly pid?: number;
+  /** Allowed: the pod holds the identity. Denied: it was refused it, or it was taken away. Ended: its process is gone. */
+  readonly verdict: 'Allowed' | 'Denied' | 'Ended';
+  /** Why, as one CamelCase word. */
+  readonly reason?: string;
+  /** Why, for people. */
+  readonly message?: string;
+  /** When this verdict was first reached. */
+  readonly since: string;
+  /** Serial number of the certificate in hexadecimal digits. */
+  readonly serial?: string;
+  /** Start of the certificate's validity. */
+  readonly notBefore?: string;
+  /** End of the certificate's validity. */
+  readonly notAfter?: string;
+  /** When the certificate is renewed. */
+  readonly renewalTime?: string;
+  /** How many certificates this pod has been given; the files in the volume carry the same number. */
+  readonly revision?: number;
+}
+
+/** The executable of the measured process. */
+export interface ModuleIdentityStatusHolderExecutable {
+  /** Path inside the container. */
+  readonly path: string;
+  /** SHA-256 of the file, 64 hexadecimal digits. */
+  readonly sha256: string;
+}

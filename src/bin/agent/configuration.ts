@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+import { KeysteadError } from '../../errors.ts';
+
+/** How the agent is set up; every entry is an environment variable that the chart sets. */
+export interface AgentConfiguration {
+  /** KEYSTEAD_NODE_NAME: the node that this agent runs on. */
+  readonly node: string;
+  /** KEYSTEAD_KUBELET_ROOT, default /var/lib/kubelet. */
+  readonly kubeletRoot: string;
+  /** KEYSTEAD_CONTAINERD_SOCKET, default /run/containerd/containerd.sock; k3s: /run/k3s/containerd/containerd.sock. */
+  readonly containerdSocket: string;
+  /** KEYSTEAD_NRI_SOCKET, default /var/run/nri/nri.sock; empty switches NRI off. */
+  readonly nriSocket: string;
+  /** KEYSTEAD_STATE_DIR, default /var/lib/keystead/agent. */
+  readonly stateDir: string;
+  /** KEYSTEAD_NOTARY_SOCKET, default /run/keystead/notary.sock. */
+  readonly notarySocket: string;
+  /** KEYSTEAD_NOTARY_HEALTH, default /run/keystead/notary-health.sock. */
+  readonly notaryHealth: string;
+  /** KEYSTEAD_HEALTH_PORT, default 9464. */
+  readonly healthPort: number;
+  /** KEYSTEAD_HOST_ROOT, default /proc/1/root: where the host's files are seen. */
+  readonly hostRoot: string;
+  /** KEYSTEAD_LOG_LEVEL, default info. */
+  readonly logLevel: string;
+}
+
+/** Reads the environment. @throws KeysteadError `InvalidConfiguration` that names the variable and what it must be. */
+export function agentConfiguration(env: NodeJS.ProcessEnv): AgentConfiguration {
+  const node = env['KEYSTEAD_NODE_NAME'];
+  if (!node) {
+    throw new KeysteadError('InvalidConfiguration', 'KEYSTEAD_NODE_NAME is not set: set it to spec.nodeName by the downward API.');
+  }
+  const healthPort = Number(env['KEYSTEAD_HEALTH_PORT'] ?? 9464);
+  if (!Number.isInteger(healthPort) || healthPort < 0 || healthPort > 65_535) {
+    throw new KeysteadError('InvalidConfiguration', `KEYSTEAD_HEALTH_PORT is "${env['KEYSTEAD_HEALTH_PORT']}", which is not a port.`);
+  }
+  return {
+    node,
+    healthPort,
+    kubeletRoot: env['KEYSTEAD_KUBELET_ROOT'] ?? '/var/lib/kubelet',
+    containerdSocket: env['KEYSTEAD_CONTAINERD_SOCKET'] ?? '/run/containerd/containerd.sock',
+    nriSocket: env['KEYSTEAD_NRI_SOCKET'] ?? '/var/run/nri/nri.sock',
+    stateDir: env['KEYSTEAD_STATE_DIR'] ?? '/var/lib/keystead/agent',
+    notarySocket: env['KEYSTEAD_NOTARY_SOCKET'] ?? '/run/keystead/notary.sock',
+    notaryHealth: env['KEYSTEAD_NOTARY_HEALTH'] ?? '/run/keystead/notary-health.sock',
+    hostRoot: env['KEYSTEAD_HOST_ROOT'] ?? '/proc/1/root',
+    logLevel: env['KEYSTEAD_LOG_LEVEL'] ?? 'info',
+  };
+}

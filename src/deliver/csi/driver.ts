@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+import { Server } from '@grpc/grpc-js';
+import { join } from 'node:path';
+import { CSI_DRIVER } from '../../api/names.ts';
+import { Identity, Node, NodeServiceCapability_RPC_Type } from '../../gen/csi/v1/csi_pb.js';
+import { Registration } from '../../gen/pluginregistration/v1/api_pb.js';
+import { addService } from '../../grpc/server.ts';
+import type { Logger } from '../../log.ts';
+import { isMountPoint, mountTmpfs, unmountAll } from '../../os/mount.ts';
+import type { VolumeStore } from '../volume.ts';
+import { NodeService, type Mounts, type VolumeEvents } from './node.ts';
+import { VolumeRecords } from './records.ts';
+import { serveAt } from './socket.ts';
+
+/** Bounds of one volume; memory is taken only for what is written. A fleet's bundle can hold thousands of CAs. */
+const VOLUME_BYTES = 16 * 1024 * 1024;
+const VOLUME_INODES = 1024;
+const VOLUME_MODE = 0o755;
+/** CSI versions that the kubelet is offered at registration: v1, whose services these are. */
+const CSI_VERSIONS = ['1.0.0'];
+
+export interface CsiDriverOptions extends VolumeEvents {
+  /** The kubelet's --root-dir, at the same path in this process's mount namespace, with mounts propagated both ways. */
+  readonly kubeletRoot: string;
+  /** Survives restarts of this process; holds no secret. */
+  readonly stateDir: string;
+  readonly nodeName: string;
+  /** Default: the product's. */
+  readonly driverName?: string;
+  /** Told to the kubelet as vendor version. */
+  readonly version?: string;
+  readonly volumes: VolumeStore;
+  readonly log: Logger;
+}
+
+export interface CsiDriver {
+  /** Whether the kubelet has accepted this driver. */
+  readonly registered: boolean;
+  /** Stops serving after open calls have ended. Volumes stay mounted. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Recovers the volumes of this node, then serves the CSI Identity and Node services and the kubelet's plugin
+ * registration. When it resolves, `volumes` holds what is mounted and the kubelet may call.
+ */
+export async function startCsiDriver(options: CsiDriverOptions): Promise<CsiDriver> {
+  const { kubeletRoot, stateDir, nodeName, volumes, log, driverName = CSI_DRIVER, version = '0' } = options;
+  const records = new VolumeRecords(stateDir);
+  const mounts = tmpfsMounts(driverName);
+  const node = new NodeService({ kubeletRoot, records, volumes, mounts, events: options, log });
+  await node.recover();
+
+  const csi = await serveAt(
+    csiServer(node, { driverName, version, nodeName }),
+    join(kubeletRoot, 'plugins', driverName, 'csi.sock'),
+  );
+  const registration = new RegistrationService(driverName, csi.path, log);
+  // Last: the kubelet calls the CSI socket as soon as it sees this one.
+  const registry = await serveAt(
+    registrationServer(registration),
+    join(kubeletRoot, 'plugins_registry', `${driverName}-reg.sock`),
+  );
+  return {
+    get registered() {
+      return registration.registered;
+    },
+    async stop() {
+      // First: without it the kubelet stops calling.
+      await registry.stop();
+      await csi.stop();
+    },
+  };
+}
+
+/** Volumes as tmpfs, shown in `mount` by the driver's name. */
+function tmpfsMounts(source: string): Mounts {
+  const options = { source, sizeBytes: VOLUME_BYTES, inodes: VOLUME_INODES, mode: VOLUME_MODE };
+  return { isMounted: isMountPoint, mount: (path) => mountTmpfs(path, options), unmountAll };
+}
+
+interface Names {
+  readonly driverName: string;
+  readonly version: string;
+  readonly nodeName: string;
+}
+
+/** CSI spec, Identity Service RPC and Node Service RPC. What is not here answers UNIMPLEMENTED. */
+function csiServer(node: NodeService, { driverName, version, nodeName }: Names): Server {
+  const server = new Server();
+  addService(server, Identity, {
+    getPluginInfo: () => Promise.resolve({ name: driverName, vendorVersion: version }),
+    // No controller service: inline volumes need none.
+    getPluginCapabilities: () => Promise.resolve({}),
+    probe: () => Promise.resolve({ ready: true }),
+  });
+  // With VOLUME_MOUNT_GROUP the kubelet passes fsGroup here and keeps its own chown and chmod away from the files.
+  const mountGroup = { case: 'rpc', value: { type: NodeServiceCapability_RPC_Type.VOLUME_MOUNT_GROUP } } as const;
+  addService(server, Node, {
+    nodePublishVolume: (request) => node.publish(request).then(() => ({})),
+    nodeUnpublishVolume: (request) => node.unpublish(request).then(() => ({})),
+    nodeGetCapabilities: () => Promise.resolve({ capabilities: [{ type: mountGroup }] }),
+    nodeGetInfo: () => Promise.resolve({ nodeId: nodeName }),
+  });
+  return server;
+}
+
+/** What the kubelet's plugin watcher asks of a new socket (k8s.io/kubelet/pkg/apis/pluginregistration/v1). */
+class RegistrationService {
+  readonly info;
+  readonly #log: Logger;
+  #registered = false;
+
+  constructor(driverName: string, endpoint: string, log: Logger) {
+    this.info = { type: 'CSIPlugin', name: driverName, endpoint, supportedVersions: CSI_VERSIONS };
+    this.#log = log;
+  }
+
+  get registered(): boolean {
+    return this.#registered;
+  }
+
+  /** A refusal is not final: the kubelet registers again with back-off, and after its own restart. */
+  heard(status: { readonly pluginRegistered: boolean; readonly error: string }): void {
+    this.#registered = status.pluginRegistered;
+    if (status.pluginRegistered) this.#log.info({ driver: this.info.name }, 'registered with the kubelet');
+    else this.#log.error({ driver: this.info.name, reason: status.error }, 'the kubelet refused the registration');
+  }
+}
+
+function registrationServer(registration: RegistrationService): Server {
+  const server = new Server();
+  addService(server, Registration, {
+    getInfo: () => Promise.resolve(registration.info),
+    notifyRegistrationStatus: (status) => {
+      registration.heard(status);
+      return Promise.resolve({});
+    },
+  });
+  return server;
+}

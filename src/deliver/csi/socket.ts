@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { randomBytes } from 'node:crypto';
+import { chmodSync, mkdirSync, renameSync, statSync, unlinkSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { KeysteadError } from '../../errors.ts';
+import { errnoOf } from '../../os/files.ts';
+
+/** sun_path holds 108 bytes and ends with a zero, see unix(7). */
+const MAX_SOCKET_PATH_BYTES = 107;
+/** How long open calls may take to end when serving stops, in milliseconds. */
+const GRACE_MS = 3000;
+
+/** A gRPC server on a unix socket. */
+export interface Serving {
+  readonly path: string;
+  /** Takes the socket away, unless another process has put its own there since, and lets open calls end. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Serves at a socket path that only root may connect to. What a predecessor left there, dead or still alive, is
+ * replaced by one rename: no caller ever finds the path missing, and the predecessor's own clean-up misses ours.
+ */
+export async function serveAt(server: Server, path: string): Promise<Serving> {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
+  // A leading dot keeps the kubelet's plugin watcher from registering the socket before it has its name.
+  const temporary = join(dirname(path), `.${randomBytes(4).toString('hex')}`);
+  requireShort(path);
+  requireShort(temporary);
+  await bind(server, temporary);
+  chmodSync(temporary, 0o600);
+  const { ino } = statSync(temporary);
+  renameSync(temporary, path);
+  return {
+    path,
+    async stop() {
+      removeOwn(path, ino);
+      await shutDown(server);
+    },
+  };
+}
+
+function requireShort(path: string): void {
+  if (Buffer.byteLength(path) <= MAX_SOCKET_PATH_BYTES) return;
+  throw new KeysteadError(
+    'InvalidConfiguration',
+    `Socket path ${path} is longer than ${MAX_SOCKET_PATH_BYTES} bytes; the kubelet needs a shorter root directory`,
+  );
+}
+
+function bind(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(`unix:${path}`, ServerCredentials.createInsecure(), (error) => {
+      if (error) reject(new KeysteadError('Internal', `Cannot listen on ${path}: ${error.message}`, { cause: error }));
+      else resolve();
+    });
+  });
+}
+
+function removeOwn(path: string, ino: number): void {
+  try {
+    if (statSync(path).ino === ino) unlinkSync(path);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+  }
+}
+
+function shutDown(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    const force = setTimeout(() => {
+      server.forceShutdown();
+      resolve();
+    }, GRACE_MS);
+    server.tryShutdown(() => {
+      clearTimeout(force);
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+import { KeysteadError } from '../errors.ts';
+import { TAG } from './der.ts';
+import { DerReader } from './der-reader.ts';
+import { DNS_NAME, URI_NAME } from './extensions.ts';
+import { OID } from './object-identifiers.ts';
+import { decodeValidity, type Validity } from './validity.ts';
+
+export interface Extension {
+  readonly critical: boolean;
+  readonly value: Buffer;
+}
+
+/** A certificate taken apart; every Buffer is a view into the bytes read. */
+export interface Certificate {
+  /** What is signed, with its tag and length. */
+  readonly tbs: Buffer;
+  /** Magnitude, 16 octets where it came from this notary. */
+  readonly serial: Buffer;
+  readonly issuer: Buffer;
+  readonly validity: Validity;
+  readonly subject: Buffer;
+  readonly publicKey: Buffer;
+  /** By object identifier, hex of its DER. */
+  readonly extensions: ReadonlyMap<string, Extension>;
+  readonly signatureAlgorithm: Buffer;
+  readonly signature: Buffer;
+}
+
+/**
+ * Reads a version 3 certificate as the notary writes them (RFC 5280 4.1): no unique identifiers, each extension once,
+ * nothing left over. For reading back what was built, not for foreign certificates. Throws InvalidRequest.
+ */
+export function readCertificate(der: Buffer): Certificate {
+  const outer = new DerReader(der);
+  const certificate = outer.enter(TAG.sequence, 'certificate');
+  outer.end('certificate');
+  const tbs = certificate.element(TAG.sequence, 'TBSCertificate');
+  const signatureAlgorithm = certificate.element(TAG.sequence, 'signatureAlgorithm').whole;
+  const signature = certificate.read(TAG.bitString, 'signature').subarray(1);
+  certificate.end('certificate');
+  return { tbs: tbs.whole, signatureAlgorithm, signature, ...readTbs(new DerReader(tbs.contents), signatureAlgorithm) };
+}
+
+function readTbs(tbs: DerReader, algorithm: Buffer): Omit<Certificate, 'tbs' | 'signatureAlgorithm' | 'signature'> {
+  const version = tbs.enter(0xa0, 'version').read(TAG.integer, 'version');
+  const serial = magnitude(tbs.read(TAG.integer, 'serialNumber'));
+  const inner = tbs.element(TAG.sequence, 'signature').whole;
+  if (version.length !== 1 || version[0] !== 2)
+    throw malformed('version 3', `version field ${version.toString('hex')}`);
+  if (!inner.equals(algorithm)) throw malformed('one signature algorithm', 'two that differ');
+  const issuer = tbs.element(TAG.sequence, 'issuer').whole;
+  const validity = decodeValidity(tbs.enter(TAG.sequence, 'validity'));
+  const subject = tbs.element(TAG.sequence, 'subject').whole;
+  const publicKey = tbs.element(TAG.sequence, 'subjectPublicKeyInfo').whole;
+  const extensions = readExtensions(tbs.enter(0xa3, 'extensions').enter(TAG.sequence, 'extensions'));
+  tbs.end('TBSCertificate');
+  return { serial, issuer, validity, subject, publicKey, extensions };
+}
+
+function readExtensions(list: DerReader): Map<string, Extension> {
+  const extensions = new Map<string, Extension>();
+  while (!list.done) {
+    const entry = list.enter(TAG.sequence, 'extension');
+    const oid = entry.element(TAG.objectIdentifier, 'extnID').whole.toString('hex');
+    const critical = entry.peek() === TAG.boolean && entry.read(TAG.boolean, 'critical')[0] === 0xff;
+    const value = entry.read(TAG.octetString, 'extnValue');
+    entry.end('extension');
+    if (extensions.has(oid)) throw malformed('each extension once', `${oid} twice`);
+    extensions.set(oid, { critical, value });
+  }
+  return extensions;
+}
+
+/** URIs and DNS names of the subjectAltName; other names are refused. */
+export function subjectAltNames(certificate: Certificate): { uris: string[]; dnsNames: string[] } {
+  const names = { uris: [] as string[], dnsNames: [] as string[] };
+  const extension = findExtension(certificate, OID.subjectAltName);
+  if (!extension) return names;
+  const list = new DerReader(extension.value).enter(TAG.sequence, 'subjectAltName');
+  while (!list.done) {
+    const uri = list.peek() === (0x80 | URI_NAME);
+    const name = list.read(uri ? 0x80 | URI_NAME : 0x80 | DNS_NAME, 'GeneralName').toString('latin1');
+    (uri ? names.uris : names.dnsNames).push(name);
+  }
+  return names;
+}
+
+export function findExtension(certificate: Certificate, oid: Buffer): Extension | undefined {
+  return certificate.extensions.get(oid.toString('hex'));
+}
+
+/** The subjectKeyIdentifier's octets; undefined where there is none. */
+export function subjectKeyIdentifierOf(certificate: Certificate): Buffer | undefined {
+  const extension = findExtension(certificate, OID.subjectKeyIdentifier);
+  return extension && new DerReader(extension.value).read(TAG.octetString, 'subjectKeyIdentifier');
+}
+
+/** Whether basicConstraints say that the certificate is a CA's. */
+export function isCa(certificate: Certificate): boolean {
+  const extension = findExtension(certificate, OID.basicConstraints);
+  if (!extension) return false;
+  const constraints = new DerReader(extension.value).enter(TAG.sequence, 'basicConstraints');
+  return constraints.peek() === TAG.boolean && constraints.read(TAG.boolean, 'cA')[0] === 0xff;
+}
+
+/** Hex of a serial's magnitude as 32 digits, lower case. */
+export function serialHex(serial: Buffer): string {
+  return serial.toString('hex').padStart(32, '0');
+}
+
+function magnitude(integer: Buffer): Buffer {
+  const first = integer[0];
+  if (first === undefined || first & 0x80)
+    throw malformed('a positive serial number', integer.toString('hex') || 'none');
+  return first === 0 ? integer.subarray(1) : integer;
+}
+
+function malformed(expected: string, found: string): KeysteadError {
+  return new KeysteadError('InvalidRequest', `certificate: expected ${expected}, found ${found}`);
+}

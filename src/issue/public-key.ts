@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+import { hash } from 'node:crypto';
+import { KeysteadError } from '../errors.ts';
+import { bitString, sequence, TAG } from './der.ts';
+import { DerReader } from './der-reader.ts';
+import { OID } from './object-identifiers.ts';
+
+/** SubjectPublicKeyInfo of a P-256 key up to the point: AlgorithmIdentifier and the BIT STRING's header (RFC 5480). */
+const P256_PREFIX = sequence(
+  sequence(OID.ecPublicKey, OID.secp256r1),
+  bitString(Buffer.concat([Buffer.of(4), Buffer.alloc(64)])),
+).subarray(0, 27);
+const P256_SPKI_BYTES = 91;
+
+/** Domain parameters of P-256 (SEC 2, 2.4.2): y² = x³ − 3x + b over the prime field p. */
+const P = 0xffffffff00000001000000000000000000000000ffffffffffffffffffffffffn;
+const B = 0x5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604bn;
+
+/**
+ * Throws ProfileViolation unless `spki` is a P-256 SubjectPublicKeyInfo in its one DER form, uncompressed, with the
+ * point on the curve. P-256 has cofactor 1, so a point on the curve other than infinity is a valid key (SP 800-56A
+ * 5.6.2.3.3); infinity has no uncompressed form.
+ */
+export function checkP256PublicKey(spki: Buffer): void {
+  if (spki.length !== P256_SPKI_BYTES || !spki.subarray(0, 27).equals(P256_PREFIX)) {
+    throw violation(`SubjectPublicKeyInfo of an uncompressed P-256 key (${P256_SPKI_BYTES} bytes)`, describe(spki));
+  }
+  const x = BigInt(`0x${spki.toString('hex', 27, 59)}`);
+  const y = BigInt(`0x${spki.toString('hex', 59, 91)}`);
+  if (x >= P || y >= P || (y * y - (x * x - 3n) * x - B) % P !== 0n) {
+    throw violation('a point on P-256', 'a point that is not on the curve');
+  }
+}
+
+/** SubjectPublicKeyInfo from an uncompressed point. */
+export function ecPublicKeyInfo(curve: Buffer, point: Buffer): Buffer {
+  return sequence(sequence(OID.ecPublicKey, curve), bitString(point));
+}
+
+/**
+ * Key identifier of a public key: leftmost 160 bits of the SHA-256 of the BIT STRING's octets (RFC 7093 section 2,
+ * method 1). SHA-1 as of RFC 5280 would do as well, but FIPS modules no longer offer it.
+ */
+export function keyIdentifier(spki: Buffer): Buffer {
+  const info = new DerReader(spki).enter(TAG.sequence, 'SubjectPublicKeyInfo');
+  info.read(TAG.sequence, 'algorithm');
+  const bits = info.read(TAG.bitString, 'subjectPublicKey');
+  info.end('SubjectPublicKeyInfo');
+  return hash('sha256', bits.subarray(1), 'buffer').subarray(0, 20);
+}
+
+function describe(spki: Buffer): string {
+  return `${spki.length} bytes that start with ${spki.toString('hex', 0, 12) || 'nothing'}`;
+}
+
+function violation(expected: string, found: string): KeysteadError {
+  return new KeysteadError('ProfileViolation', `public key: expected ${expected}, found ${found}`);
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+import { randomBytes } from 'node:crypto';
+import { open, rename, unlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { errnoOf } from './libc.ts';
+
+export { errnoOf } from './libc.ts';
+
+export interface FileOwner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface DurableOptions {
+  /** Permissions, whatever the umask; 0o600 unless told. */
+  readonly mode?: number;
+  /** This process's own unless told. */
+  readonly owner?: FileOwner;
+}
+
+/** Names of files that an interrupted `writeDurably` may leave behind; nobody needs them. */
+export const isTemporaryName = (name: string): boolean => name.startsWith('.') && name.endsWith('.tmp');
+
+/**
+ * Writes a file so that after the promise settles it survives a power cut, and so that at every moment its path holds
+ * the old content or the new, never a part. Throws what node:fs throws; the old content then stays.
+ */
+export async function writeDurably(
+  path: string,
+  content: string | Uint8Array,
+  options: DurableOptions = {},
+): Promise<void> {
+  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
+  try {
+    await writeSynced(temporary, content, options);
+    await rename(temporary, path);
+  } catch (error) {
+    await unlink(temporary).catch(() => undefined);
+    throw error;
+  }
+  await syncDirectory(dirname(path));
+}
+
+async function writeSynced(path: string, content: string | Uint8Array, options: DurableOptions): Promise<void> {
+  // Made for this process alone, and given away only when complete.
+  const file = await open(path, 'wx', 0o600);
+  try {
+    await file.writeFile(content);
+    if (options.owner) await file.chown(options.owner.uid, options.owner.gid);
+    await file.chmod(options.mode ?? 0o600);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Removes a file so that it stays away after a power cut. Returns whether there was one. */
+export async function removeDurably(path: string): Promise<boolean> {
+  try {
+    await unlink(path);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false;
+    throw error;
+  }
+  await syncDirectory(dirname(path));
+  return true;
+}
+
+/** A rename or removal is durable only when its directory has been synced too. */
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}

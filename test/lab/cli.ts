@@ -1,0 +1,93 @@
+#!/usr/bin/env node
+// SPDX-License-Identifier: Apache-2.0
+import { spawn } from 'node:child_process';
+import { readdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { importImage } from './containerd.ts';
+import { tearDown } from './down.ts';
+import { LabError } from './lab-error.ts';
+import { readLab } from './lab-file.ts';
+import { withLock } from './lock.ts';
+import { checkRoot } from './preflight.ts';
+import { Progress } from './progress.ts';
+import { labSettings, type RuntimeChoice } from './settings.ts';
+import { printStatus } from './status.ts';
+import { bringUp } from './up.ts';
+
+const USAGE = `The lab: a real Kubernetes node on this machine.
+
+  npm run lab -- up [--containerd current|debian]   bring it up, or what of it is missing
+  npm run lab -- down                               remove it without a trace (built programs stay cached)
+  npm run lab -- status                             what runs; exit code 1 unless all of it does
+  npm run lab -- kubeconfig                         path of the administrator's kubeconfig
+  npm run lab -- load-image TAR                     import an OCI or Docker archive into the node
+  npm run lab -- logs [NAME]                        follow one daemon's log, or all
+
+  KEYSTEAD_LAB_DIR     its folder (default /var/lib/keystead-lab); each folder is a lab of its own
+  KEYSTEAD_LAB_SUBNET  first two numbers of its /16 (default 10.231)
+  XDG_CACHE_HOME       built programs lie below, in keystead/lab (default ~/.cache)`;
+
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { containerd: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+  });
+  const [command, argument] = positionals;
+  const settings = labSettings();
+  const progress = new Progress();
+  if (values.help || command === undefined) {
+    print(USAGE);
+    return values.help ? 0 : 2;
+  }
+  const commands: Record<string, () => Promise<number>> = {
+    up: async () => {
+      checkRoot();
+      const choice = runtimeChoice(values.containerd);
+      const lab = await withLock(settings, progress, () => bringUp(settings, choice, progress));
+      print(`export KUBECONFIG=${lab.kubeconfig}`);
+      return 0;
+    },
+    down: async () => {
+      checkRoot();
+      await withLock(settings, progress, () => tearDown(settings, progress));
+      return 0;
+    },
+    status: async () => ((await printStatus(settings, print)) ? 0 : 1),
+    kubeconfig: () => {
+      print(readLab().kubeconfig);
+      return Promise.resolve(0);
+    },
+    'load-image': async () => {
+      if (argument === undefined) throw new LabError('load-image needs the path of an archive', 'npm run lab -- load-image out/image.tar');
+      print((await importImage(settings, readLab().runtime, resolve(argument))).trim());
+      return 0;
+    },
+    logs: () => followLogs(readLab().logs, argument),
+  };
+  const chosen = commands[command];
+  if (!chosen) throw new LabError(`there is no command ${command}`, USAGE);
+  return chosen();
+}
+
+function runtimeChoice(text = 'current'): RuntimeChoice {
+  if (text === 'current' || text === 'debian') return text;
+  throw new LabError(`--containerd ${text} is not known`, 'Take current (containerd 2, the default) or debian (containerd 1.6, an old node).');
+}
+
+async function followLogs(folder: string, name: string | undefined): Promise<number> {
+  const files = (await readdir(folder)).filter((file) => name === undefined || file === `${name}.log`);
+  if (files.length === 0) throw new LabError(`no daemon of the lab is called ${name ?? ''}`, `Look into ${folder} for the names.`);
+  const tail = spawn('tail', ['-n', '100', '-F', ...files.map((file) => join(folder, file))], { stdio: 'inherit' });
+  return new Promise((done) => tail.on('close', (code) => done(code ?? 0)));
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  const known = error instanceof LabError;
+  process.stderr.write(known ? `lab: ${error.message}\n${error.remedy}\n` : `lab: ${error instanceof Error ? String(error.stack) : String(error)}\n`);
+  process.exitCode = 1;
+}
