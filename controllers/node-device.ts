@@ -86,6 +86,10 @@ export class NodeDevice {
 /** What EdgeDevice.spec asks of the notary. */
 export function notaryConfiguration({ spec }: EdgeDevice, node: string): NotaryConfiguration {
   const { pkcs11 } = spec.rootOfTrust;
+  const { selfSigned, maxLeafLifetime } = spec.issuer;
+  if (!selfSigned) {
+    throw new KeysteadError('InvalidConfiguration', 'EdgeDevice.spec.issuer names no issuer: set selfSigned.');
+  }
   if (!pkcs11) {
     throw new KeysteadError('InvalidConfiguration', 'EdgeDevice.spec.rootOfTrust names no root of trust: set pkcs11.');
   }
@@ -95,16 +99,16 @@ export function notaryConfiguration({ spec }: EdgeDevice, node: string): NotaryC
     rootOfTrust: {
       pkcs11: {
         library: pkcs11.library,
-        pinFile: pkcs11.pinFile ?? '/etc/keystead/pin/pin',
+        pinFile: pkcs11.pinFile,
         ...(pkcs11.tokenLabel !== undefined && { tokenLabel: pkcs11.tokenLabel }),
         ...(pkcs11.tokenSerial !== undefined && { tokenSerial: pkcs11.tokenSerial }),
         ...(pkcs11.slot !== undefined && { slot: pkcs11.slot }),
       },
     },
     issuer: {
-      algorithm: spec.issuer?.selfSigned?.keyAlgorithm ?? 'EC-P256',
-      lifetimeSeconds: durationSeconds(spec.issuer?.selfSigned?.lifetime ?? '8760h'),
-      maxLeafSeconds: durationSeconds(spec.issuer?.maxLeafLifetime ?? '24h'),
+      algorithm: selfSigned.keyAlgorithm,
+      lifetimeSeconds: durationSeconds(selfSigned.lifetime),
+      maxLeafSeconds: durationSeconds(maxLeafLifetime),
     },
   };
 }
@@ -130,7 +134,7 @@ export function deviceStatus(device: EdgeDevice, observed: Observed): Record<str
     observedGeneration: generation,
     conditions: [ready, ...conditions].reduce<readonly Condition[]>(
       (all, condition) => setCondition(all, { ...condition, observedGeneration: generation }, new Date(observed.now)),
-      (device.status?.conditions ?? []) as readonly Condition[],
+      device.status?.conditions ?? [],
     ),
     platform: { ...observed.platform, ...(notary?.version && { notaryVersion: notary.version }) },
     ...(notary?.token && { token: notary.token }),
@@ -159,20 +163,36 @@ function rootOfTrustReady(notary: NotaryStatus | undefined): Finding {
   if (notary.token && notary.ready) {
     return { type, status: 'True', reason: 'TokenOpen', message: `Token ${notary.token.label} is open.` };
   }
-  return { type, status: 'False', reason: notary.reason ?? 'NotReady', message: notary.message ?? 'The notary is not ready.' };
+  return {
+    type,
+    status: 'False',
+    reason: notary.reason ?? 'NotReady',
+    message: notary.message ?? 'The notary is not ready.',
+  };
 }
 
 function issuerReady(notary: NotaryStatus | undefined): Finding {
   const type = 'IssuerReady';
   if (!notary?.issuer || !notary.ready) {
-    return { type, status: 'False', reason: notary?.reason ?? 'NoIssuer', message: notary?.message ?? 'There is no issuing key yet.' };
+    return {
+      type,
+      status: 'False',
+      reason: notary?.reason ?? 'NoIssuer',
+      message: notary?.message ?? 'There is no issuing key yet.',
+    };
   }
-  return { type, status: 'True', reason: 'KeyHeld', message: `The issuing key ${notary.issuer.keyUri} is held by the token.` };
+  return {
+    type,
+    status: 'True',
+    reason: 'KeyHeld',
+    message: `The issuing key ${notary.issuer.keyUri} is held by the token.`,
+  };
 }
 
 function clockSynchronized(skewMs: number | undefined): Finding {
   const type = 'ClockSynchronized';
-  if (skewMs === undefined) return { type, status: 'Unknown', reason: 'NotMeasured', message: 'The API server has not answered yet.' };
+  if (skewMs === undefined)
+    return { type, status: 'Unknown', reason: 'NotMeasured', message: 'The API server has not answered yet.' };
   const seconds = Math.round(Math.abs(skewMs) / 1000);
   if (Math.abs(skewMs) <= SKEW_LIMIT_MS) {
     return { type, status: 'True', reason: 'WithinTolerance', message: 'The clock agrees with the API server.' };

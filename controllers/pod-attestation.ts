@@ -9,8 +9,8 @@ export interface PodAttestationPorts {
   readonly runtime: Pick<ContainerRuntime, 'container' | 'containersOf'>;
   /** Evidence of one process; `init` is the container's first process. Undefined where it is gone. */
   measure(pid: number, init: number): Promise<ProcessEvidence | undefined>;
-  /** All processes of the container whose first process is `init`. */
-  processesOf(init: number): readonly number[];
+  /** Host pids of all processes in a container. */
+  processesOf(containerId: string): readonly number[];
   decide(evidence: Evidence): Verdict;
   /** Resolves after so many milliseconds. */
   sleep(milliseconds: number): Promise<void>;
@@ -98,7 +98,7 @@ export class PodAttestation {
     if (!first) return { state: 'Absent' };
     const verdict = this.#ports.decide({ ...evidence, process: first });
     if (!verdict.allowed) return { state: 'Judged', container, process: first, verdict };
-    for (const pid of this.#ports.processesOf(container.pid)) {
+    for (const pid of this.#ports.processesOf(container.id)) {
       if (pid === container.pid) continue;
       const process = await this.#ports.measure(pid, container.pid);
       // A child that ended meanwhile can no longer read anything.

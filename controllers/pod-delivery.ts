@@ -15,10 +15,15 @@ export interface PodDeliveryPorts {
   readonly volumes: Pick<Volumes, 'list' | 'readCredentials' | 'writeCredentials' | 'withdraw'>;
   readonly secrets: SecretDelivery;
   /** Makes a key and has it certified. */
-  obtain(request: Omit<CertificateRequest, 'publicKey'>): Promise<{ credentials: Credentials; certificate: IssuedCertificate }>;
+  obtain(
+    request: Omit<CertificateRequest, 'publicKey'>,
+  ): Promise<{ credentials: Credentials; certificate: IssuedCertificate }>;
   /** What the identity's certificates must say on this node; a refusal where it may not have it. */
   wanted(identity: ModuleIdentity): Wanted | Refusal;
-  renewalTime(certificate: Pick<IssuedCertificate, 'serial' | 'notBefore' | 'notAfter'>, identity: ModuleIdentity): number;
+  renewalTime(
+    certificate: Pick<IssuedCertificate, 'serial' | 'notBefore' | 'notAfter'>,
+    identity: ModuleIdentity,
+  ): number;
 }
 
 /**
@@ -128,7 +133,7 @@ export class PodDelivery {
     for (const volume of this.#volumesFor(pod.metadata.uid, identity)) {
       this.#ports.volumes.writeCredentials(volume, credentials, { uid: container.uid, gid: container.gid });
     }
-    if (identity.spec.delivery?.includes('Secret')) this.#ports.secrets.write(identity, pod, credentials);
+    if (identity.spec.delivery.includes('Secret')) this.#ports.secrets.write(identity, pod, credentials);
     const { serial, notBefore, notAfter } = certificate;
     return { serial, notBefore, notAfter, renewalTime: this.#ports.renewalTime(certificate, identity), revision };
   }
@@ -136,7 +141,7 @@ export class PodDelivery {
   /** Takes back what a pod has of an identity. The trust bundle stays. */
   withdraw(identity: ModuleIdentity, podUid: string): void {
     for (const volume of this.#volumesFor(podUid, identity)) this.#ports.volumes.withdraw(volume);
-    if (identity.spec.delivery?.includes('Secret')) this.#ports.secrets.withdraw(identity, podUid);
+    if (identity.spec.delivery.includes('Secret')) this.#ports.secrets.withdraw(identity, podUid);
   }
 
   /** Empties the volumes of a pod that no identity of its module is for any more. */
@@ -154,4 +159,4 @@ export class PodDelivery {
   }
 }
 
-const byVolume = ({ spec }: ModuleIdentity): boolean => spec.delivery?.includes('Volume') ?? true;
+const byVolume = ({ spec }: ModuleIdentity): boolean => spec.delivery.includes('Volume');

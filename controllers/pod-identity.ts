@@ -103,7 +103,8 @@ export class PodIdentity {
         if (before) this.#end(pod, claim, before);
         return;
       case 'Judged':
-        return attestation.verdict.allowed ? this.#allow(pod, claim, attestation) : this.#deny(pod, claim, attestation);
+        if (attestation.verdict.allowed) await this.#allow(pod, claim, attestation);
+        else this.#deny(pod, claim, attestation);
     }
   }
 
@@ -197,11 +198,13 @@ export class PodIdentity {
   #next(podUid: string, claim: Claim): Next {
     const holding = this.#holdings.get(podUid);
     if (!holding || holding.verdict === 'Ended') return {};
-    const intervals = claim.modules.map(({ spec }) => durationMs(spec.remeasureInterval ?? '30s'));
+    const intervals = claim.modules.map(({ spec }) => durationMs(spec.remeasureInterval));
     const now = this.#ports.clock.now();
     const renewals = [...holding.issued.values()].map(({ renewalTime }) => renewalTime - now);
     const retry = holding.refused.size > 0 ? [REFUSED_RETRY_MS] : [];
-    return { requeueAfterMs: Math.max(MINIMUM_WAIT_MS, Math.min(...intervals, ...renewals, ...retry, LONGEST_WAIT_MS)) };
+    return {
+      requeueAfterMs: Math.max(MINIMUM_WAIT_MS, Math.min(...intervals, ...renewals, ...retry, LONGEST_WAIT_MS)),
+    };
   }
 
   #watch(podUid: string, process: { readonly pid: number; readonly startTime: string }): void {
@@ -229,4 +232,3 @@ function refusalOf(verdict: Verdict): Refusal {
   if (verdict.allowed) return { reason: 'Allowed', message: '' };
   return { reason: verdict.reason, message: verdict.message };
 }
-

@@ -9,7 +9,10 @@ const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 
  */
 export function durationMs(text: string): number {
   if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(text)) {
-    throw new KeysteadError('InvalidConfiguration', `"${text}" is not a duration: write for example 1h30m, 90s or 500ms.`);
+    throw new KeysteadError(
+      'InvalidConfiguration',
+      `"${text}" is not a duration: write for example 1h30m, 90s or 500ms.`,
+    );
   }
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)];
   return parts.reduce((sum, [, amount, unit]) => sum + Number(amount) * (UNITS[unit ?? ''] ?? 0), 0);

@@ -49,37 +49,25 @@ const volume = (full: PodVolume): PodVolume => ({
   ...(full.secret && { secret: full.secret }),
 });
 
+/** The members of `from` that `keys` name and that are set. */
+function only<T extends object, K extends keyof T>(from: T, keys: readonly K[]): Pick<T, K> {
+  return Object.fromEntries(keys.flatMap((key) => (from[key] ? [[key, from[key]]] : []))) as Pick<T, K>;
+}
+
 /** Drops what is not in `Pod`: an edge node's cache holds some hundred bytes a pod. */
-export function trimPod(full: Pod): Pod {
-  const { namespace, name, uid, labels, deletionTimestamp, resourceVersion } = full.metadata;
-  const { nodeName, serviceAccountName, hostPID, shareProcessNamespace, readinessGates } = full.spec;
+export function trimPod({ metadata, spec, status = {} }: Pod): Pod {
   return {
-    metadata: {
-      namespace,
-      name,
-      uid,
-      ...(labels && { labels }),
-      ...(deletionTimestamp && { deletionTimestamp }),
-      ...(resourceVersion && { resourceVersion }),
-    },
+    metadata: only(metadata, ['namespace', 'name', 'uid', 'labels', 'deletionTimestamp', 'resourceVersion']),
     spec: {
-      ...(nodeName && { nodeName }),
-      ...(serviceAccountName && { serviceAccountName }),
-      ...(hostPID && { hostPID }),
-      ...(shareProcessNamespace && { shareProcessNamespace }),
-      ...(readinessGates && { readinessGates }),
-      containers: full.spec.containers.map(container),
-      initContainers: (full.spec.initContainers ?? []).map(container),
-      ephemeralContainers: (full.spec.ephemeralContainers ?? []).map(container),
-      volumes: (full.spec.volumes ?? []).filter((entry) => entry.csi ?? entry.secret).map(volume),
+      ...only(spec, ['nodeName', 'serviceAccountName', 'hostPID', 'shareProcessNamespace', 'readinessGates']),
+      containers: spec.containers.map(container),
+      initContainers: (spec.initContainers ?? []).map(container),
+      ephemeralContainers: (spec.ephemeralContainers ?? []).map(container),
+      volumes: (spec.volumes ?? []).filter((entry) => entry.csi ?? entry.secret).map(volume),
     },
     status: {
-      ...(full.status?.phase && { phase: full.status.phase }),
-      conditions: (full.status?.conditions ?? []).map(({ type, status, reason }) => ({
-        type,
-        status,
-        ...(reason && { reason }),
-      })),
+      ...only(status, ['phase']),
+      conditions: (status.conditions ?? []).map((condition) => only(condition, ['type', 'status', 'reason'])),
     },
   };
 }

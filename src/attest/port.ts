@@ -29,14 +29,27 @@ export interface ContainerEvidence {
   readonly pid?: number;
 }
 
+/**
+ * Where code comes from. `image`: a read-only layer of the container's image. `writable`: the container's writable
+ * layer. `foreign`: another mount (volume, tmpfs) or mount namespace. `deleted`: unlinked. `anonymous`: memfd and the
+ * like. `unprovable`: the container's root file system keeps no layers apart, so nothing can be said.
+ */
+export type CodeOrigin = 'image' | 'writable' | 'foreign' | 'deleted' | 'anonymous' | 'unprovable';
+
 /** A file mapped executable by a process, and where it comes from. */
 export interface MappingEvidence {
+  /** As seen in the container where the file lies in its root file system. */
   readonly path: string;
-  /**
-   * `image`: a read-only layer of the container's image. `writable`: the container's writable layer.
-   * `foreign`: another mount (volume, tmpfs). `deleted`: unlinked. `anonymous`: memfd and the like.
-   */
-  readonly origin: 'image' | 'writable' | 'foreign' | 'deleted' | 'anonymous';
+  readonly origin: CodeOrigin;
+  /** What was found, where the origin alone does not say it. */
+  readonly detail?: string;
+}
+
+/** A line of a uid or gid map: `length` ids from `inside` in the namespace stand for those from `outside` on the host. */
+export interface IdRange {
+  readonly inside: number;
+  readonly outside: number;
+  readonly length: number;
 }
 
 /** One process, as /proc describes it. Taken while a pidfd of the process was open and alive before and after. */
@@ -44,16 +57,26 @@ export interface ProcessEvidence {
   readonly pid: number;
   /** Field 22 of /proc/<pid>/stat, clock ticks since boot; with the pid names a process uniquely. */
   readonly startTime: string;
+  /** Start time, executable and initial stack address: differs after an exec, even of the same program. */
+  readonly incarnation?: string;
+  /** Host pid of the container's first process, with whose namespaces this process was compared. */
+  readonly init?: number;
   /** From /proc/<pid>/cgroup only. Undefined where the process is in no container. */
   readonly containerId?: string;
   readonly podUid?: string;
+  /** Why `containerId` and `podUid` are undefined. */
+  readonly containerProblem?: string;
   /** Real, effective, saved and file system ids all equal these, else `mixedIds` is true. In the host's namespace. */
   readonly uid: number;
   readonly gid: number;
   readonly mixedIds: boolean;
-  /** First line of the host-to-container uid map: container uid = uid - outside + inside. */
-  readonly userNamespace?: { readonly inside: number; readonly outside: number; readonly length: number };
-  readonly executable: { readonly path: string; readonly sha256: string };
+  /** Maps of the container's user namespace, not of one that the process made itself. Undefined: the host's. */
+  readonly userNamespace?: { readonly uids: readonly IdRange[]; readonly gids: readonly IdRange[] };
+  /** Namespaces that the process made for itself: those in which it differs from the container. */
+  readonly ownNamespaces?: readonly ('mount' | 'user')[];
+  /** `sha256` is 64 hex digits; empty where it could not be taken, and then `problem` says why. */
+  readonly executable: { readonly path: string; readonly sha256: string; readonly problem?: string };
+  /** Every executable mapping of a file, the executable itself first. */
   readonly mappings: readonly MappingEvidence[];
 }
 
@@ -106,7 +129,7 @@ export interface Evidence {
   readonly phase: 'Starting' | 'Running';
 }
 
-/** Rules in their order; the first that fails names the reason. */
+/** Reasons in the order of the rules that give them; the first rule that fails names the reason. */
 export const REASONS = [
   'ContainerUnknown',
   'PodNotBound',
@@ -122,6 +145,7 @@ export type DenialReason = (typeof REASONS)[number];
 /** One row of the table that `decide` walks: which rule, whether it held, and what was expected and found. */
 export interface RuleResult {
   readonly rule: string;
+  /** `NotReached`: an earlier rule failed. `Skipped`: cannot be judged before the process runs. */
   readonly outcome: 'Held' | 'Failed' | 'NotReached' | 'Skipped';
   readonly message: string;
 }

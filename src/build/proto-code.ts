@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { filesIn } from './generated-folder.ts';
+
+/** Whether a file is generated from a .proto file, by its name. */
+export const isProtoCode = (file: string): boolean => /_pb\.(js|d\.ts)$/.test(file);
 
 /**
  * The code generated from the .proto files below `protos`, by path relative to the output folder. `programs` is the
@@ -11,17 +15,13 @@ import { delimiter, join } from 'node:path';
 export function protoCode(protos: string, programs: string): ReadonlyMap<string, string> {
   const folder = mkdtempSync(join(tmpdir(), 'keystead-proto-'));
   try {
-    execFileSync(join(programs, 'buf'), ['generate', '--template', 'buf.gen.yaml', '--output', folder], {
+    execFileSync(join(programs, 'buf'), ['generate', '--output', folder], {
       cwd: protos,
       env: { ...process.env, PATH: [programs, process.env['PATH']].join(delimiter) },
       stdio: ['ignore', 'inherit', 'inherit'],
     });
-    return new Map(
-      readdirSync(folder, { recursive: true, encoding: 'utf8' })
-        .filter((file) => /_pb\.(js|d\.ts)$/.test(file))
-        .sort()
-        .map((file) => [file, readFileSync(join(folder, file), 'utf8')]),
-    );
+    const files = filesIn(folder).filter(isProtoCode);
+    return new Map(files.map((file) => [file, readFileSync(join(folder, file), 'utf8')]));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -100,19 +100,19 @@ export class GrpcClient {
 
   /**
    * One request, a stream of answers. Ends without an error when `signal` aborts, and when the server ends it;
-   * leaving the loop cancels the call. `connected` is called once the server has answered with its headers.
+   * leaving the loop cancels the call. A server may send its headers with its first answer only, so a quiet stream
+   * says nothing about whether the server has taken it.
    */
   async *serverStream<I extends DescMessage, O extends DescMessage>(
     method: DescMethodServerStreaming<I, O>,
     request: MessageInitShape<I>,
-    options: { readonly signal?: AbortSignal; readonly connected?: () => void; readonly timeout?: number } = {},
+    options: { readonly signal?: AbortSignal; readonly timeout?: number } = {},
   ): AsyncGenerator<MessageShape<O>, void> {
     const path = methodPath(method);
     if (options.signal?.aborted) return;
     const call = this.#stream(method, request, options.timeout);
     const cancel = (): void => call.cancel();
     options.signal?.addEventListener('abort', cancel, { once: true });
-    if (options.connected) call.once('metadata', options.connected);
     try {
       for await (const message of call) yield message as MessageShape<O>;
     } catch (thrown) {
@@ -140,6 +140,16 @@ export class GrpcClient {
       this.#metadata,
       callOptions,
     );
+  }
+
+  /** Connects, if need be waiting for the server to come up. Throws `Unavailable` after `timeout` milliseconds. */
+  ready(timeout: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#client.waitForReady(Date.now() + timeout, (error) => {
+        if (error) reject(fromServiceError(error, 'connecting', this.socket));
+        else resolve();
+      });
+    });
   }
 
   /** Ends the connection; calls in flight fail with `Unavailable`. */

@@ -59,7 +59,10 @@ export function holderEntry(holding: Holding, identity: string, node: string): R
     since: timestamp(holding.since),
     ...(refusal && { reason: refusal.reason, message: refusal.message.slice(0, MESSAGE_LIMIT) }),
     ...(container && { container: container.name, containerId: container.id, imageDigest: imageDigest(container) }),
-    ...(process && { pid: process.pid, executable: process.executable }),
+    ...(process && { pid: process.pid }),
+    ...(process?.executable.sha256 && {
+      executable: { path: process.executable.path, sha256: process.executable.sha256 },
+    }),
     ...(issued && {
       serial: issued.serial,
       notBefore: timestamp(issued.notBefore),
@@ -85,7 +88,7 @@ export function timestamp(milliseconds: number): string {
 
 /** The Secret into which an identity is delivered; undefined where it is not delivered so. */
 export function secretName({ spec, metadata }: ModuleIdentity): string | undefined {
-  return spec.delivery?.includes('Secret') ? (spec.secretName ?? metadata.name) : undefined;
+  return spec.delivery.includes('Secret') ? (spec.secretName ?? metadata.name) : undefined;
 }
 
 /**

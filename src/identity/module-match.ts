@@ -20,20 +20,17 @@ export function modulesOf(pod: Pod, modules: readonly EdgeModule[]): EdgeModule[
 /** What the module's spec allows, in attestation's own terms. */
 export function policyOf(module: EdgeModule): ModulePolicy {
   const { metadata, spec } = module;
-  const executables = (spec.process?.executables ?? []).map(({ path, sha256 }) => ({
-    sha256,
-    ...(path !== undefined && { path }),
-  }));
+  const { executables, fromImage, uid, gid } = spec.process;
   return {
     namespace: metadata.namespace ?? '',
     name: metadata.name ?? '',
     uid: metadata.uid ?? '',
     digests: digestsOf(module),
     executables,
-    fromImage: spec.process?.fromImage ?? true,
+    fromImage,
     ...(spec.container !== undefined && { container: spec.container }),
-    ...(spec.process?.uid !== undefined && { uidAllowed: spec.process.uid }),
-    ...(spec.process?.gid !== undefined && { gidAllowed: spec.process.gid }),
+    ...(uid !== undefined && { uidAllowed: uid }),
+    ...(gid !== undefined && { gidAllowed: gid }),
   };
 }
 
@@ -42,5 +39,5 @@ export function digestsOf({ spec }: EdgeModule): Digest[] {
   const containers = spec.template?.pod.spec.containers ?? [];
   const own = containers.find(({ name }) => name === spec.container) ?? containers[0];
   const pinned = /@(sha256:[0-9a-f]{64})$/.exec(own?.image ?? '')?.[1];
-  return [...new Set([...(spec.images ?? []).map(({ digest }) => digest), ...(pinned ? [pinned] : [])])];
+  return [...new Set([...spec.images.map(({ digest }) => digest), ...(pinned ? [pinned] : [])])];
 }

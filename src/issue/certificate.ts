@@ -68,9 +68,9 @@ export function buildLeaf(signer: Signer, issuer: IssuerIdentity, fields: LeafFi
 }
 
 /**
- * The node's self-signed CA certificate, DER. It carries no name constraints: GnuTLS and rustls refuse every chain
- * under a URI constraint, and within a trust domain each node's CA may name any module anyway; the bundle that it
- * stands in is what binds it to the trust domain (SPIFFE Trust Domain and Bundle, section 3).
+ * The node's self-signed CA certificate, DER. It carries no name constraints: rustls refuses every chain under a URI
+ * constraint (rustls/webpki issue 514; RUSTSEC-2026-0098), and within a trust domain each node's CA may name any module
+ * anyway. What binds it to the trust domain is the bundle that it stands in (SPIFFE Trust Domain and Bundle, 3).
  */
 export function buildCa(signer: Signer, fields: CaFields): Buffer {
   const identifier = keyIdentifier(signer.publicKey);

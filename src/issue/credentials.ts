@@ -39,7 +39,10 @@ export interface Wanted {
  * Reads what a volume holds, to decide after a restart whether it may stay. Undefined where it is not what is
  * wanted now: other names, other lifetime, another issuer.
  */
-export function fitting(chain: string, wanted: Wanted): Pick<IssuedCertificate, 'serial' | 'notBefore' | 'notAfter'> | undefined {
+export function fitting(
+  chain: string,
+  wanted: Wanted,
+): Pick<IssuedCertificate, 'serial' | 'notBefore' | 'notAfter'> | undefined {
   const leaf = new X509Certificate(chain);
   const issuer = new X509Certificate(wanted.issuer);
   const names = new Set((leaf.subjectAltName ?? '').split(', '));

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Validity } from './validity.ts';
 
-/** Share of a certificate's validity after which it is renewed. */
+/** Share of a certificate's validity after which it is renewed, unless its owner wants another. */
 const RENEW_AT = 0.5;
 /** The renewal is moved by up to this share of the validity either way, so that a fleet does not renew at once. */
 const JITTER = 0.1;
 
 /**
- * When to renew a certificate, in milliseconds since the Unix epoch: at half of its validity, moved by up to a tenth
- * of it either way. `random` lies in [0, 1); equal values give equal times.
+ * When to renew a certificate, in milliseconds since the Unix epoch: after `share` of its validity, moved by up to a
+ * tenth of it either way. `random` lies in [0, 1); equal values give equal times.
  */
-export function renewalTime(validity: Validity, random: number): number {
+export function renewalTime(validity: Validity, random: number, share = RENEW_AT): number {
   const length = validity.notAfter - validity.notBefore;
-  return Math.round(validity.notBefore + length * (RENEW_AT + JITTER * (2 * random - 1)));
+  return Math.round(validity.notBefore + length * (share + JITTER * (2 * random - 1)));
 }

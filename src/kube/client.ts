@@ -16,6 +16,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** Default 15 seconds. */
   readonly timeoutMs?: number | undefined;
+  /** Have the server answer with metadata alone: no Secret's value then enters this process. */
+  readonly metadataOnly?: boolean | undefined;
 }
 
 /** Which objects of a kind. */
@@ -38,6 +40,7 @@ export interface WatchOptions {
   /** The watch counts as dead after this time without a byte. */
   readonly silenceMs: number;
   readonly signal: AbortSignal;
+  readonly metadataOnly?: boolean | undefined;
   /** Called once the server has accepted the watch. */
   readonly onOpen?: () => void;
 }
@@ -47,6 +50,10 @@ export interface ApplyOptions extends CallOptions {
   /** Take over fields that another manager owns. Default true: a controller says what it wants. */
   readonly force?: boolean;
   readonly subresource?: 'status' | 'scale';
+}
+
+export interface CreateOptions extends CallOptions {
+  readonly fieldManager?: string;
 }
 
 export interface PatchOptions extends CallOptions {
@@ -132,7 +139,9 @@ export class KubeClient {
     let next: string | undefined;
     do {
       const query = queryOf({ ...selectorsOf(selection), limit: pageSize, continue: next });
-      const body: ListBody<T> = await this.#json('GET', collectionPath(of, selection.namespace) + query, options);
+      const body: ListBody<T> = await this.#json('GET', collectionPath(of, selection.namespace) + query, options, {
+        list: true,
+      });
       yield { items: body.items ?? [], resourceVersion: body.metadata?.resourceVersion ?? '' };
       next = body.metadata?.continue;
     } while (next !== undefined && next !== '');
@@ -154,7 +163,7 @@ export class KubeClient {
     selection: Selection,
     options: WatchOptions,
   ): AsyncGenerator<WatchEvent<T>, void, undefined> {
-    const { resourceVersion, timeoutSeconds, silenceMs, signal, onOpen } = options;
+    const { resourceVersion, timeoutSeconds, silenceMs, signal, onOpen, metadataOnly } = options;
     const query = queryOf({
       ...selectorsOf(selection),
       watch: 'true',
@@ -163,13 +172,13 @@ export class KubeClient {
       timeoutSeconds,
     });
     const path = collectionPath(of, selection.namespace) + query;
-    const stream = await this.#transport.open({ method: 'GET', path, signal });
+    const stream = await this.#transport.open({ method: 'GET', path, signal, ...acceptOf(metadataOnly) });
     onOpen?.();
     yield* watchEvents<T>(stream, `WATCH ${collectionPath(of, selection.namespace)}`, silenceMs);
   }
 
-  async create<T extends KubeObject>(of: Resource<T>, object: T, options: CallOptions = {}): Promise<T> {
-    const path = collectionPath(of, object.metadata?.namespace);
+  async create<T extends KubeObject>(of: Resource<T>, object: T, options: CreateOptions = {}): Promise<T> {
+    const path = collectionPath(of, object.metadata?.namespace) + queryOf({ fieldManager: options.fieldManager });
     return this.#json('POST', path, options, { body: typed(of, object) });
   }
 
@@ -237,15 +246,19 @@ export class KubeClient {
   async #json<R>(
     method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
     path: string,
-    { signal, timeoutMs }: CallOptions,
-    content?: { readonly body: unknown; readonly contentType?: string },
+    { signal, timeoutMs, metadataOnly }: CallOptions,
+    content?: { readonly body?: unknown; readonly contentType?: string; readonly list?: boolean },
   ): Promise<R> {
     const text = await this.#transport.send({
       method,
       path,
       signal,
       timeoutMs,
-      ...(content && { body: JSON.stringify(content.body), contentType: content.contentType ?? 'application/json' }),
+      ...acceptOf(metadataOnly, content?.list === true ? 'PartialObjectMetadataList' : undefined),
+      ...(content?.body !== undefined && {
+        body: JSON.stringify(content.body),
+        contentType: content.contentType ?? 'application/json',
+      }),
     });
     try {
       return JSON.parse(text) as R;
@@ -253,6 +266,10 @@ export class KubeClient {
       throw new ApiError({ code: 0, message: 'the answer is not JSON' }, `${method} ${path}`, { cause: thrown });
     }
   }
+}
+
+function acceptOf(metadataOnly: boolean | undefined, kind = 'PartialObjectMetadata'): { accept?: string } {
+  return metadataOnly === true ? { accept: `application/json;as=${kind};v=v1;g=meta.k8s.io` } : {};
 }
 
 function typed<T extends KubeObject>(of: Resource<T>, object: T): T {

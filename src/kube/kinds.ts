@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Condition as ApiCondition } from '../api/conditions.ts';
+import type { LabelSelector } from '../api/label-selector.ts';
 import { resource, type KubeObject, type ObjectMeta, type Resource } from './resource.ts';
 
 /*
@@ -6,160 +8,165 @@ import { resource, type KubeObject, type ObjectMeta, type Resource } from './res
  * wrote is passed through as it is.
  */
 
-export interface Condition {
-  type: string;
-  status: 'True' | 'False' | 'Unknown';
-  reason?: string;
-  message?: string;
-  lastTransitionTime?: string;
-  observedGeneration?: number;
-}
+/** As in the API, where only type and status are always there. */
+export type Condition = Pick<ApiCondition, 'type' | 'status'> & Partial<ApiCondition>;
 
 export interface Container {
-  name: string;
-  image?: string;
-  env?: { name: string; value?: string; valueFrom?: unknown }[];
-  volumeMounts?: { name: string; mountPath: string; readOnly?: boolean; subPath?: string }[];
-  securityContext?: Record<string, unknown>;
-  [field: string]: unknown;
+  readonly name: string;
+  readonly image?: string;
+  readonly env?: readonly { readonly name: string; readonly value?: string; readonly valueFrom?: unknown }[];
+  readonly volumeMounts?: readonly {
+    readonly name: string;
+    readonly mountPath: string;
+    readonly readOnly?: boolean;
+    readonly subPath?: string;
+  }[];
+  readonly securityContext?: Readonly<Record<string, unknown>>;
+  readonly [field: string]: unknown;
 }
 
 export interface Volume {
-  name: string;
-  csi?: { driver: string; readOnly?: boolean; volumeAttributes?: Record<string, string> };
-  secret?: { secretName?: string; defaultMode?: number; optional?: boolean };
-  [source: string]: unknown;
+  readonly name: string;
+  readonly csi?: {
+    readonly driver: string;
+    readonly readOnly?: boolean;
+    readonly volumeAttributes?: Readonly<Record<string, string>>;
+  };
+  readonly secret?: { readonly secretName?: string; readonly defaultMode?: number; readonly optional?: boolean };
+  readonly [source: string]: unknown;
 }
 
 export interface PodSpec {
-  nodeName?: string;
-  serviceAccountName?: string;
-  hostPID?: boolean;
-  shareProcessNamespace?: boolean;
-  readinessGates?: { conditionType: string }[];
-  volumes?: Volume[];
-  initContainers?: Container[];
-  containers: Container[];
-  ephemeralContainers?: Container[];
-  securityContext?: Record<string, unknown>;
-  [field: string]: unknown;
+  readonly nodeName?: string;
+  readonly serviceAccountName?: string;
+  readonly hostPID?: boolean;
+  readonly shareProcessNamespace?: boolean;
+  readonly readinessGates?: readonly { readonly conditionType: string }[];
+  readonly volumes?: readonly Volume[];
+  readonly initContainers?: readonly Container[];
+  readonly containers: readonly Container[];
+  readonly ephemeralContainers?: readonly Container[];
+  readonly securityContext?: Readonly<Record<string, unknown>>;
+  readonly [field: string]: unknown;
 }
 
 export interface ContainerStatus {
-  name: string;
-  containerID?: string;
-  imageID?: string;
-  image?: string;
-  ready?: boolean;
-  started?: boolean;
-  restartCount?: number;
-  state?: { running?: { startedAt?: string }; waiting?: { reason?: string; message?: string }; terminated?: unknown };
+  readonly name: string;
+  readonly containerID?: string;
+  readonly imageID?: string;
+  readonly image?: string;
+  readonly ready?: boolean;
+  readonly started?: boolean;
+  readonly restartCount?: number;
+  readonly state?: {
+    readonly running?: { readonly startedAt?: string };
+    readonly waiting?: { readonly reason?: string; readonly message?: string };
+    readonly terminated?: unknown;
+  };
 }
 
 export interface Pod extends KubeObject {
-  spec?: PodSpec;
-  status?: {
-    phase?: string;
-    podIP?: string;
-    conditions?: Condition[];
-    containerStatuses?: ContainerStatus[];
-    initContainerStatuses?: ContainerStatus[];
-    ephemeralContainerStatuses?: ContainerStatus[];
+  readonly spec?: PodSpec;
+  readonly status?: {
+    readonly phase?: string;
+    readonly podIP?: string;
+    readonly conditions?: readonly Condition[];
+    readonly containerStatuses?: readonly ContainerStatus[];
+    readonly initContainerStatuses?: readonly ContainerStatus[];
+    readonly ephemeralContainerStatuses?: readonly ContainerStatus[];
   };
 }
 
 export interface PodTemplate {
-  metadata?: ObjectMeta;
-  spec: PodSpec;
-}
-
-export interface LabelSelector {
-  matchLabels?: Record<string, string>;
-  matchExpressions?: { key: string; operator: string; values?: string[] }[];
+  readonly metadata?: ObjectMeta;
+  readonly spec: PodSpec;
 }
 
 export interface Deployment extends KubeObject {
-  spec?: {
-    replicas?: number;
-    selector: LabelSelector;
-    template: PodTemplate;
+  readonly spec?: {
+    readonly replicas?: number;
+    readonly selector: LabelSelector;
+    readonly template: PodTemplate;
   };
-  status?: {
-    observedGeneration?: number;
-    replicas?: number;
-    readyReplicas?: number;
-    updatedReplicas?: number;
-    availableReplicas?: number;
-    conditions?: Condition[];
+  readonly status?: {
+    readonly observedGeneration?: number;
+    readonly replicas?: number;
+    readonly readyReplicas?: number;
+    readonly updatedReplicas?: number;
+    readonly availableReplicas?: number;
+    readonly conditions?: readonly Condition[];
   };
 }
 
 export interface DaemonSet extends KubeObject {
-  spec?: { selector: LabelSelector; template: PodTemplate };
-  status?: {
-    observedGeneration?: number;
-    desiredNumberScheduled?: number;
-    numberReady?: number;
-    updatedNumberScheduled?: number;
+  readonly spec?: { readonly selector: LabelSelector; readonly template: PodTemplate };
+  readonly status?: {
+    readonly observedGeneration?: number;
+    readonly desiredNumberScheduled?: number;
+    readonly numberReady?: number;
+    readonly updatedNumberScheduled?: number;
   };
 }
 
 export interface Node extends KubeObject {
-  spec?: { unschedulable?: boolean };
-  status?: { conditions?: Condition[]; nodeInfo?: Record<string, string> };
+  readonly spec?: { readonly unschedulable?: boolean };
+  readonly status?: {
+    readonly conditions?: readonly Condition[];
+    readonly nodeInfo?: Readonly<Record<string, string>>;
+  };
 }
 
 export interface Namespace extends KubeObject {
-  status?: { phase?: string };
+  readonly status?: { readonly phase?: string };
 }
 
 export interface Secret extends KubeObject {
-  type?: string;
-  immutable?: boolean;
-  data?: Record<string, string>;
-  stringData?: Record<string, string>;
+  readonly type?: string;
+  readonly immutable?: boolean;
+  readonly data?: Readonly<Record<string, string>>;
+  readonly stringData?: Readonly<Record<string, string>>;
 }
 
 export interface ConfigMap extends KubeObject {
-  immutable?: boolean;
-  data?: Record<string, string>;
-  binaryData?: Record<string, string>;
+  readonly immutable?: boolean;
+  readonly data?: Readonly<Record<string, string>>;
+  readonly binaryData?: Readonly<Record<string, string>>;
 }
 
 export interface Lease extends KubeObject {
-  spec?: {
-    holderIdentity?: string;
-    leaseDurationSeconds?: number;
-    acquireTime?: string;
-    renewTime?: string;
-    leaseTransitions?: number;
+  readonly spec?: {
+    readonly holderIdentity?: string;
+    readonly leaseDurationSeconds?: number;
+    readonly acquireTime?: string;
+    readonly renewTime?: string;
+    readonly leaseTransitions?: number;
   };
 }
 
 export interface ObjectReference {
-  apiVersion?: string;
-  kind?: string;
-  namespace?: string;
-  name?: string;
-  uid?: string;
-  resourceVersion?: string;
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  readonly namespace?: string;
+  readonly name?: string;
+  readonly uid?: string;
+  readonly resourceVersion?: string;
 }
 
 /** `events.k8s.io/v1`. */
 export interface KubeEvent extends KubeObject {
-  eventTime: string;
-  reportingController: string;
-  reportingInstance: string;
-  type: 'Normal' | 'Warning';
-  reason: string;
-  action: string;
-  note: string;
-  regarding: ObjectReference;
-  series?: { count: number; lastObservedTime: string };
+  readonly eventTime: string;
+  readonly reportingController: string;
+  readonly reportingInstance: string;
+  readonly type: 'Normal' | 'Warning';
+  readonly reason: string;
+  readonly action: string;
+  readonly note: string;
+  readonly regarding: ObjectReference;
+  readonly series?: { readonly count: number; readonly lastObservedTime: string };
 }
 
 export interface ClusterTrustBundle extends KubeObject {
-  spec?: { signerName?: string; trustBundle: string };
+  readonly spec?: { signerName?: string; trustBundle: string };
 }
 
 export const pods: Resource<Pod> = resource('', 'v1', ['pods', 'Pod']);

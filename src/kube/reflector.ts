@@ -15,6 +15,8 @@ export interface ReflectorOptions<T extends KubeObject, C extends KubeObject = T
   readonly resource: Resource<T>;
   readonly log: Logger;
   readonly selection?: Selection;
+  /** Ask for metadata alone. */
+  readonly metadataOnly?: boolean;
   /** What to keep of an object; undefined keeps nothing of it. `managedFields` are dropped in any case. */
   readonly transform?: (object: T) => C | undefined;
   readonly indexes?: Readonly<Record<string, IndexFunction<C>>>;
@@ -131,10 +133,14 @@ export class Reflector<T extends KubeObject, C extends KubeObject = T> {
   }
 
   async #relist(signal: AbortSignal): Promise<void> {
-    const { client, resource, selection } = this.#options;
+    const { client, resource, selection, metadataOnly } = this.#options;
     const seen = new Set<string>();
     let version = '';
-    for await (const page of client.pages(resource, selection, { pageSize: this.#timing.pageSize, signal })) {
+    for await (const page of client.pages(resource, selection, {
+      pageSize: this.#timing.pageSize,
+      signal,
+      metadataOnly,
+    })) {
       version = page.resourceVersion;
       for (const object of page.items) {
         seen.add(keyOf(object));
@@ -151,12 +157,12 @@ export class Reflector<T extends KubeObject, C extends KubeObject = T> {
   }
 
   async #watch(signal: AbortSignal): Promise<void> {
-    const { client, resource, selection = {} } = this.#options;
+    const { client, resource, selection = {}, metadataOnly } = this.#options;
     const timeoutSeconds = Math.ceil(this.#timing.watchSeconds * (1 + Math.random()));
     const resourceVersion = this.#version ?? '';
     const { silenceMs } = this.#timing;
     const onOpen = (): void => this.#healthy();
-    const options = { resourceVersion, timeoutSeconds, silenceMs, signal, onOpen };
+    const options = { resourceVersion, timeoutSeconds, silenceMs, signal, onOpen, metadataOnly };
     for await (const event of client.watch(resource, selection, options)) this.#take(event);
   }
 
@@ -170,7 +176,7 @@ export class Reflector<T extends KubeObject, C extends KubeObject = T> {
     const key = keyOf(object);
     const version = object.metadata?.resourceVersion;
     if (version !== undefined && this.#store.get(key)?.metadata?.resourceVersion === version) return;
-    if (object.metadata) delete object.metadata.managedFields;
+    delete (object.metadata as { managedFields?: unknown } | undefined)?.managedFields;
     const { transform } = this.#options;
     this.#set(key, transform ? transform(object) : (object as unknown as C));
   }

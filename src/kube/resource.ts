@@ -1,35 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-export interface OwnerReference {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly name: string;
-  readonly uid: string;
-  readonly controller?: boolean;
-  readonly blockOwnerDeletion?: boolean;
-}
+import type { ObjectMeta } from '../api/object-meta.ts';
 
-/** The part of metadata.* that Keystead reads or writes. Times are RFC 3339 text, as the API server sends them. */
-export interface ObjectMeta {
-  name?: string;
-  namespace?: string;
-  uid?: string;
-  resourceVersion?: string;
-  generation?: number;
-  creationTimestamp?: string;
-  deletionTimestamp?: string;
-  labels?: Readonly<Record<string, string>>;
-  annotations?: Readonly<Record<string, string>>;
-  ownerReferences?: readonly OwnerReference[];
-  finalizers?: readonly string[];
-  managedFields?: unknown[];
-}
+export type { ObjectMeta, OwnerReference } from '../api/object-meta.ts';
 
 /** Any API object, as JSON. */
 export interface KubeObject {
-  apiVersion?: string;
-  kind?: string;
-  metadata?: ObjectMeta;
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  readonly metadata?: ObjectMeta;
 }
 
 /** Where objects of one kind live in the API. `T` is their type; it exists for the compiler only. */

@@ -10,6 +10,7 @@ export interface Exchange {
   /** Path and query. */
   readonly path: string;
   readonly contentType?: string;
+  readonly accept?: string;
   readonly body?: string;
   readonly signal?: AbortSignal | undefined;
   /** Limit for the whole exchange, or, for a stream, until its headers arrive. */
@@ -116,7 +117,7 @@ export class Transport {
     });
   }
 
-  async #options({ method, path, contentType, body, signal }: Exchange, pool: keyof Pools, fresh: boolean) {
+  async #options({ method, path, contentType, accept, body, signal }: Exchange, pool: keyof Pools, fresh: boolean) {
     const material = await this.#readMaterial(fresh);
     const { server } = this.#access;
     const options: RequestOptions = {
@@ -126,7 +127,7 @@ export class Transport {
       path: `${server.pathname.replace(/\/$/, '')}${path}`,
       method,
       headers: {
-        accept: 'application/json',
+        accept: accept ?? 'application/json',
         'user-agent': 'keystead',
         ...material.headers,
         ...(body !== undefined && {

@@ -2,9 +2,17 @@
 import { randomBytes } from 'node:crypto';
 import { open, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { errnoOf } from './libc.ts';
+import { KeysteadError } from '../errors.ts';
 
-export { errnoOf } from './libc.ts';
+/**
+ * errno name (`ENOENT`) of what node:fs or a bound C function threw; undefined for anything else. Asks for the field and
+ * not for the class: in a test runner's realm node:fs throws errors of another `Error`.
+ */
+export function errnoOf(thrown: unknown): string | undefined {
+  const error = thrown instanceof KeysteadError ? thrown.cause : thrown;
+  const known = typeof error === 'object' && error !== null && 'code' in error;
+  return known && typeof error.code === 'string' ? error.code : undefined;
+}
 
 export interface FileOwner {
   readonly uid: number;

@@ -22,7 +22,9 @@ export function libc(prototype: string): (...args: unknown[]) => number {
 
 function systemError(call: string, errno: number): KeysteadError {
   const code = getSystemErrorName(-errno);
-  return new KeysteadError('Internal', `${call} failed with ${code}`, { cause: Object.assign(new Error(code), { code }) });
+  return new KeysteadError('Internal', `${call} failed with ${code}`, {
+    cause: Object.assign(new Error(code), { code }),
+  });
 }
 
 /** errno name of an error thrown by a bound function or by node:fs; undefined for others. */

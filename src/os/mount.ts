@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync, realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { errnoOf, libc } from './libc.ts';
+import { errnoOf } from './files.ts';
+import { libc } from './libc.ts';
 
 const mount = libc(
   'int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)',

@@ -10,14 +10,16 @@ import { normalDigest } from './image-digests.ts';
 
 /** The OCI image specification lets registries refuse larger manifests. */
 const MAX_BLOB_BYTES = 4 << 20;
+const RECHECK_MS = 60_000;
 
 /**
  * containerd's own view of images: what a name points at, and the blobs. `undefined` answers mean that containerd does
- * not have it; `supported` turns false when the socket belongs to a runtime without these services (CRI-O).
+ * not have it; `supported` is false while the socket belongs to a runtime without these services (CRI-O).
  */
 export class ContainerdImages {
   readonly #client: GrpcClient;
-  #supported = true;
+  /** Asked again from this time on (milliseconds since the epoch): the runtime behind a socket can be exchanged. */
+  #unsupportedUntil = 0;
 
   /** `namespace` is containerd's; Kubernetes' is `k8s.io`. */
   constructor(socket: string, namespace = 'k8s.io') {
@@ -25,7 +27,7 @@ export class ContainerdImages {
   }
 
   get supported(): boolean {
-    return this.#supported;
+    return Date.now() >= this.#unsupportedUntil;
   }
 
   /** What an image name stands for: an index or a manifest. The CRI also keeps a name `sha256:<config>` per image. */
@@ -65,13 +67,13 @@ export class ContainerdImages {
   }
 
   async #ask<T>(call: () => Promise<T | undefined>): Promise<T | undefined> {
-    if (!this.#supported) return undefined;
+    if (!this.supported) return undefined;
     try {
       return await call();
     } catch (thrown) {
       if (thrown instanceof KeysteadError && thrown.code === 'NotFound') return undefined;
       if (!hasStatus(thrown, status.UNIMPLEMENTED)) throw thrown;
-      this.#supported = false;
+      this.#unsupportedUntil = Date.now() + RECHECK_MS;
       return undefined;
     }
   }

@@ -13,13 +13,14 @@ export interface ImageDigests {
 
 /** OCI image-spec descriptor, as far as it matters here. */
 interface Descriptor {
-  readonly mediaType?: string;
   readonly digest: Digest;
+  readonly platform?: unknown;
   readonly annotations?: Readonly<Record<string, unknown>>;
 }
 
 type Document =
-  { readonly kind: 'index'; readonly children: readonly Descriptor[] } | { readonly kind: 'manifest'; readonly config: Digest };
+  | { readonly kind: 'index'; readonly children: readonly Descriptor[] }
+  | { readonly kind: 'manifest'; readonly config: Digest };
 
 /** Indexes of indexes exist, but nobody nests deeper; the limit stops a maliciously deep image. */
 const MAX_DEPTH = 4;
@@ -81,11 +82,21 @@ export function parseDocument(bytes: Uint8Array): Document | undefined {
   }
   if (!isRecord(value)) return undefined;
   if (Array.isArray(value['manifests'])) {
-    const children = value['manifests'].filter(isDescriptor).filter(isImage).slice(0, MAX_CHILDREN);
-    return { kind: 'index', children };
+    const images = value['manifests'].filter(isDescriptor).filter(isImage).slice(0, MAX_CHILDREN);
+    // This machine's platform first: the others' manifests are seldom in the store, and each costs a question.
+    const [local, others] = [images.filter(isLocal), images.filter((image) => !isLocal(image))];
+    return { kind: 'index', children: [...local, ...others] };
   }
   const config = value['config'];
   return isDescriptor(config) ? { kind: 'manifest', config: config.digest } : undefined;
+}
+
+/** Go's names, which OCI uses, for Node's names of processors where they differ. */
+const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386', ppc64: 'ppc64le' };
+
+function isLocal(descriptor: Descriptor): boolean {
+  const architecture = ARCHITECTURES[process.arch] ?? process.arch;
+  return isRecord(descriptor.platform) && descriptor.platform['architecture'] === architecture;
 }
 
 /** Build attestations lie in an index beside the images, as manifests of no platform. */

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ContainerEvidence } from '../attest/port.ts';
 
-/** A container of a pod that runs just now. */
-export interface RunningContainer {
+/** A container of a pod that has not ended. */
+export interface AliveContainer {
   readonly id: string;
   readonly podUid: string;
+  /** False: created, not yet started. */
+  readonly running: boolean;
 }
 
 /** What the agent asks of the container runtime. */
@@ -17,8 +19,8 @@ export interface ContainerRuntime {
   container(id: string): Promise<ContainerEvidence | undefined>;
   /** Ids of all containers (not sandboxes) of a pod that are created or running. Throws like `container`. */
   containersOf(podUid: string): Promise<readonly string[]>;
-  /** All containers of all pods that run just now. Throws like `container`. */
-  running(): Promise<readonly RunningContainer[]>;
+  /** All containers of all pods that are created or running. Throws like `container`. */
+  alive(): Promise<readonly AliveContainer[]>;
   close(): void;
 }
 
@@ -32,7 +34,7 @@ export interface ContainerEvent {
   readonly containerId: string;
   /** Undefined where the source does not tell (task events). */
   readonly podUid?: string;
-  /** Host pid of the container's first process. While `Starting` this is the runtime's own helper (runc). */
+  /** Host pid of the container's first process. While `Starting` it still executes the runtime's own program (runc). */
   readonly pid?: number;
 }
 
@@ -42,7 +44,7 @@ export interface ContainerEvent {
  *
  * After every gap (first connection, reconnection, a runtime that was away) `Started` is told of everything that runs
  * and was not told of yet, and `Exited` of everything told of that is gone: who keeps what it is told is up to date.
- * One start may be told of once only. A `Started` can overtake a `Starting` that outlived the hold limit. Sandboxes may
+ * Each phase of a container is told of once; an exit only of a container whose start was told of. A `Started` can overtake a `Starting` that outlived the hold limit. Sandboxes may
  * show up; `ContainerRuntime.container` does not know them. What `onEvent` throws is logged and changes nothing.
  *
  * While one start is held the runtime starts no other container on the node (NRI serves one request at a time):

@@ -33,7 +33,9 @@ export function callApi(settings: LabSettings, path: string, post?: object): Pro
       response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
       response.on('error', reject);
     });
-    call.on('timeout', () => call.destroy(new Error(`no answer from the API server to ${path} within ${TIMEOUT_MS} ms`)));
+    call.on('timeout', () =>
+      call.destroy(new Error(`no answer from the API server to ${path} within ${TIMEOUT_MS} ms`)),
+    );
     call.on('error', reject);
     call.end(post ? JSON.stringify(post) : undefined);
   });

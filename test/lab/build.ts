@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { access, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { access, chmod, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { CommandError, run } from './command.ts';
 import { COMPONENTS, componentDir, type Component } from './components.ts';
@@ -28,7 +28,9 @@ export async function buildComponents(settings: LabSettings, progress: Progress)
   const missing = await missingComponents(settings);
   if (missing.length === 0) return;
   const minutes = Math.ceil(missing.reduce((sum, component) => sum + component.minutes, 0));
-  progress.say(`building ${missing.length} components from source, about ${minutes} min on 2 cores; later runs take them from ${settings.cacheDir}`);
+  progress.say(
+    `building ${missing.length} components from source, about ${minutes} min on 2 cores; later runs take them from ${settings.cacheDir}`,
+  );
   await mkdir(settings.cacheDir, { recursive: true });
   for (const [index, component] of missing.entries()) {
     const title = `build ${index + 1} of ${missing.length}: ${component.name} ${component.version}`;
@@ -42,6 +44,7 @@ async function build(settings: LabSettings, component: Component): Promise<void>
   const target = await mkdtemp(join(settings.cacheDir, '.building-'));
   try {
     await run('go', buildArguments(component, target), { cwd: module, env: buildEnvironment(component) });
+    await chmod(target, 0o755);
     await rename(target, componentDir(settings, component)).catch((error: unknown) => {
       if (!['EEXIST', 'ENOTEMPTY'].includes(String((error as NodeJS.ErrnoException).code))) throw error;
     });

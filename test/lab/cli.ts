@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { CommandError } from './command.ts';
 import { importImage } from './containerd.ts';
 import { tearDown } from './down.ts';
 import { LabError } from './lab-error.ts';
@@ -22,7 +23,7 @@ const USAGE = `The lab: a real Kubernetes node on this machine.
   npm run lab -- status                             what runs; exit code 1 unless all of it does
   npm run lab -- kubeconfig                         path of the administrator's kubeconfig
   npm run lab -- load-image TAR                     import an OCI or Docker archive into the node
-  npm run lab -- logs [NAME]                        follow one daemon's log, or all
+  npm run lab -- logs [NAME] [--follow]             the last 100 lines of one daemon, or of all
 
   KEYSTEAD_LAB_DIR     its folder (default /var/lib/keystead-lab); each folder is a lab of its own
   KEYSTEAD_LAB_SUBNET  first two numbers of its /16 (default 10.231)
@@ -31,10 +32,7 @@ const USAGE = `The lab: a real Kubernetes node on this machine.
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: { containerd: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
-  });
+  const { values, positionals } = parse();
   const [command, argument] = positionals;
   const settings = labSettings();
   const progress = new Progress();
@@ -61,33 +59,59 @@ async function main(): Promise<number> {
       return Promise.resolve(0);
     },
     'load-image': async () => {
-      if (argument === undefined) throw new LabError('load-image needs the path of an archive', 'npm run lab -- load-image out/image.tar');
+      if (argument === undefined)
+        throw new LabError('load-image needs the path of an archive', 'npm run lab -- load-image out/image.tar');
       print((await importImage(settings, readLab().runtime, resolve(argument))).trim());
       return 0;
     },
-    logs: () => followLogs(readLab().logs, argument),
+    logs: () => showLogs(readLab().logs, argument, values.follow ?? false),
   };
   const chosen = commands[command];
   if (!chosen) throw new LabError(`there is no command ${command}`, USAGE);
   return chosen();
 }
 
-function runtimeChoice(text = 'current'): RuntimeChoice {
-  if (text === 'current' || text === 'debian') return text;
-  throw new LabError(`--containerd ${text} is not known`, 'Take current (containerd 2, the default) or debian (containerd 1.6, an old node).');
+function parse() {
+  try {
+    const options = {
+      containerd: { type: 'string' },
+      follow: { type: 'boolean', short: 'f' },
+      help: { type: 'boolean', short: 'h' },
+    } as const;
+    return parseArgs({ allowPositionals: true, options });
+  } catch (error) {
+    throw new LabError((error as Error).message, USAGE, { cause: error });
+  }
 }
 
-async function followLogs(folder: string, name: string | undefined): Promise<number> {
+function runtimeChoice(text = 'current'): RuntimeChoice {
+  if (text === 'current' || text === 'debian') return text;
+  throw new LabError(
+    `--containerd ${text} is not known`,
+    'Take current (containerd 2, the default) or debian (containerd 1.6, an old node).',
+  );
+}
+
+async function showLogs(folder: string, name: string | undefined, follow: boolean): Promise<number> {
   const files = (await readdir(folder)).filter((file) => name === undefined || file === `${name}.log`);
-  if (files.length === 0) throw new LabError(`no daemon of the lab is called ${name ?? ''}`, `Look into ${folder} for the names.`);
-  const tail = spawn('tail', ['-n', '100', '-F', ...files.map((file) => join(folder, file))], { stdio: 'inherit' });
+  if (files.length === 0)
+    throw new LabError(`no daemon of the lab is called ${name ?? ''}`, `Look into ${folder} for the names.`);
+  const tail = spawn('tail', ['-n', '100', ...(follow ? ['-F'] : []), ...files.map((file) => join(folder, file))], {
+    stdio: 'inherit',
+  });
   return new Promise((done) => tail.on('close', (code) => done(code ?? 0)));
+}
+
+/** A person needs the stack of a defect only, not of what a program or the machine said. */
+function explain(error: unknown): string {
+  if (error instanceof LabError) return `${error.message}\n${error.remedy}`;
+  if (error instanceof CommandError) return error.message;
+  return error instanceof Error ? String(error.stack) : String(error);
 }
 
 try {
   process.exitCode = await main();
 } catch (error) {
-  const known = error instanceof LabError;
-  process.stderr.write(known ? `lab: ${error.message}\n${error.remedy}\n` : `lab: ${error instanceof Error ? String(error.stack) : String(error)}\n`);
+  process.stderr.write(`lab: ${explain(error)}\n`);
   process.exitCode = 1;
 }

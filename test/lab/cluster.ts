@@ -8,6 +8,7 @@ interface NodeObject {
   readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
 }
 
+const KUBELET = `/api/v1/nodes/${NODE_NAME}/proxy`;
 const RBAC = '/apis/rbac.authorization.k8s.io/v1';
 
 /** Whether the API server says that it is ready. */
@@ -23,14 +24,17 @@ export async function nodeReady(settings: LabSettings): Promise<boolean> {
   const { status, body } = await callApi(settings, `/api/v1/nodes/${NODE_NAME}`).catch(() => ({ status: 0, body: '' }));
   if (status !== 200) return false;
   const node = JSON.parse(body) as NodeObject;
-  const ready = node.status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True') ?? false;
+  const ready =
+    node.status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True') ?? false;
   if (!ready || (node.spec?.taints?.length ?? 0) > 0) return false;
-  return (await answers(settings, '/api/v1/namespaces/default/serviceaccounts/default')) && kubeletKnowsPods(settings);
+  if (!(await answers(settings, '/api/v1/namespaces/default/serviceaccounts/default'))) return false;
+  // The kubelet asks the runtime for this one, so it fails while the two have lost each other.
+  return (await answers(settings, `${KUBELET}/runningpods/`)) && (await kubeletKnowsPods(settings));
 }
 
 async function kubeletKnowsPods(settings: LabSettings): Promise<boolean> {
   const bound = await podUids(settings, `/api/v1/pods?fieldSelector=spec.nodeName=${NODE_NAME}`);
-  const known = await podUids(settings, `/api/v1/nodes/${NODE_NAME}/proxy/pods`);
+  const known = await podUids(settings, `${KUBELET}/pods`);
   return known !== undefined && bound !== undefined && [...bound].every((uid) => known.has(uid));
 }
 

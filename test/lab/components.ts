@@ -48,11 +48,11 @@ const CONTAINERD = 'github.com/containerd/containerd/v2';
 
 /** What is built, in this order: the largest first, since the others share its compiled packages. */
 export const COMPONENTS: readonly Component[] = [
-  kubernetes('kube-apiserver', 6.5),
-  kubernetes('kubelet', 1.5),
-  kubernetes('kube-controller-manager', 1),
+  kubernetes('kube-apiserver', 5.5),
+  kubernetes('kubelet', 1),
+  kubernetes('kube-controller-manager', 0.6),
   kubernetes('kube-scheduler', 0.2),
-  kubernetes('kube-proxy', 0.3),
+  kubernetes('kube-proxy', 0.2),
   kubernetes('kubectl', 0.5),
   {
     name: 'containerd',
@@ -63,7 +63,7 @@ export const COMPONENTS: readonly Component[] = [
     cgo: false,
     tags: ['no_btrfs', 'no_devmapper', 'no_zfs'],
     stamps: { [`${CONTAINERD}/version.Version`]: `v${VERSIONS.containerd}` },
-    minutes: 1.5,
+    minutes: 1.3,
   },
   {
     name: 'runc',
@@ -85,7 +85,18 @@ export const COMPONENTS: readonly Component[] = [
     cgo: true,
     tags: [],
     stamps: { 'github.com/k3s-io/kine/pkg/version.Version': `v${VERSIONS.kine}` },
-    minutes: 3,
+    minutes: 2,
+  },
+  {
+    name: 'coredns',
+    version: VERSIONS.coredns,
+    module: 'coredns',
+    source: 'github.com/coredns/coredns',
+    packages: ['.'],
+    cgo: false,
+    tags: [],
+    stamps: {},
+    minutes: 1.8,
   },
   {
     name: 'helm',
@@ -96,7 +107,7 @@ export const COMPONENTS: readonly Component[] = [
     cgo: false,
     tags: [],
     stamps: { 'helm.sh/helm/v4/internal/version.version': `v${VERSIONS.helm}` },
-    minutes: 2.5,
+    minutes: 1,
   },
 ];
 

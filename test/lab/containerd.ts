@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { run } from './command.ts';
 import { program } from './components.ts';
+import { writeConfig } from './config-file.ts';
 import type { Daemon } from './daemon.ts';
 import { PAUSE_IMAGE } from './pause-image.ts';
 import { registryHost } from './registry.ts';
@@ -20,7 +20,12 @@ export interface RuntimePrograms {
 export function runtimePrograms(settings: LabSettings, choice: RuntimeChoice): RuntimePrograms {
   if (choice === 'debian') {
     const bin = (name: string) => join('/usr/bin', name);
-    return { containerd: bin('containerd'), ctr: bin('ctr'), shim: bin('containerd-shim-runc-v2'), runc: '/usr/sbin/runc' };
+    return {
+      containerd: bin('containerd'),
+      ctr: bin('ctr'),
+      shim: bin('containerd-shim-runc-v2'),
+      runc: '/usr/sbin/runc',
+    };
   }
   const built = (name: string) => program(settings, 'containerd', name);
   return {
@@ -45,11 +50,9 @@ export function nriSocket(settings: LabSettings, choice: RuntimeChoice): string 
 export async function configureContainerd(settings: LabSettings, choice: RuntimeChoice): Promise<void> {
   const { dir } = settings;
   const host = registryHost(settings);
-  await mkdir(join(dir, 'cni'), { recursive: true });
-  await mkdir(join(dir, 'certs.d', host), { recursive: true });
-  await writeFile(configFile(settings), choice === 'debian' ? oldConfig(settings) : currentConfig(settings));
-  await writeFile(join(dir, 'cni', '10-lab.conflist'), JSON.stringify(podNetwork(settings), null, 2));
-  await writeFile(
+  await writeConfig(configFile(settings), choice === 'debian' ? oldConfig(settings) : currentConfig(settings));
+  await writeConfig(join(dir, 'cni', '10-lab.conflist'), podNetwork(settings));
+  await writeConfig(
     join(dir, 'certs.d', host, 'hosts.toml'),
     `server = "http://${host}"\n[host."http://${host}"]\n  capabilities = ["pull", "resolve"]\n`,
   );

@@ -23,7 +23,14 @@ export async function kineDaemon(settings: LabSettings): Promise<Daemon> {
   return {
     name: 'kine',
     command: program(settings, 'kine'),
-    args: ['--endpoint', `sqlite://${dir}/state.db?${options}`, '--listen-address', `tcp://${KINE_ADDRESS}`, '--metrics-bind-address', '0'],
+    args: [
+      '--endpoint',
+      `sqlite://${dir}/state.db?${options}`,
+      '--listen-address',
+      `tcp://${KINE_ADDRESS}`,
+      '--metrics-bind-address',
+      '0',
+    ],
   };
 }
 
@@ -58,6 +65,14 @@ export function apiServerDaemon(settings: LabSettings): Daemon {
   };
 }
 
+/** The default of 20 requests a second would make the controller manager's start the longest part of `up`. */
+const CLIENT_RATE = { 'kube-api-qps': '500', 'kube-api-burst': '1000' } as const;
+
+/** Where volume plugins in the style before CSI would lie; its own, as the default is a folder of the host. */
+export function volumePluginDir({ dir }: LabSettings): string {
+  return join(dir, 'volume-plugins');
+}
+
 /** Leader election is off: with one instance it would only end the process when the API server is away for a while. */
 export function controllerManagerDaemon(settings: LabSettings): Daemon {
   const pki = (file: string) => join(settings.dir, 'pki', file);
@@ -69,6 +84,8 @@ export function controllerManagerDaemon(settings: LabSettings): Daemon {
       'cluster-signing-cert-file': pki('ca.crt'),
       'cluster-signing-key-file': pki('ca.key'),
       'feature-gates': gateFlag(),
+      'flex-volume-plugin-dir': volumePluginDir(settings),
+      ...CLIENT_RATE,
       kubeconfig: kubeconfigFile(settings, 'kube-controller-manager'),
       'leader-elect': 'false',
       'root-ca-file': pki('ca.crt'),
@@ -84,6 +101,7 @@ export function schedulerDaemon(settings: LabSettings): Daemon {
     command: program(settings, 'kube-scheduler'),
     args: flags({
       'bind-address': '127.0.0.1',
+      ...CLIENT_RATE,
       kubeconfig: kubeconfigFile(settings, 'kube-scheduler'),
       'leader-elect': 'false',
     }),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LabSettings } from './settings.ts';
@@ -43,7 +43,8 @@ export async function startDaemon(settings: LabSettings, daemon: Daemon): Promis
   const { pid } = child;
   const startTime = pid === undefined ? undefined : processStartTime(pid);
   if (pid === undefined || startTime === undefined) throw new Error(`${daemon.name} did not start: nsenter cannot run`);
-  await writeFile(recordFile(settings, daemon.name), JSON.stringify({ pid, startTime } satisfies ProcessRef));
+  // At once, in the same tick: a command that is killed here must leave no daemon that nobody knows of.
+  writeFileSync(recordFile(settings, daemon.name), JSON.stringify({ pid, startTime } satisfies ProcessRef));
   return true;
 }
 

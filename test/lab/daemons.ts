@@ -6,6 +6,7 @@ import type { LabSettings } from './settings.ts';
 export const DAEMONS = [
   'kubelet',
   'containerd',
+  'coredns',
   'kube-proxy',
   'kube-scheduler',
   'kube-controller-manager',

@@ -27,7 +27,10 @@ export async function tearDown(settings: LabSettings, progress: Progress): Promi
   await removeGroups(settings);
   const left = await mountsBelow(settings.dir);
   if (left.length > 0) {
-    throw new LabError(`still mounted: ${left.join(', ')}`, 'See who uses it (fuser -vm <mount point>), end that, and run down again.');
+    throw new LabError(
+      `still mounted: ${left.join(', ')}`,
+      'See who uses it (fuser -vm <mount point>), end that, and run down again.',
+    );
   }
   await rm(settings.dir, { recursive: true, force: true });
   progress.say(`the lab in ${settings.dir} is gone`);
@@ -46,7 +49,10 @@ async function endMembers(settings: LabSettings): Promise<void> {
     );
   }
   const pids = (await members(settings)).join(', ');
-  throw new LabError(`processes of the lab cannot be ended: ${pids}`, 'See what they wait for (cat /proc/<pid>/stack), then run down again.');
+  throw new LabError(
+    `processes of the lab cannot be ended: ${pids}`,
+    'See what they wait for (cat /proc/<pid>/stack), then run down again.',
+  );
 }
 
 /** Processes that are the lab's own by what the kernel says of them: in its control groups, in its network namespace, or its shims. */
@@ -78,7 +84,12 @@ async function removeGroups(settings: LabSettings): Promise<void> {
   // A group can be removed only some time after its last process has been reaped.
   for (let round = 0; round < 50; round++) {
     await removeCgroup(layout, settings.cgroup);
-    if ((await Promise.all(layout.mounts.map((mount) => stat(`${mount}${settings.cgroup}`).catch(() => undefined)))).every((it) => !it)) return;
+    if (
+      (
+        await Promise.all(layout.mounts.map((mount) => stat(`${mount}${settings.cgroup}`).catch(() => undefined)))
+      ).every((it) => !it)
+    )
+      return;
     await sleep(20);
   }
 }

@@ -52,7 +52,8 @@ export async function restoreHost(settings: LabSettings): Promise<void> {
   await removeEntries('/run/containerd/s', isDeadSocket);
   const record = await readRecord(settings);
   if (!record) return;
-  if (record.absent.includes('/var/lib/kubelet')) await rm('/var/lib/kubelet/device-plugins', { recursive: true, force: true });
+  if (record.absent.includes('/var/lib/kubelet'))
+    await rm('/var/lib/kubelet/device-plugins', { recursive: true, force: true });
   for (const folder of record.absent) await rmdir(folder).catch(() => undefined);
   for (const [name, value] of Object.entries(record.sysctls)) {
     await writeFile(join('/proc/sys', name), value).catch(() => undefined);
@@ -63,7 +64,9 @@ export async function restoreHost(settings: LabSettings): Promise<void> {
 async function removeNetworkResults(prefix: string): Promise<void> {
   const folder = '/var/lib/cni/results';
   const names = await readdir(folder).catch((): string[] => []);
-  const sandboxes = names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length).split('-')[0] ?? name);
+  const sandboxes = names
+    .filter((name) => name.startsWith(prefix))
+    .map((name) => name.slice(prefix.length).split('-')[0] ?? name);
   await removeEntries(folder, (path) => Promise.resolve(sandboxes.some((sandbox) => path.includes(sandbox))));
 }
 

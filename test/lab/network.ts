@@ -21,7 +21,7 @@ interface Route {
  */
 export async function connectNetwork(settings: LabSettings): Promise<void> {
   const { addresses, hostInterface, netns } = settings;
-  if (!(await succeeds('nsenter', [`--net=${netns}`, '--', 'true']))) {
+  if (!(await hasNamespace(settings))) {
     await writeFile(netns, '');
     await run('unshare', [`--net=${netns}`, '--', 'true']);
   }
@@ -44,21 +44,28 @@ function nodeSide({ addresses }: LabSettings): string {
   ].join('\n');
 }
 
-/** Removes the interface and the namespace's name; the namespace itself goes with its last process. */
-export async function disconnectNetwork(settings: LabSettings): Promise<void> {
-  await succeeds('ip', ['link', 'delete', 'dev', settings.hostInterface]);
-  await succeeds('umount', ['-l', settings.netns]);
-  await rm(settings.netns, { force: true });
+/** Removes the pair of interfaces and the namespace's name; the namespace itself goes with its last process. */
+export async function disconnectNetwork({ netns }: LabSettings): Promise<void> {
+  // From the inside: on the host, the same name might be another lab's.
+  await succeeds('nsenter', [`--net=${netns}`, '--', 'ip', 'link', 'delete', 'dev', 'eth0']);
+  await succeeds('umount', ['-l', netns]);
+  await rm(netns, { force: true });
 }
 
-/** Throws LabError when the host uses addresses of the lab's subnet already. */
-export async function checkSubnetFree({ addresses, hostInterface }: LabSettings): Promise<void> {
+async function hasNamespace({ netns }: LabSettings): Promise<boolean> {
+  return succeeds('nsenter', [`--net=${netns}`, '--', 'true']);
+}
+
+/** Throws LabError when the host, or another lab, uses addresses of this lab's subnet already. */
+export async function checkSubnetFree(settings: LabSettings): Promise<void> {
+  const { addresses } = settings;
+  const hostInterface = (await hasNamespace(settings)) ? settings.hostInterface : undefined;
   const inside = (text: string | undefined) => text?.startsWith(`${addresses.subnet}.`) ?? false;
   const links = JSON.parse(await run('ip', ['-j', 'address'])) as Address[];
   const routes = JSON.parse(await run('ip', ['-j', '-4', 'route', 'show', 'table', 'all'])) as Route[];
   const holder =
-    links.find(({ ifname, addr_info }) => ifname !== hostInterface && addr_info.some(({ local }) => inside(local)))?.ifname ??
-    routes.find(({ dst, dev }) => dev !== hostInterface && inside(dst))?.dev;
+    links.find(({ ifname, addr_info }) => ifname !== hostInterface && addr_info.some(({ local }) => inside(local)))
+      ?.ifname ?? routes.find(({ dst, dev }) => dev !== hostInterface && inside(dst))?.dev;
   if (holder !== undefined) {
     throw new LabError(
       `the addresses ${addresses.subnet}.0.0/16 are in use on this machine, by interface ${holder}`,

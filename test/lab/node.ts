@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { program } from './components.ts';
+import { writeConfig } from './config-file.ts';
 import { containerdSocket } from './containerd.ts';
-import { FEATURE_GATES } from './control-plane.ts';
+import { FEATURE_GATES, volumePluginDir } from './control-plane.ts';
 import type { Daemon } from './daemon.ts';
 import { kubeconfigFile } from './pki.ts';
 import { NODE_NAME, type LabSettings } from './settings.ts';
@@ -17,9 +18,9 @@ export function kubeletRoot(settings: LabSettings): string {
 export async function configureNode(settings: LabSettings): Promise<void> {
   await mkdir(kubeletRoot(settings), { recursive: true, mode: 0o750 });
   await mkdir(join(settings.dir, 'pod-logs'), { recursive: true });
-  await writeFile(join(settings.runDir, 'resolv.conf'), `nameserver ${settings.addresses.node}\n`);
-  await writeFile(kubeletConfigFile(settings), JSON.stringify(kubeletConfig(settings), null, 2));
-  await writeFile(proxyConfigFile(settings), JSON.stringify(proxyConfig(settings), null, 2));
+  await writeConfig(join(settings.runDir, 'resolv.conf'), `nameserver ${settings.addresses.node}\n`);
+  await writeConfig(kubeletConfigFile(settings), kubeletConfig(settings));
+  await writeConfig(proxyConfigFile(settings), proxyConfig(settings));
 }
 
 export function kubeletDaemon(settings: LabSettings): Daemon {
@@ -37,9 +38,21 @@ export function kubeletDaemon(settings: LabSettings): Daemon {
   };
 }
 
+/** Names of Services for pods and host, at the node's address. */
+export async function dnsDaemon(settings: LabSettings): Promise<Daemon> {
+  const file = join(settings.dir, 'Corefile');
+  const kubernetes = `kubernetes cluster.local in-addr.arpa {\n    kubeconfig ${kubeconfigFile(settings, 'coredns')}\n  }`;
+  await writeConfig(file, `.:53 {\n  bind ${settings.addresses.node}\n  errors\n  cache 5\n  ${kubernetes}\n}\n`);
+  return { name: 'coredns', command: program(settings, 'coredns'), args: ['-conf', file] };
+}
+
 /** Makes Services reachable, in nftables tables of the lab's own network namespace. */
 export function proxyDaemon(settings: LabSettings): Daemon {
-  return { name: 'kube-proxy', command: program(settings, 'kube-proxy'), args: [`--config=${proxyConfigFile(settings)}`] };
+  return {
+    name: 'kube-proxy',
+    command: program(settings, 'kube-proxy'),
+    args: [`--config=${proxyConfigFile(settings)}`],
+  };
 }
 
 function kubeletConfig(settings: LabSettings): object {
@@ -48,7 +61,11 @@ function kubeletConfig(settings: LabSettings): object {
     apiVersion: 'kubelet.config.k8s.io/v1beta1',
     kind: 'KubeletConfiguration',
     address: settings.addresses.node,
-    authentication: { anonymous: { enabled: false }, webhook: { enabled: true }, x509: { clientCAFile: pki('ca.crt') } },
+    authentication: {
+      anonymous: { enabled: false },
+      webhook: { enabled: true },
+      x509: { clientCAFile: pki('ca.crt') },
+    },
     authorization: { mode: 'Webhook' },
     tlsCertFile: pki('kubelet-server.crt'),
     tlsPrivateKeyFile: pki('kubelet-server.key'),
@@ -62,9 +79,11 @@ function kubeletConfig(settings: LabSettings): object {
     clusterDomain: 'cluster.local',
     resolvConf: join(settings.runDir, 'resolv.conf'),
     podLogsDir: join(settings.dir, 'pod-logs'),
-    volumePluginDir: join(settings.dir, 'volume-plugins'),
+    volumePluginDir: volumePluginDir(settings),
     maxPods: 250,
     serializeImagePulls: false,
+    kubeAPIQPS: 500,
+    kubeAPIBurst: 1000,
     // Full disks and images that are not in use are no concern of a machine for tests.
     evictionHard: { 'memory.available': '100Mi', 'nodefs.available': '1%', 'imagefs.available': '1%' },
     imageGCHighThresholdPercent: 100,

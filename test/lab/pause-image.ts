@@ -41,7 +41,7 @@ async function writeLayout(dir: string, layer: Buffer): Promise<void> {
   const json = (mediaType: string, value: unknown) => blob(mediaType, Buffer.from(JSON.stringify(value)));
   const layers = [await blob('application/vnd.oci.image.layer.v1.tar', layer)];
   const config = await json('application/vnd.oci.image.config.v1+json', {
-    architecture: { x64: 'amd64', arm64: 'arm64' }[process.arch as 'x64'] ?? process.arch,
+    architecture: process.arch === 'x64' ? 'amd64' : process.arch,
     os: 'linux',
     config: { Entrypoint: ['/bin/sh', '-c', PAUSE], User: '65535:65535' },
     rootfs: { type: 'layers', diff_ids: [layers[0]?.digest] },

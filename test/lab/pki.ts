@@ -32,14 +32,27 @@ export async function makePki(settings: LabSettings): Promise<void> {
   await makeAuthority(dir);
   await Promise.all([
     ...Object.entries(CLIENTS).map(([name, subject]) => makeCertificate(dir, { name, subject, usage: 'clientAuth' })),
-    makeCertificate(dir, { name: 'apiserver', subject: '/CN=kube-apiserver', usage: 'serverAuth', names: apiNames(settings) }),
+    makeCertificate(dir, {
+      name: 'apiserver',
+      subject: '/CN=kube-apiserver',
+      usage: 'serverAuth',
+      names: apiNames(settings),
+    }),
     makeCertificate(dir, {
       name: 'kubelet-server',
       subject: `/O=system:nodes/CN=system:node:${NODE_NAME}`,
       usage: 'serverAuth',
       names: [`IP:${settings.addresses.node}`, `DNS:${NODE_NAME}`],
     }),
-    run('openssl', ['genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-out', join(dir, 'sa.key')]),
+    run('openssl', [
+      'genpkey',
+      '-algorithm',
+      'EC',
+      '-pkeyopt',
+      'ec_paramgen_curve:prime256v1',
+      '-out',
+      join(dir, 'sa.key'),
+    ]),
   ]);
   await run('openssl', ['pkey', '-in', join(dir, 'sa.key'), '-pubout', '-out', join(dir, 'sa.pub')]);
   for (const name of KUBECONFIGS) await writeKubeconfig(settings, dir, name);
@@ -57,8 +70,18 @@ export function apiUrl(settings: LabSettings): string {
 }
 
 function apiNames({ addresses }: LabSettings): string[] {
-  const service = ['kubernetes', 'kubernetes.default', 'kubernetes.default.svc', 'kubernetes.default.svc.cluster.local'];
-  return [...service.map((name) => `DNS:${name}`), 'IP:127.0.0.1', `IP:${addresses.node}`, `IP:${addresses.apiService}`];
+  const service = [
+    'kubernetes',
+    'kubernetes.default',
+    'kubernetes.default.svc',
+    'kubernetes.default.svc.cluster.local',
+  ];
+  return [
+    ...service.map((name) => `DNS:${name}`),
+    'IP:127.0.0.1',
+    `IP:${addresses.node}`,
+    `IP:${addresses.apiService}`,
+  ];
 }
 
 interface Certificate {
@@ -73,7 +96,12 @@ const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-
 async function makeAuthority(dir: string): Promise<void> {
   await run('openssl', [
     ...['req', '-x509', '-config', join(dir, 'openssl.cnf'), ...NEW_KEY, '-subj', '/CN=keystead-lab-ca'],
-    ...['-addext', 'basicConstraints=critical,CA:TRUE', '-addext', 'keyUsage=critical,keyCertSign,cRLSign,digitalSignature'],
+    ...[
+      '-addext',
+      'basicConstraints=critical,CA:TRUE',
+      '-addext',
+      'keyUsage=critical,keyCertSign,cRLSign,digitalSignature',
+    ],
     ...['-keyout', join(dir, 'ca.key'), '-out', join(dir, 'ca.crt')],
   ]);
 }
@@ -91,7 +119,10 @@ async function makeCertificate(dir: string, { name, subject, usage, names = [] }
 async function writeKubeconfig(settings: LabSettings, dir: string, name: Client): Promise<void> {
   const base64 = async (file: string) => (await readFile(join(dir, file))).toString('base64');
   const cluster = { server: apiUrl(settings), 'certificate-authority-data': await base64('ca.crt') };
-  const user = { 'client-certificate-data': await base64(`${name}.crt`), 'client-key-data': await base64(`${name}.key`) };
+  const user = {
+    'client-certificate-data': await base64(`${name}.crt`),
+    'client-key-data': await base64(`${name}.key`),
+  };
   const config = {
     apiVersion: 'v1',
     kind: 'Config',

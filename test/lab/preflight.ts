@@ -7,7 +7,7 @@ import { run } from './command.ts';
 import { LabError } from './lab-error.ts';
 import { checkSubnetFree } from './network.ts';
 import { missingPackages } from './packages.ts';
-import type { LabSettings, RuntimeChoice } from './settings.ts';
+import { NODE_NAME, type LabSettings, type RuntimeChoice } from './settings.ts';
 import { BUILD_PACKAGES, MINIMUM_GO, OLD_NODE_PACKAGES, RUNTIME_PACKAGES } from './versions.ts';
 
 /** Room for Go's caches and the programs of a first build, and for images and pods of a lab. */
@@ -20,7 +20,10 @@ export function checkRoot(): void {
     throw new LabError(`the lab needs Linux, this is ${process.platform}`, 'Run it in a Linux virtual machine.');
   }
   if (process.getuid?.() !== 0) {
-    throw new LabError('the lab needs root: it runs a kubelet and a container runtime', 'Run the same command as root, for example with sudo -E.');
+    throw new LabError(
+      'the lab needs root: it runs a kubelet and a container runtime',
+      'Run the same command as root, for example with sudo -E.',
+    );
   }
 }
 
@@ -41,7 +44,7 @@ export async function checkMachine(settings: LabSettings, choice: RuntimeChoice)
     ...(choice === 'debian' ? OLD_NODE_PACKAGES : []),
   ]);
   await checkFileSystem('overlay');
-  await checkKubelets(settings);
+  await checkKubelets();
   await checkRoom(settings, building);
   // Without iproute2 there is no telling yet; the check runs again when the package is there.
   if (!packages.includes('iproute2')) await checkSubnetFree(settings);
@@ -54,7 +57,8 @@ async function checkGo(): Promise<void> {
     throw new LabError('components must be built first, and there is no Go on PATH', remedy, { cause: error });
   });
   const found = version.trim().replace(/^go/, '');
-  if (isOlder(found, MINIMUM_GO)) throw new LabError(`components must be built first, and Go ${found} is too old`, remedy);
+  if (isOlder(found, MINIMUM_GO))
+    throw new LabError(`components must be built first, and Go ${found} is too old`, remedy);
 }
 
 function isOlder(found: string, needed: string): boolean {
@@ -71,18 +75,22 @@ async function checkFileSystem(name: string): Promise<void> {
   const known = await readFile('/proc/filesystems', 'utf8');
   if (known.split(/\s+/).includes(name)) return;
   await run('modprobe', [name]).catch((error: unknown) => {
-    throw new LabError(`the kernel has no ${name} file system`, `Load it with modprobe ${name}, or take a kernel that has it.`, { cause: error });
+    throw new LabError(
+      `the kernel has no ${name} file system`,
+      `Load it with modprobe ${name}, or take a kernel that has it.`,
+      { cause: error },
+    );
   });
 }
 
-/** Two kubelets share folders with fixed names (device plugins); a machine that is a node already needs no lab. */
-async function checkKubelets(settings: LabSettings): Promise<void> {
+/** Two kubelets share folders with fixed names (device plugins); a machine that is a node already needs no lab. Other labs do no harm. */
+async function checkKubelets(): Promise<void> {
   for (const pid of await readdir('/proc')) {
     if (!/^\d+$/.test(pid)) continue;
     const name = basename((await readlink(`/proc/${pid}/exe`).catch(() => '')).replace(/ \(deleted\)$/, ''));
     if (name !== 'kubelet' && name !== 'k3s') continue;
     const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-    if (name === 'kubelet' && line.includes(`${settings.cacheDir}/`)) continue;
+    if (line.split('\0').includes(`--hostname-override=${NODE_NAME}`)) continue;
     throw new LabError(
       `a Kubernetes node runs on this machine already: ${name}, process ${pid}`,
       'Use its cluster (--use-cluster, with KUBECONFIG), or stop it, or take another machine.',

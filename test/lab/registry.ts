@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeConfig } from './config-file.ts';
 import type { Daemon } from './daemon.ts';
 import { REGISTRY_PORT, type LabSettings } from './settings.ts';
 
@@ -19,7 +20,7 @@ export async function configureRegistry(settings: LabSettings): Promise<void> {
     storage: { filesystem: { rootdirectory: storage }, delete: { enabled: true } },
     http: { addr: registryHost(settings) },
   };
-  await writeFile(configFile(settings), JSON.stringify(config, null, 2));
+  await writeConfig(configFile(settings), config);
 }
 
 /** Debian's docker-registry, without its service. */

@@ -6,7 +6,14 @@ import { cgroupLayout, makeCgroup } from './cgroups.ts';
 import { apiServerReady, grantRights, nodeReady } from './cluster.ts';
 import { run, succeeds } from './command.ts';
 import { program } from './components.ts';
-import { configureContainerd, containerdDaemon, containerdSocket, importImage, nriSocket, runtimePrograms } from './containerd.ts';
+import {
+  configureContainerd,
+  containerdDaemon,
+  containerdSocket,
+  importImage,
+  nriSocket,
+  runtimePrograms,
+} from './containerd.ts';
 import { apiServerDaemon, controllerManagerDaemon, kineDaemon, schedulerDaemon } from './control-plane.ts';
 import { startDaemon } from './daemon.ts';
 import { DAEMONS, deadDaemons } from './daemons.ts';
@@ -15,7 +22,7 @@ import { LabError } from './lab-error.ts';
 import { writeLab, type Lab } from './lab-file.ts';
 import { mountLab } from './mounts.ts';
 import { checkSubnetFree, connectNetwork } from './network.ts';
-import { configureNode, kubeletDaemon, kubeletRoot, proxyDaemon } from './node.ts';
+import { configureNode, dnsDaemon, kubeletDaemon, kubeletRoot, proxyDaemon } from './node.ts';
 import { installPackages } from './packages.ts';
 import { PAUSE_IMAGE, writePauseImage } from './pause-image.ts';
 import { kubeconfigFile, makePki } from './pki.ts';
@@ -43,9 +50,13 @@ export async function bringUp(settings: LabSettings, choice: RuntimeChoice, prog
   if (dead.length < DAEMONS.length) progress.say(`starting what does not run: ${dead.join(', ') || 'nothing'}`);
   await prepare(settings, choice);
   await start(settings, choice, progress);
+  // Some daemons end themselves a moment after their configuration or another daemon has changed.
+  if ((await deadDaemons(settings)).length > 0) await start(settings, choice, progress);
   const lab = await describe(settings, choice);
   await writeLab(settings, lab);
-  progress.say(`node ${NODE_NAME} is Ready: Kubernetes and containerd ${lab.containerdVersion}, registry ${lab.registry}`);
+  progress.say(
+    `node ${NODE_NAME} is Ready: Kubernetes and containerd ${lab.containerdVersion}, registry ${lab.registry}`,
+  );
   return lab;
 }
 
@@ -76,7 +87,11 @@ async function prepare(settings: LabSettings, choice: RuntimeChoice): Promise<vo
 }
 
 async function start(settings: LabSettings, choice: RuntimeChoice, progress: Progress): Promise<void> {
-  await Promise.all([startControlPlane(settings, progress), startRuntime(settings, choice, progress), startRegistry(settings)]);
+  await Promise.all([
+    startControlPlane(settings, progress),
+    startRuntime(settings, choice, progress),
+    startRegistry(settings),
+  ]);
   await startDaemon(settings, kubeletDaemon(settings));
   await waitFor(settings, {
     what: 'node that is Ready',
@@ -97,9 +112,10 @@ async function startControlPlane(settings: LabSettings, progress: Progress): Pro
   });
   progress.say('the API server is ready');
   await grantRights(settings);
-  for (const daemon of [controllerManagerDaemon(settings), schedulerDaemon(settings), proxyDaemon(settings)]) {
-    await startDaemon(settings, daemon);
-  }
+  await startDaemon(settings, controllerManagerDaemon(settings));
+  await startDaemon(settings, schedulerDaemon(settings));
+  await startDaemon(settings, proxyDaemon(settings));
+  await startDaemon(settings, await dnsDaemon(settings));
 }
 
 async function startRuntime(settings: LabSettings, choice: RuntimeChoice, progress: Progress): Promise<void> {

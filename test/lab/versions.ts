@@ -9,6 +9,7 @@ export const VERSIONS = {
   kine: '0.17.5',
   containerd: '2.4.2',
   runc: '1.5.2',
+  coredns: '1.15.0',
   helm: '4.3.1',
 } as const;
 

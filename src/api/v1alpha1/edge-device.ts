@@ -51,7 +51,7 @@ export interface EdgeDeviceSpecRootOfTrustPkcs11 {
   readonly library: string;
   /** Label of the token, without the blanks that PKCS#11 fills it up with. */
   readonly tokenLabel?: string;
-  /** Serial number of the token, without the blanks that PKCS#11 fills it up with. */
+  /** Serial number of the token, without the blanks that PKCS#11 fills it up with; quote it where it is all digits. */
   readonly tokenSerial?: string;
   /**
    * Identifier of the slot that holds the token. Prefer tokenLabel or tokenSerial: some libraries number

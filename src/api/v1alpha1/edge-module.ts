@@ -88,9 +88,9 @@ export interface EdgeModuleSpecTemplatePodSpec {
   readonly initContainers?: readonly EdgeModuleSpecTemplatePodSpecInitContainer[];
   /** What happens when a container ends; only Always. */
   readonly restartPolicy?: string;
-  /** Not to be set, see the message of the rule. */
+  /** Must not be true; a module's process is known by its container. */
   readonly hostPID?: boolean;
-  /** Not to be set, see the message of the rule. */
+  /** Must not be true; every container of the pod could read the module's key. */
   readonly shareProcessNamespace?: boolean;
   readonly [field: string]: unknown;
 }
@@ -125,8 +125,7 @@ export interface EdgeModuleSpecImage {
   readonly digest: string;
   /**
    * Image reference without digest. Containers of the template whose image is exactly this are pinned to the
-   * first digest of that name, and a container of another image may not have it. In a selector module it is
-   * for readers only.
+   * first digest of that name. In a selector module it is for readers only.
    */
   readonly name?: string;
 }

@@ -24,7 +24,7 @@ export function agentCaches(client: KubeClient, node: string, log: Logger): Agen
       ...common,
       resource: pods,
       selection: { fieldSelector: `spec.nodeName=${node}` },
-      transform: (full) => trimPod(full as Pod) as Pod & KubeObject,
+      transform: (full) => trimPod(full as Pod),
       indexes: { uid: ({ metadata }) => [metadata.uid], namespace: ({ metadata }) => [metadata.namespace] },
     }),
     modules: new Reflector<EdgeModule>({
@@ -35,7 +35,10 @@ export function agentCaches(client: KubeClient, node: string, log: Logger): Agen
     identities: new Reflector<ModuleIdentity>({
       ...common,
       resource: moduleIdentities,
-      indexes: { module: ({ metadata, spec }) => [`${metadata.namespace ?? ''}/${spec.moduleRef.name}`] },
+      indexes: {
+        namespace: ({ metadata }) => [metadata.namespace ?? ''],
+        module: ({ metadata, spec }) => [`${metadata.namespace ?? ''}/${spec.moduleRef.name}`],
+      },
     }),
     devices: new Reflector<EdgeDevice>({
       ...common,

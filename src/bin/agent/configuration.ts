@@ -27,17 +27,9 @@ export interface AgentConfiguration {
 
 /** Reads the environment. @throws KeysteadError `InvalidConfiguration` that names the variable and what it must be. */
 export function agentConfiguration(env: NodeJS.ProcessEnv): AgentConfiguration {
-  const node = env['KEYSTEAD_NODE_NAME'];
-  if (!node) {
-    throw new KeysteadError('InvalidConfiguration', 'KEYSTEAD_NODE_NAME is not set: set it to spec.nodeName by the downward API.');
-  }
-  const healthPort = Number(env['KEYSTEAD_HEALTH_PORT'] ?? 9464);
-  if (!Number.isInteger(healthPort) || healthPort < 0 || healthPort > 65_535) {
-    throw new KeysteadError('InvalidConfiguration', `KEYSTEAD_HEALTH_PORT is "${env['KEYSTEAD_HEALTH_PORT']}", which is not a port.`);
-  }
   return {
-    node,
-    healthPort,
+    node: nodeName(env),
+    healthPort: healthPort(env),
     kubeletRoot: env['KEYSTEAD_KUBELET_ROOT'] ?? '/var/lib/kubelet',
     containerdSocket: env['KEYSTEAD_CONTAINERD_SOCKET'] ?? '/run/containerd/containerd.sock',
     nriSocket: env['KEYSTEAD_NRI_SOCKET'] ?? '/var/run/nri/nri.sock',
@@ -47,4 +39,18 @@ export function agentConfiguration(env: NodeJS.ProcessEnv): AgentConfiguration {
     hostRoot: env['KEYSTEAD_HOST_ROOT'] ?? '/proc/1/root',
     logLevel: env['KEYSTEAD_LOG_LEVEL'] ?? 'info',
   };
+}
+
+function nodeName(env: NodeJS.ProcessEnv): string {
+  const name = env['KEYSTEAD_NODE_NAME'];
+  if (name) return name;
+  const message = 'KEYSTEAD_NODE_NAME is not set: set it to spec.nodeName by the downward API.';
+  throw new KeysteadError('InvalidConfiguration', message);
+}
+
+function healthPort(env: NodeJS.ProcessEnv): number {
+  const text = env['KEYSTEAD_HEALTH_PORT'] ?? '9464';
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
+  throw new KeysteadError('InvalidConfiguration', `KEYSTEAD_HEALTH_PORT is "${text}", which is not a port.`);
 }

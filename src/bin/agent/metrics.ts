@@ -14,12 +14,17 @@ export interface AgentGauges {
 /** The agent's Prometheus metrics, by the names that dashboards rely on. */
 export class AgentMetrics implements ControllerObserver {
   readonly registry = new Registry();
-  readonly #attestations = this.#counter('keystead_attestations_total', 'Verdicts on module processes', ['result', 'reason']);
+  readonly #attestations = this.#counter('keystead_attestations_total', 'Verdicts on module processes', [
+    'result',
+    'reason',
+  ]);
   readonly #issued = this.#counter('keystead_certificates_issued_total', 'Certificates issued', ['result', 'reason']);
   readonly #issueSeconds = this.#histogram('keystead_issue_duration_seconds', 'Key made, certified and checked');
   readonly #heldSeconds = this.#histogram('keystead_start_held_seconds', 'Time for which a container start was held');
   readonly #reconciles = this.#counter('keystead_reconciles_total', 'Reconciles', ['controller', 'outcome']);
-  readonly #reconcileSeconds = this.#histogram('keystead_reconcile_duration_seconds', 'Time of one reconcile', ['controller']);
+  readonly #reconcileSeconds = this.#histogram('keystead_reconcile_duration_seconds', 'Time of one reconcile', [
+    'controller',
+  ]);
 
   constructor(gauges: AgentGauges) {
     collectDefaultMetrics({ register: this.registry });

@@ -74,7 +74,8 @@ export function descriptor(of: Pick<Blob, 'mediaType' | 'digest' | 'size'>): {
 
 function thisPlatform(): { architecture: string; variant?: string } {
   const platform = ARCHITECTURES[process.arch];
-  if (!platform) throw new Error(`No image is defined for ${process.arch}; there are ${Object.keys(ARCHITECTURES).join(', ')}`);
+  if (!platform)
+    throw new Error(`No image is defined for ${process.arch}; there are ${Object.keys(ARCHITECTURES).join(', ')}`);
   return platform;
 }
 

@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import pkcs11js from 'pkcs11js';
 
 /** What the init containers of the node DaemonSet run: they prepare the notary's folder and, for tests, its token. */
-const USAGE = `usage: node-init state-dir <folder> <uid> <gid>
+const USAGE = `usage: node-init state-dir <uid> <gid> <folder>...
        node-init software-token <PKCS#11 library> <token folder> <label> <PIN file>`;
 
 /**
@@ -23,7 +23,12 @@ export function prepareStateDir(folder: string, uid: number, gid: number): void 
  * goes to the token through PKCS#11, never through a command line, where every process of the node could read it. The
  * security officer's PIN is random and forgotten: SoftHSM does not lock PINs, and nobody else needs it.
  */
-export function prepareSoftwareToken(library: string, tokenDir: string, label: string, pinFile: string): 'made' | 'present' {
+export function prepareSoftwareToken(
+  library: string,
+  tokenDir: string,
+  label: string,
+  pinFile: string,
+): 'made' | 'present' {
   mkdirSync(tokenDir, { recursive: true, mode: 0o700 });
   const pin = readOrMakePin(pinFile);
   const module = new pkcs11js.PKCS11();
@@ -60,14 +65,16 @@ function readOrMakePin(file: string): string {
 }
 
 function main([command, ...args]: readonly string[]): void {
-  if (command === 'state-dir' && args.length === 3) {
-    const [folder = '', uid, gid] = args;
-    prepareStateDir(folder, Number(uid), Number(gid));
-    console.log(`${folder} belongs to ${String(uid)}:${String(gid)}`);
+  if (command === 'state-dir' && args.length >= 3) {
+    const [uid, gid, ...folders] = args;
+    for (const folder of folders) prepareStateDir(folder, Number(uid), Number(gid));
+    console.log(`${folders.join(' and ')} belong to ${String(uid)}:${String(gid)}`);
   } else if (command === 'software-token' && args.length === 4) {
     const [library = '', folder = '', label = '', pinFile = ''] = args;
     const outcome = prepareSoftwareToken(library, folder, label, pinFile);
-    console.log(`software token ${label}: ${outcome}. Its keys lie in files on this node: for tests and demonstrations only`);
+    console.log(
+      `software token ${label}: ${outcome}. Its keys lie in files on this node: for tests and demonstrations only`,
+    );
   } else {
     console.error(USAGE);
     process.exitCode = 2;

@@ -33,7 +33,11 @@ export async function baseLayer(): Promise<Layer> {
 /** The product image: base, SoftHSM2 for tests and demonstrations, the bundles. */
 export async function productImage(outDir: string, version: string): Promise<Image> {
   const base = await baseEntries();
-  const layers = [await baseLayer(), await packLayer(await softhsmEntries(base)), await packLayer(await programs(outDir))];
+  const layers = [
+    await baseLayer(),
+    await packLayer(await softhsmEntries(base)),
+    await packLayer(await programs(outDir)),
+  ];
   return makeImage(layers, {
     entrypoint: [IMAGE_PATHS.node],
     workingDir: IMAGE_PATHS.programs,
@@ -69,7 +73,12 @@ function accounts(): TarEntry[] {
     ['module', 65532],
   ];
   const text = (path: string, line: (name: string, id: number) => string): TarEntry => {
-    return { kind: 'file', path, mode: 0o644, content: Buffer.from(users.map(([name, id]) => `${line(name, id)}\n`).join('')) };
+    return {
+      kind: 'file',
+      path,
+      mode: 0o644,
+      content: Buffer.from(users.map(([name, id]) => `${line(name, id)}\n`).join('')),
+    };
   };
   return [
     text('etc/passwd', (name, id) => `${name}:x:${id}:${id}::/:/nonexistent`),
@@ -79,7 +88,8 @@ function accounts(): TarEntry[] {
 
 async function softhsmEntries(base: readonly TarEntry[]): Promise<TarEntry[]> {
   const library = SOFTHSM.find((path) => existsSync(path));
-  if (!library) throw new Error('libsofthsm2.so is not on this machine: install the package softhsm2, then build again');
+  if (!library)
+    throw new Error('libsofthsm2.so is not on this machine: install the package softhsm2, then build again');
   const present = new Set(base.map(({ path }) => path));
   const more = await libraries(await sharedLibraries([library]));
   return [await copied(IMAGE_PATHS.softhsm.slice(1), library, 0o755), ...more.filter(({ path }) => !present.has(path))];

@@ -44,8 +44,9 @@ async function pushBlob(part: Layer | Blob, repository: Repository): Promise<boo
     method: 'PUT',
     body,
     headers: { 'content-type': 'application/octet-stream', 'content-length': String(part.size) },
+    // A stream as body: the request is sent before the response is read.
     duplex: 'half',
-  } as RequestInit);
+  });
   if (put.status !== 201) throw await refusal(repository, `upload of ${part.digest}`, put);
   return true;
 }
@@ -61,7 +62,9 @@ async function call(repository: Repository, method: string, path: string, more: 
   try {
     return await fetch(url, { method, signal: AbortSignal.timeout(60_000), ...more });
   } catch (error) {
-    throw new Error(`The registry ${repository.registry} does not answer (${method} ${url}). Is it up?`, { cause: error });
+    throw new Error(`The registry ${repository.registry} does not answer (${method} ${url}). Is it up?`, {
+      cause: error,
+    });
   }
 }
 

@@ -26,7 +26,8 @@ export async function sharedLibraries(files: readonly string[]): Promise<SharedL
 /** Paths in the output of ldd. Throws where a library was not found; the kernel's vdso is no file. */
 export function parseLdd(file: string, output: string): string[] {
   const missing = /^\s*(\S+) => not found/m.exec(output)?.[1];
-  if (missing) throw new Error(`${file} needs ${missing}, which this machine does not have: install it, then build again`);
+  if (missing)
+    throw new Error(`${file} needs ${missing}, which this machine does not have: install it, then build again`);
   return output.split('\n').flatMap((line) => {
     const path = /=>\s+(\/\S+)/.exec(line)?.[1] ?? /^\s*(\/\S+) \(0x/.exec(line)?.[1];
     return path ? [path] : [];

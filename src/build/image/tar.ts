@@ -2,7 +2,12 @@
 import { open } from 'node:fs/promises';
 
 /** One entry of a file system layer. Paths are relative, without a leading `./`. */
-export type TarEntry = { readonly path: string; readonly mode: number; readonly uid?: number; readonly gid?: number } & (
+export type TarEntry = {
+  readonly path: string;
+  readonly mode: number;
+  readonly uid?: number;
+  readonly gid?: number;
+} & (
   | { readonly kind: 'directory' }
   | { readonly kind: 'symlink'; readonly target: string }
   | { readonly kind: 'file'; readonly content: Buffer | FileContent }

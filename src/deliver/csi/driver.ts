@@ -3,21 +3,19 @@ import { Server } from '@grpc/grpc-js';
 import { join } from 'node:path';
 import { CSI_DRIVER } from '../../api/names.ts';
 import { Identity, Node, NodeServiceCapability_RPC_Type } from '../../gen/csi/v1/csi_pb.js';
-import { Registration } from '../../gen/pluginregistration/v1/api_pb.js';
 import { addService } from '../../grpc/server.ts';
 import type { Logger } from '../../log.ts';
 import { isMountPoint, mountTmpfs, unmountAll } from '../../os/mount.ts';
 import type { VolumeStore } from '../volume.ts';
 import { NodeService, type Mounts, type VolumeEvents } from './node.ts';
 import { VolumeRecords } from './records.ts';
+import { RegistrationService } from './registration.ts';
 import { serveAt } from './socket.ts';
 
 /** Bounds of one volume; memory is taken only for what is written. A fleet's bundle can hold thousands of CAs. */
 const VOLUME_BYTES = 16 * 1024 * 1024;
 const VOLUME_INODES = 1024;
 const VOLUME_MODE = 0o755;
-/** CSI versions that the kubelet is offered at registration: v1, whose services these are. */
-const CSI_VERSIONS = ['1.0.0'];
 
 export interface CsiDriverOptions extends VolumeEvents {
   /** The kubelet's --root-dir, at the same path in this process's mount namespace, with mounts propagated both ways. */
@@ -58,7 +56,7 @@ export async function startCsiDriver(options: CsiDriverOptions): Promise<CsiDriv
   const registration = new RegistrationService(driverName, csi.path, log);
   // Last: the kubelet calls the CSI socket as soon as it sees this one.
   const registry = await serveAt(
-    registrationServer(registration),
+    registration.server(),
     join(kubeletRoot, 'plugins_registry', `${driverName}-reg.sock`),
   );
   return {
@@ -101,41 +99,6 @@ function csiServer(node: NodeService, { driverName, version, nodeName }: Names):
     nodeUnpublishVolume: (request) => node.unpublish(request).then(() => ({})),
     nodeGetCapabilities: () => Promise.resolve({ capabilities: [{ type: mountGroup }] }),
     nodeGetInfo: () => Promise.resolve({ nodeId: nodeName }),
-  });
-  return server;
-}
-
-/** What the kubelet's plugin watcher asks of a new socket (k8s.io/kubelet/pkg/apis/pluginregistration/v1). */
-class RegistrationService {
-  readonly info;
-  readonly #log: Logger;
-  #registered = false;
-
-  constructor(driverName: string, endpoint: string, log: Logger) {
-    this.info = { type: 'CSIPlugin', name: driverName, endpoint, supportedVersions: CSI_VERSIONS };
-    this.#log = log;
-  }
-
-  get registered(): boolean {
-    return this.#registered;
-  }
-
-  /** A refusal is not final: the kubelet registers again with back-off, and after its own restart. */
-  heard(status: { readonly pluginRegistered: boolean; readonly error: string }): void {
-    this.#registered = status.pluginRegistered;
-    if (status.pluginRegistered) this.#log.info({ driver: this.info.name }, 'registered with the kubelet');
-    else this.#log.error({ driver: this.info.name, reason: status.error }, 'the kubelet refused the registration');
-  }
-}
-
-function registrationServer(registration: RegistrationService): Server {
-  const server = new Server();
-  addService(server, Registration, {
-    getInfo: () => Promise.resolve(registration.info),
-    notifyRegistrationStatus: (status) => {
-      registration.heard(status);
-      return Promise.resolve({});
-    },
   });
   return server;
 }

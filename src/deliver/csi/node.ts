@@ -4,11 +4,12 @@ import { isDeepStrictEqual } from 'node:util';
 import { asKeysteadError, KeysteadError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import { errnoOf } from '../../os/files.ts';
+import { KeyedLock } from '../../identity/keyed-lock.ts';
 import type { PublishedVolume } from '../port.ts';
 import type { VolumeStore } from '../volume.ts';
 import type { VolumeRecords } from './records.ts';
 import { readPublishRequest, readUnpublishRequest, type PublishRequest, type UnpublishRequest } from './request.ts';
-import { SerialByKey } from './serial.ts';
+
 import { locateTarget } from './target-path.ts';
 
 /** What of the operating system the node service needs. */
@@ -46,7 +47,7 @@ export interface NodeServiceParts {
  */
 export class NodeService {
   readonly #parts: NodeServiceParts;
-  readonly #serial = new SerialByKey();
+  readonly #lock = new KeyedLock();
 
   constructor(parts: NodeServiceParts) {
     this.#parts = parts;
@@ -55,7 +56,7 @@ export class NodeService {
   /** Throws as `readPublishRequest` does, and `Unavailable` for whatever fails later. */
   async publish(request: PublishRequest): Promise<void> {
     const volume = readPublishRequest(request, this.#parts.kubeletRoot);
-    await this.#serial.run(volume.volumeId, () => this.#attempt('publish', volume, () => this.#publish(volume)));
+    await this.#lock.run(volume.volumeId, () => this.#attempt('publish', volume, () => this.#publish(volume)));
   }
 
   async #publish(volume: PublishedVolume): Promise<void> {
@@ -76,7 +77,7 @@ export class NodeService {
   /** Fine for what was never published, is not mounted any more, or was published before a reboot. */
   async unpublish(request: UnpublishRequest): Promise<void> {
     const target = readUnpublishRequest(request, this.#parts.kubeletRoot);
-    await this.#serial.run(target.volumeId, () => this.#attempt('unpublish', target, () => this.#unpublish(target)));
+    await this.#lock.run(target.volumeId, () => this.#attempt('unpublish', target, () => this.#unpublish(target)));
   }
 
   async #unpublish({ volumeId, targetPath }: UnpublishRequest): Promise<void> {

@@ -38,6 +38,10 @@ export interface RootOfTrust {
   find(label: string): HeldKey | undefined;
   /** Makes a key pair: sensitive, not extractable, private, persistent. Throws MechanismMissing, TokenFull. */
   generate(label: string, algorithm: KeyAlgorithm): HeldKey;
+  /** Destroys both halves of the key pair with this label; nothing happens if there is none. */
   destroy(label: string): void;
+  /** Labels of all key pairs whose private half is on the token, each once, sorted. */
+  labels(): readonly string[];
+  /** Ends the session. Keys found before may no longer be used. */
   close(): void;
 }

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+import { containerKnown, moduleMatched, podBound } from './pod-rules.ts';
+import { codeFromImage, credentials, executableAllowed, imageDigest } from './code-rules.ts';
+import type { DenialReason, Evidence, RuleResult, Verdict } from './port.ts';
+import type { Rule } from './rule.ts';
+
+/** The rules in their order. Who is it, then whose is it, then what does it run, then as whom. */
+export const RULES: readonly Rule[] = [
+  containerKnown,
+  podBound,
+  moduleMatched,
+  imageDigest,
+  executableAllowed,
+  codeFromImage,
+  credentials,
+];
+
+/**
+ * Judges evidence. Pure: the same evidence gives the same verdict. The first rule that fails denies and names the
+ * reason; the table holds a row for every rule, for allowed and denied alike. Never throws on evidence of its type.
+ */
+export function decide(evidence: Evidence): Verdict {
+  const table: RuleResult[] = [];
+  let denied: { rule: Rule; reason: DenialReason; message: string } | undefined;
+  for (const rule of RULES) {
+    if (denied !== undefined) {
+      table.push({ rule: rule.name, outcome: 'NotReached', message: `not judged, as ${denied.rule.name} failed` });
+      continue;
+    }
+    const { outcome, message, reason = rule.reason } = rule.check(evidence);
+    table.push({ rule: rule.name, outcome, message });
+    if (outcome === 'Failed') denied = { rule, reason, message };
+  }
+  if (denied !== undefined) return { allowed: false, reason: denied.reason, message: denied.message, table };
+  const [module] = evidence.modules;
+  // ModuleMatched holds for exactly one module; should that rule ever be changed, no module must be no verdict.
+  if (module === undefined) throw new TypeError('a verdict without a module');
+  return { allowed: true, module, table };
+}

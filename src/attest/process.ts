@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+import { openPidfd } from '../os/pidfd.ts';
+import { parseIds } from '../os/proc-format.ts';
+import { ProcessGone, procFileStatus, readProc } from '../os/proc.ts';
+import { kubepodsRoot, parseCgroup, type CgroupOrigin } from './cgroup.ts';
+import { codeOrigin, type CodeFile } from './code-origin.ts';
+import { ExecutableHashes, type ExecutableHash } from './executable-hash.ts';
+import { readIncarnation } from './incarnation.ts';
+import { mappedCode } from './mappings.ts';
+import { namespacesOf } from './namespaces.ts';
+import type { MappingEvidence, ProcessEvidence } from './port.ts';
+import { whyNotToRead } from './readable-mount.ts';
+import { RootFileSystems, type RootFileSystem, type Untraceable } from './root-file-system.ts';
+
+export interface MeterOptions {
+  /** Where the host's root directory is seen. Default `/proc/1/root`, for a program in the host's pid namespace. */
+  readonly hostRoot?: string;
+  /** mountinfo of a process in the container runtime's mount namespace. Default `/proc/1/mountinfo`. */
+  readonly hostMounts?: string;
+  /** Executables larger than this are not hashed. Default 1 GiB. */
+  readonly hashLimitBytes?: number;
+  /** Cgroup that holds `kubepods`, without a slash at its end. Default: where this program's own pod lies, else the root. */
+  readonly kubepodsRoot?: string;
+}
+
+/** Attempts to see a process between two execs. */
+const ATTEMPTS = 2;
+
+/** Measures processes. Needs CAP_SYS_PTRACE, CAP_SYS_ADMIN and the host's pid namespace. */
+export class ProcessMeter {
+  readonly #roots: RootFileSystems;
+  readonly #hashes: ExecutableHashes;
+  readonly #kubepodsRoot: string;
+
+  constructor(options: MeterOptions = {}) {
+    this.#roots = new RootFileSystems(options.hostRoot ?? '/proc/1/root', options.hostMounts ?? '/proc/1/mountinfo');
+    this.#hashes = new ExecutableHashes(options.hashLimitBytes ?? 2 ** 30);
+    this.#kubepodsRoot = options.kubepodsRoot ?? kubepodsRoot(readProc(process.pid, 'cgroup'));
+  }
+
+  /**
+   * Measures process `pid`. `init` is the host pid of its container's first process as the *runtime* knows it; without
+   * it `pid` must be that process. Undefined where the process has ended or has no program. An exec during the measure
+   * is tried again once; then the evidence says that executable and code could not be told.
+   * A caller who learnt the pid from elsewhere must hold a pidfd of it since then, and check it afterwards.
+   */
+  async measure(pid: number, init = pid): Promise<ProcessEvidence | undefined> {
+    // First of all the pidfd: all that is read before it is checked again is then of one and the same process.
+    const pidfd = openPidfd(pid);
+    if (pidfd === undefined) return undefined;
+    try {
+      let evidence: ProcessEvidence | undefined;
+      for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+        const taken = await this.#take(pid, init);
+        if (!pidfd.alive()) return undefined;
+        if (taken?.steady === true) return taken.evidence;
+        evidence = taken?.evidence ?? evidence;
+      }
+      return evidence === undefined ? undefined : withoutCode(evidence);
+    } finally {
+      pidfd.close();
+    }
+  }
+
+  async #take(pid: number, init: number): Promise<{ evidence: ProcessEvidence; steady: boolean } | undefined> {
+    try {
+      const { startTime, incarnation } = readIncarnation(pid);
+      const origin = parseCgroup(readProc(pid, 'cgroup'), this.#kubepodsRoot);
+      const namespaces = namespacesOf(pid, init);
+      const root = this.#rootFor(pid, init, origin, namespaces.ownNamespaces ?? []);
+      const executable = codeOrigin(pid, 'exe', root);
+      const code = [executable, ...mappedCode(pid, root)];
+      const hash = await this.#hash(pid, executable);
+      const evidence: ProcessEvidence = {
+        pid,
+        init,
+        startTime,
+        incarnation,
+        ...inContainer(origin),
+        ...credentials(readProc(pid, 'status')),
+        ...namespaces,
+        executable: { path: executable.path, ...hash },
+        mappings: distinct(code),
+      };
+      return { evidence, steady: readIncarnation(pid).incarnation === incarnation };
+    } catch (error) {
+      if (error instanceof ProcessGone) return undefined;
+      throw error;
+    }
+  }
+
+  #rootFor(
+    pid: number,
+    init: number,
+    origin: CgroupOrigin,
+    ownNamespaces: readonly string[],
+  ): RootFileSystem | Untraceable {
+    if (ownNamespaces.includes('mount')) {
+      return { origin: 'foreign', problem: 'the process has a mount namespace of its own' };
+    }
+    const containerId = 'problem' in origin ? undefined : origin.containerId;
+    if (pid !== init) {
+      const initOrigin = parseCgroup(readProc(init, 'cgroup'), this.#kubepodsRoot);
+      const initContainer = 'problem' in initOrigin ? undefined : initOrigin.containerId;
+      if (initContainer !== containerId) {
+        return {
+          origin: 'foreign',
+          problem: `process ${init}, said to be its container's first, is not in its cgroup`,
+        };
+      }
+    }
+    return this.#roots.of(init, containerId);
+  }
+
+  async #hash(pid: number, executable: CodeFile): Promise<ExecutableHash> {
+    const status = executable.status ?? procFileStatus(pid, 'exe');
+    const unread = executable.origin === 'image' ? undefined : whyNotToRead(pid, status);
+    if (unread !== undefined) return { sha256: '', problem: unread };
+    return this.#hashes.of(`/proc/${pid}/exe`, status, executable.layerFile);
+  }
+}
+
+function inContainer(origin: CgroupOrigin): Partial<ProcessEvidence> {
+  return 'problem' in origin ? { containerProblem: origin.problem } : origin;
+}
+
+function credentials(status: string): Pick<ProcessEvidence, 'uid' | 'gid' | 'mixedIds'> {
+  const { uids, gids } = parseIds(status);
+  // The effective ids, by which the kernel judges.
+  const [uid = -1, gid = -1] = [uids[1], gids[1]];
+  return { uid, gid, mixedIds: uids.some((id) => id !== uid) || gids.some((id) => id !== gid) };
+}
+
+/** Each file once. Two files of one path (one of them deleted, or under another mount) stay two. */
+function distinct(code: readonly CodeFile[]): MappingEvidence[] {
+  const evidence = code.map(({ path, origin, detail }) => ({
+    path,
+    origin,
+    ...(detail === undefined ? {} : { detail }),
+  }));
+  return [...new Map(evidence.map((file) => [`${file.origin} ${file.path}`, file])).values()];
+}
+
+/** For a process that is never found in the same program twice: what was read may belong to either. */
+function withoutCode(evidence: ProcessEvidence): ProcessEvidence {
+  const problem = 'the process ran another program while it was measured';
+  const { path } = evidence.executable;
+  return {
+    ...evidence,
+    executable: { path, sha256: '', problem },
+    mappings: [{ path, origin: 'unprovable', detail: problem }],
+  };
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+import { parseMount } from '../os/mountinfo.ts';
+import { readProc } from '../os/proc.ts';
+import type { FileStatus } from '../os/file-status.ts';
+
+/** File systems whose answers come from another process or machine, which may never give one. */
+const REMOTE = /^(?:fuse|nfs|cifs|smb|ceph|9p|afs)/;
+
+/**
+ * Why a file that a process shows is better not read: a module that serves its own files could otherwise hold the
+ * threads of this program for ever. Undefined where it may be read. Throws ProcessGone.
+ */
+export function whyNotToRead(pid: number, status: FileStatus): string | undefined {
+  if (status.mountId === undefined) return undefined;
+  const start = `${status.mountId} `;
+  const line = readProc(pid, 'mountinfo')
+    .split('\n')
+    .find((candidate) => candidate.startsWith(start));
+  const type = line === undefined ? undefined : parseMount(line)?.type;
+  if (type === undefined) return 'it is not read, as it lies in no mount of the process';
+  return REMOTE.test(type) ? `it is not read, as it lies on a ${type} file system` : undefined;
+}

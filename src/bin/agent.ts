@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+import { arch, release } from 'node:os';
+import { ProcessMeter } from '../attest/process.ts';
+import { startCsiDriver, type CsiDriver } from '../deliver/csi/driver.ts';
+import type { PublishedVolume } from '../deliver/port.ts';
+import { VolumeStore } from '../deliver/volume.ts';
+import { asKeysteadError } from '../errors.ts';
+import { startHealthServer, type Check } from '../health.ts';
+import { allSynced, Events, KubeClient } from '../kube/index.ts';
+import { createLogger, type Logger } from '../log.ts';
+import { NotaryClient } from '../notary/client.ts';
+import { CriRuntime } from '../runtime/cri.ts';
+import { RuntimeStarts } from '../runtime/starts.ts';
+import { VERSION } from '../version.ts';
+import { Agent } from './agent/agent.ts';
+import { agentCaches, type AgentCaches } from './agent/caches.ts';
+import { agentConfiguration, type AgentConfiguration } from './agent/configuration.ts';
+import { notaryPages } from './agent/notary-pages.ts';
+import { ProcessSource } from './agent/process-source.ts';
+import { Writers } from './agent/writers.ts';
+
+/** Runs the agent until the signal is aborted. */
+async function run(configuration: AgentConfiguration, log: Logger, signal: AbortSignal): Promise<void> {
+  const { node, kubeletRoot, stateDir, containerdSocket: runtimeSocket, nriSocket } = configuration;
+  const client = await KubeClient.fromEnvironment(process.env);
+  const caches = agentCaches(client, node, log);
+  const runtime = new CriRuntime(runtimeSocket);
+  const notary = new NotaryClient(configuration.notarySocket);
+  const volumes = new VolumeStore();
+  const starts = new RuntimeStarts({ runtimeSocket, runtime, log, ...(nriSocket !== '' && { nriSocket }) });
+  const agent = new Agent({
+    node,
+    log,
+    client,
+    caches,
+    notary,
+    runtime,
+    volumes,
+    events: new Events({ client, log, controller: 'keystead.dev/agent', instance: node }),
+    processes: new ProcessSource(new ProcessMeter({ hostRoot: configuration.hostRoot })),
+    writers: new Writers(client, node),
+    platform: () => ({ agentVersion: VERSION, kernel: release(), architecture: arch(), containerStarts: starts.kind }),
+  });
+
+  const following = [...caches.all().map((reflector) => reflector.run(signal)), agent.runDevice(signal)];
+  const changed = ({ podUid }: PublishedVolume): void => agent.volumeChanged(podUid);
+  const onPublish = (volume: PublishedVolume): string => {
+    changed(volume);
+    return agent.bundle();
+  };
+  const kubelet = { kubeletRoot, stateDir, nodeName: node, version: VERSION };
+  const csi = await startCsiDriver({ ...kubelet, volumes, log, onPublish, onUnpublish: changed });
+  const health = await startHealthServer({
+    listen: { port: configuration.healthPort },
+    metrics: () => agent.metrics.registry.metrics(),
+    pages: notaryPages(configuration.notaryHealth),
+    checks: () => checks({ agent, caches, csi, starts }),
+  });
+  log.info({ node, kubeletRoot, port: configuration.healthPort }, 'agent started');
+  const watching = starts.run((event) => agent.containerEvent(event), signal);
+  // A pod that is not in the caches counts as gone: nothing is judged before they are filled.
+  await allSynced(caches.all(), signal);
+  await Promise.all([agent.run(signal), watching, ...following]);
+  health.close();
+  await csi.stop();
+  for (const open of [notary, runtime, client]) open.close();
+}
+
+interface Checked {
+  readonly agent: Agent;
+  readonly caches: AgentCaches;
+  readonly csi: Pick<CsiDriver, 'registered'>;
+  readonly starts: Pick<RuntimeStarts, 'connected'>;
+}
+
+/** What must hold for the agent to be ready, each with what to look at where it does not. */
+function checks({ agent, caches, csi, starts }: Checked): Check[] {
+  const { notary } = agent.device;
+  const synced = caches.all().every((cache) => cache.hasSynced);
+  return [
+    { name: 'csi', ok: csi.registered, reason: 'NotRegistered', message: 'the kubelet has not registered the driver' },
+    { name: 'caches', ok: synced, reason: 'NotSynced', message: 'the API server has not been read yet' },
+    {
+      name: 'starts',
+      ok: starts.connected,
+      reason: 'RuntimeAway',
+      message: 'the container runtime tells of no starts',
+    },
+    {
+      name: 'notary',
+      ok: notary?.ready ?? false,
+      reason: notary?.reason ?? 'NotaryUnknown',
+      message: notary?.message ?? 'there is no EdgeDevice for this node, or the notary has not answered',
+    },
+  ];
+}
+
+const stopping = new AbortController();
+for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stopping.abort());
+let log = createLogger('agent');
+try {
+  const configuration = agentConfiguration(process.env);
+  log = createLogger('agent', configuration.logLevel);
+  await run(configuration, log, stopping.signal);
+} catch (error) {
+  const { code, message } = asKeysteadError(error);
+  log.fatal({ code, err: message }, 'agent ended');
+  process.exitCode = 1;
+}

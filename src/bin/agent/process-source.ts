@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readIncarnation } from '../../attest/incarnation.ts';
+import type { ProcessEvidence } from '../../attest/port.ts';
+import { ProcessMeter } from '../../attest/process.ts';
+import { processesOfContainer } from '../../attest/processes-of-container.ts';
+import { openPidfd, watchExit, type Pidfd } from '../../os/pidfd.ts';
+
+/** Processes of this node, as attestation sees them. */
+export class ProcessSource {
+  readonly #meter: ProcessMeter;
+
+  constructor(meter: ProcessMeter) {
+    this.#meter = meter;
+  }
+
+  measure(pid: number, init: number): Promise<ProcessEvidence | undefined> {
+    return this.#meter.measure(pid, init);
+  }
+
+  /** All processes in a container. */
+  of(containerId: string): readonly number[] {
+    return processesOfContainer(containerId);
+  }
+
+  /** Calls back once, never at once, when that very process has ended; also when it had ended before. */
+  watchExit(process: { readonly pid: number; readonly startTime: string }, ended: () => void): { close(): void } {
+    const pidfd = openPidfd(process.pid);
+    if (!pidfd || !isSame(process)) {
+      pidfd?.close();
+      const soon = setTimeout(ended, 0);
+      return { close: () => clearTimeout(soon) };
+    }
+    const stop = watchExit(pidfd, () => {
+      pidfd.close();
+      ended();
+    });
+    return { close: () => closeWatch(pidfd, stop) };
+  }
+}
+
+function closeWatch(pidfd: Pidfd, stop: () => void): void {
+  stop();
+  pidfd.close();
+}
+
+/** Asked with a pidfd open: from then on the pid cannot be reused unnoticed. */
+function isSame({ pid, startTime }: { readonly pid: number; readonly startTime: string }): boolean {
+  try {
+    return readIncarnation(pid).startTime === startTime;
+  } catch {
+    return false;
+  }
+}

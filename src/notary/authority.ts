@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+import { createPublicKey, verify } from 'node:crypto';
+import { asKeysteadError, KeysteadError } from '../errors.ts';
+import { buildCa, type IssuerIdentity } from '../issue/certificate.ts';
+import { subjectAltNames, subjectKeyIdentifierOf } from '../issue/certificate-reader.ts';
+import { randomSerial } from '../issue/serial.ts';
+import { SIGNATURE_ALGORITHMS } from '../issue/signature-algorithm.ts';
+import { CA_BACKDATE_MS, LEAF_BACKDATE_MS, validityFrom } from '../issue/validity.ts';
+import type { Logger } from '../log.ts';
+import type { Clock } from '../os/clock.ts';
+import { AuthorityKeys } from './authority-keys.ts';
+import { caEntry, decodeRecord, encodeRecord, type AuthorityRecord, type CaEntry } from './authority-record.ts';
+import type { NotaryConfiguration } from './port.ts';
+import { overlapMs, rolloverStep } from './rollover.ts';
+import type { HeldKey, KeyAlgorithm, RootOfTrust } from './root-of-trust/port.ts';
+import type { StateFolder } from './state-folder.ts';
+
+export interface AuthorityOptions {
+  readonly root: RootOfTrust;
+  readonly configuration: NotaryConfiguration;
+  readonly state: StateFolder;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** The CA that issues now. */
+export interface Issuer {
+  readonly key: HeldKey;
+  readonly entry: CaEntry;
+  readonly identity: IssuerIdentity;
+}
+
+const DOCUMENT = 'authority';
+
+/**
+ * The node's certification authority: a self-signed CA whose key lives on the token. It survives the loss of either
+ * half (the certificate is issued again for a living key; a lost key is replaced and its certificate stays an anchor),
+ * and renews itself with overlap. Every step is on disk before its effect is seen.
+ */
+export class Authority {
+  readonly #options: AuthorityOptions;
+  readonly #keys: AuthorityKeys;
+  #settings: NotaryConfiguration['issuer'];
+  #record: AuthorityRecord;
+  #issuer: Issuer;
+
+  /** Finds or makes key and certificate. Throws what the root of trust throws, KeyUnfit among it. */
+  constructor(options: AuthorityOptions) {
+    this.#options = options;
+    this.#settings = options.configuration.issuer;
+    this.#keys = new AuthorityKeys(options.root, options.configuration, options.log);
+    const known = this.#readRecord();
+    const { record, key } = known ? this.#resume(known) : this.#begin();
+    this.#record = record;
+    this.#issuer = issuerOf(key, record.current);
+    this.#noteLeafLimit();
+    this.maintain();
+    this.#destroyUnused();
+  }
+
+  get issuer(): Issuer {
+    return this.#issuer;
+  }
+
+  /** The certificates that modules must trust, DER: the issuing one first, then the next, then former ones. */
+  get anchors(): readonly Buffer[] {
+    const { current, next, former } = this.#record;
+    return [current, ...(next ? [next] : []), ...former].map((entry) => entry.der);
+  }
+
+  /** Whether a public key (SubjectPublicKeyInfo, DER) is one of this authority's. */
+  isOwnKey(publicKey: Buffer): boolean {
+    const { current, next, former } = this.#record;
+    if (current.certificate.publicKey.equals(publicKey)) return true;
+    return [...(next ? [next] : []), ...former].some((entry) => entry.certificate.publicKey.equals(publicKey));
+  }
+
+  /** Takes over changed issuer settings; another lifetime counts from the next CA on. */
+  reconfigure(settings: NotaryConfiguration['issuer']): void {
+    this.#settings = settings;
+    this.#noteLeafLimit();
+    this.maintain();
+  }
+
+  /** Takes the steps of rollover that are due. Returns whether anything changed. Cheap where nothing is due. */
+  maintain(): boolean {
+    const now = this.#options.clock.now();
+    const retired = this.#retire(now);
+    const step = rolloverStep(this.#situation(), now);
+    if (step === 'keep') return retired;
+    this.#options.log.info({ step, generation: this.#record.current.generation }, 'CA rollover');
+    if (step === 'prepare') return this.#prepare(now);
+    if (step === 'replace') this.#replace();
+    if (step === 'activate') this.#activate(now);
+    return true;
+  }
+
+  #situation(): Parameters<typeof rolloverStep>[0] {
+    const { current, next } = this.#record;
+    return {
+      current: current.certificate.validity,
+      ...(next && { next: { ...next.certificate.validity, activateAt: next.activateAt } }),
+      maxLeafSeconds: this.#settings.maxLeafSeconds,
+      otherAlgorithmWanted: this.#issuer.key.algorithm !== this.#settings.algorithm,
+    };
+  }
+
+  /** Nothing is remembered: a first start, or a lost state folder with a key that still lives on the token. */
+  #begin(): { record: AuthorityRecord; key: HeldKey } {
+    const newest = this.#keys.newest();
+    const living = newest > 0 ? this.#keys.find(newest) : undefined;
+    const key = living ?? this.#keys.obtain(newest + 1, this.#settings.algorithm);
+    if (living) this.#options.log.warn({ key: key.uri }, 'CA certificate lost, issued again for the living key');
+    const current = this.#certify(key, living ? newest : newest + 1);
+    return { key, record: this.#saved({ ...this.#blank(), current, former: [] }) };
+  }
+
+  #resume(record: AuthorityRecord): { record: AuthorityRecord; key: HeldKey } {
+    const key = this.#keys.find(record.current.generation);
+    if (key && this.#isSoundFor(record.current, key)) return { record, key };
+    const former = this.#withFormer(record, record.current.certificate.validity.notAfter);
+    if (key) {
+      this.#options.log.warn({ key: key.uri }, 'CA certificate does not fit its key, issued again');
+      const current = this.#certify(key, record.current.generation);
+      return { key, record: this.#saved({ ...record, ...this.#blank(), current, former }) };
+    }
+    const generation = this.#nextGeneration(Math.max(record.current.generation, record.next?.generation ?? 0));
+    const replacement = this.#keys.obtain(generation, this.#settings.algorithm);
+    const tokens = { formerToken: record.token, token: this.#options.root.token.serial };
+    this.#options.log.warn(tokens, 'CA key lost, made a new one; the old certificate stays an anchor');
+    const current = this.#certify(replacement, generation);
+    return { key: replacement, record: this.#saved({ ...this.#blank(), current, former }) };
+  }
+
+  /** The current CA is still good: where the token has no room for the next one, issuing goes on meanwhile. */
+  #prepare(now: number): boolean {
+    try {
+      const generation = this.#nextGeneration(this.#record.current.generation);
+      const entry = this.#certify(this.#keys.obtain(generation, this.#settings.algorithm), generation);
+      const activateAt = now + overlapMs(this.#settings.lifetimeSeconds);
+      this.#record = this.#saved({ ...this.#record, next: { ...entry, activateAt } });
+      return true;
+    } catch (thrown) {
+      const { code, message } = asKeysteadError(thrown);
+      this.#options.log.error({ code, err: message }, 'cannot make the next CA, trying again later');
+      return false;
+    }
+  }
+
+  #replace(): void {
+    const generation = this.#nextGeneration(this.#record.current.generation);
+    const key = this.#keys.obtain(generation, this.#settings.algorithm);
+    const former = this.#withFormer(this.#record, this.#record.current.certificate.validity.notAfter);
+    this.#record = this.#saved({ ...this.#blank(), current: this.#certify(key, generation), former });
+    this.#issuer = issuerOf(key, this.#record.current);
+  }
+
+  #activate(now: number): void {
+    const { next } = this.#record;
+    if (!next) return;
+    const key = this.#keys.find(next.generation);
+    if (!key || !this.#isSoundFor(next, key)) {
+      this.#replace();
+      return;
+    }
+    const current = { generation: next.generation, der: next.der, certificate: next.certificate };
+    const lastLeafEnds = now + this.#record.longestLeafSeconds * 1000 + LEAF_BACKDATE_MS;
+    const former = this.#withFormer(this.#record, lastLeafEnds);
+    this.#record = this.#saved({ ...this.#blank(), current, former });
+    this.#issuer = issuerOf(key, current);
+  }
+
+  /** A generation after `floor`; one that a crash left on the token without a certificate is taken first. */
+  #nextGeneration(floor: number): number {
+    const newest = this.#keys.newest();
+    return newest > floor ? newest : floor + 1;
+  }
+
+  #retire(now: number): boolean {
+    const former = this.#record.former.filter((entry) => entry.keepUntil > now);
+    if (former.length === this.#record.former.length) return false;
+    this.#record = this.#saved({ ...this.#record, former });
+    this.#destroyUnused();
+    return true;
+  }
+
+  #destroyUnused(): void {
+    const used = new Set(this.#record.former.map((entry) => entry.generation));
+    try {
+      this.#keys.destroyUnused(this.#record.current.generation, used);
+    } catch (thrown) {
+      // A key that stays behind does no harm; the next start tries again.
+      this.#options.log.warn({ err: asKeysteadError(thrown).message }, 'cannot destroy a former CA key');
+    }
+  }
+
+  #withFormer(record: AuthorityRecord, keepUntil: number): AuthorityRecord['former'] {
+    const until = Math.min(keepUntil, record.current.certificate.validity.notAfter);
+    return [{ ...record.current, keepUntil: until }, ...record.former];
+  }
+
+  #blank(): Pick<AuthorityRecord, 'token' | 'longestLeafSeconds'> {
+    return { token: this.#options.root.token.serial, longestLeafSeconds: this.#settings.maxLeafSeconds };
+  }
+
+  #certify(key: HeldKey, generation: number): CaEntry {
+    const { trustDomain, node } = this.#options.configuration;
+    const validity = validityFrom(this.#options.clock.now(), this.#settings.lifetimeSeconds, CA_BACKDATE_MS);
+    return caEntry(generation, buildCa(key, { serial: randomSerial(), validity, trustDomain, commonName: node }));
+  }
+
+  /** Whether a certificate is this key's own, in this trust domain. */
+  #isSoundFor({ certificate }: CaEntry, key: HeldKey): boolean {
+    return (
+      certificate.publicKey.equals(key.publicKey) &&
+      subjectAltNames(certificate).uris.includes(`spiffe://${this.#options.configuration.trustDomain}`) &&
+      verifiesWith(key, certificate.tbs, certificate.signature)
+    );
+  }
+
+  #noteLeafLimit(): void {
+    if (this.#settings.maxLeafSeconds <= this.#record.longestLeafSeconds) return;
+    this.#record = this.#saved({ ...this.#record, longestLeafSeconds: this.#settings.maxLeafSeconds });
+  }
+
+  #readRecord(): AuthorityRecord | undefined {
+    try {
+      const document = this.#options.state.read(DOCUMENT);
+      return document === undefined ? undefined : decodeRecord(document);
+    } catch (thrown) {
+      const { message } = asKeysteadError(thrown);
+      this.#options.log.error(
+        { err: message },
+        'the CA certificates in the state folder are unreadable, starting over',
+      );
+      this.#options.state.setAside(DOCUMENT);
+      return undefined;
+    }
+  }
+
+  #saved(record: AuthorityRecord): AuthorityRecord {
+    this.#options.state.write(DOCUMENT, encodeRecord(record));
+    return record;
+  }
+}
+
+function verifiesWith(
+  key: { readonly algorithm: KeyAlgorithm; readonly publicKey: Buffer },
+  message: Buffer,
+  signature: Buffer,
+): boolean {
+  const publicKey = createPublicKey({ key: key.publicKey, format: 'der', type: 'spki' });
+  return verify(SIGNATURE_ALGORITHMS[key.algorithm].digest, message, publicKey, signature);
+}
+
+function issuerOf(key: HeldKey, entry: CaEntry): Issuer {
+  const keyIdentifier = subjectKeyIdentifierOf(entry.certificate);
+  if (!keyIdentifier) throw new KeysteadError('Internal', 'the CA certificate has no subjectKeyIdentifier');
+  return { key, entry, identity: { name: entry.certificate.subject, keyIdentifier } };
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+import { asKeysteadError, KeysteadError } from '../errors.ts';
+import { checkTrustDomain } from '../issue/spiffe-id.ts';
+import { Fields } from './fields.ts';
+import type { NotaryConfiguration } from './port.ts';
+
+const ALGORITHMS = ['EC-P256', 'EC-P384', 'RSA-2048', 'RSA-3072', 'RSA-4096'] as const;
+/** RFC 1123 subdomain, the form of a Kubernetes node name. */
+const NODE_NAME = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/;
+const MAX_LIFETIME_SECONDS = 10 * 366 * 86_400;
+const MIN_LEAF_SECONDS = 60;
+
+/**
+ * Reads a configuration from outside (the agent's message, the document kept in the state folder); only known fields
+ * stay. Throws InvalidConfiguration that names the field.
+ */
+export function decodeConfiguration(value: unknown): NotaryConfiguration {
+  const fields = new Fields(value, 'configuration', 'InvalidConfiguration');
+  const configuration = {
+    trustDomain: trustDomain(fields),
+    node: fields.string('node', 253),
+    rootOfTrust: { pkcs11: decodePkcs11(fields.object('rootOfTrust').object('pkcs11')) },
+    issuer: decodeIssuer(fields.object('issuer')),
+  };
+  if (!NODE_NAME.test(configuration.node)) {
+    throw invalid('configuration.node', 'a Kubernetes node name', JSON.stringify(configuration.node));
+  }
+  return configuration;
+}
+
+function trustDomain(fields: Fields): string {
+  const name = fields.string('trustDomain', 255);
+  try {
+    checkTrustDomain(name);
+  } catch (thrown) {
+    throw new KeysteadError('InvalidConfiguration', `configuration.trustDomain: ${asKeysteadError(thrown).message}`);
+  }
+  return name;
+}
+
+function decodePkcs11(fields: Fields): NotaryConfiguration['rootOfTrust']['pkcs11'] {
+  return {
+    library: fields.path('library'),
+    ...(fields.has('tokenLabel') && { tokenLabel: fields.string('tokenLabel', 128) }),
+    ...(fields.has('tokenSerial') && { tokenSerial: fields.string('tokenSerial', 64) }),
+    ...(fields.has('slot') && { slot: fields.integer('slot', 0, 2 ** 32 - 1) }),
+    pinFile: fields.path('pinFile'),
+  };
+}
+
+function decodeIssuer(fields: Fields): NotaryConfiguration['issuer'] {
+  const issuer = {
+    algorithm: fields.oneOf('algorithm', ALGORITHMS),
+    lifetimeSeconds: fields.integer('lifetimeSeconds', 2 * MIN_LEAF_SECONDS, MAX_LIFETIME_SECONDS),
+    maxLeafSeconds: fields.integer('maxLeafSeconds', MIN_LEAF_SECONDS, MAX_LIFETIME_SECONDS),
+  };
+  if (issuer.lifetimeSeconds < 2 * issuer.maxLeafSeconds) {
+    const expected = `at least twice maxLeafSeconds (${2 * issuer.maxLeafSeconds}), so that rollover has room`;
+    throw invalid('configuration.issuer.lifetimeSeconds', expected, `${issuer.lifetimeSeconds}`);
+  }
+  return issuer;
+}
+
+/** Whether two configurations, both decoded, say the same. */
+export function sameConfiguration(a: NotaryConfiguration, b: NotaryConfiguration): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+/** Throws InvalidConfiguration where the notary would become another node's or another trust domain's. */
+export function checkSameHome(present: NotaryConfiguration, wanted: NotaryConfiguration): void {
+  for (const field of ['trustDomain', 'node'] as const) {
+    if (present[field] === wanted[field]) continue;
+    const remedy =
+      'every certificate issued so far would become void; to start over, stop the notary, empty its state folder and ' +
+      'destroy its keys on the token';
+    throw invalid(`configuration.${field}`, `${present[field]}, which cannot be changed (${remedy})`, wanted[field]);
+  }
+}
+
+function invalid(field: string, expected: string, found: string): KeysteadError {
+  return new KeysteadError('InvalidConfiguration', `${field}: expected ${expected}, found ${found}`);
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+import { asKeysteadError, KeysteadError, type ErrorCode } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import type { Clock } from '../os/clock.ts';
+import { Authority } from './authority.ts';
+import type { NotaryMetrics } from './metrics.ts';
+import type { NotaryConfiguration } from './port.ts';
+import type { RootOfTrust } from './root-of-trust/port.ts';
+import type { StateFolder } from './state-folder.ts';
+
+export interface CustodyOptions {
+  readonly openRoot: (rootOfTrust: NotaryConfiguration['rootOfTrust']) => RootOfTrust;
+  readonly state: StateFolder;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: NotaryMetrics;
+}
+
+/** An open root of trust with the node's authority on it. */
+interface Held {
+  readonly configuration: NotaryConfiguration;
+  readonly root: RootOfTrust;
+  readonly authority: Authority;
+}
+
+/** Waits between attempts to open the token, milliseconds: doubled from the first to the last. */
+const FIRST_RETRY_MS = 100;
+const LAST_RETRY_MS = 5_000;
+/** What only a change by the user can cure is looked at again this seldom. It costs no PIN attempt. */
+const REPAIRED_CHECK_MS = 10_000;
+/** How often rollover is thought of. */
+const MAINTAIN_MS = 30_000;
+
+/** Errors after which the token has to be opened anew. */
+const TOKEN_CODES: ReadonlySet<ErrorCode> = new Set([
+  'TokenLibraryUnusable',
+  'TokenAbsent',
+  'TokenFailed',
+  'PinRejected',
+  'PinLocked',
+  'KeyUnfit',
+]);
+
+/**
+ * Keeps the token open and the authority on it alive: opens, retries with back-off, opens anew after a failure. The
+ * process stays up whatever the token does; a restart would change nothing and hide the reason.
+ */
+export class Custody {
+  readonly #options: CustodyOptions;
+  #wanted: NotaryConfiguration | undefined;
+  #held: Held | undefined;
+  #failure: KeysteadError | undefined;
+  #retryMs = FIRST_RETRY_MS;
+  #retry: NodeJS.Timeout | undefined;
+  readonly #maintenance: NodeJS.Timeout;
+
+  constructor(options: CustodyOptions) {
+    this.#options = options;
+    this.#maintenance = setInterval(() => this.#maintain(), MAINTAIN_MS).unref();
+  }
+
+  /** What is open now; undefined where nothing is. */
+  get held(): Pick<Held, 'root' | 'authority'> | undefined {
+    return this.#held;
+  }
+
+  /** Why nothing is open; undefined where something is, or nothing was asked for. */
+  get failure(): KeysteadError | undefined {
+    return this.#failure;
+  }
+
+  /** Opens what the configuration names and goes on trying in the background; `failure` tells how it went. */
+  keep(configuration: NotaryConfiguration): void {
+    this.#wanted = configuration;
+    this.#attempt();
+  }
+
+  /**
+   * Moves from one configuration to another. Where something is open, the new is opened before the old is let go of;
+   * where that fails the old stays in use and the error is thrown.
+   */
+  change(configuration: NotaryConfiguration): void {
+    const held = this.#held;
+    if (!held) {
+      this.#retryMs = FIRST_RETRY_MS;
+      this.keep(configuration);
+      return;
+    }
+    if (sameRoot(held.configuration, configuration)) {
+      held.authority.reconfigure(configuration.issuer);
+      this.#held = { ...held, configuration };
+    } else {
+      this.#held = this.#open(configuration);
+      held.root.close();
+    }
+    this.#wanted = configuration;
+  }
+
+  /** Runs something that uses the token; where the token fails it is opened anew in the background. Throws its error. */
+  use<T>(operation: (authority: Authority) => T): T {
+    const held = this.#held;
+    if (!held) {
+      throw this.#failure ?? new KeysteadError('Unavailable', 'the notary is not configured yet; the agent does that');
+    }
+    try {
+      return operation(held.authority);
+    } catch (thrown) {
+      const error = asKeysteadError(thrown);
+      if (TOKEN_CODES.has(error.code)) this.#lose(error);
+      throw error;
+    }
+  }
+
+  close(): void {
+    clearTimeout(this.#retry);
+    clearInterval(this.#maintenance);
+    this.#held?.root.close();
+    this.#held = undefined;
+  }
+
+  #attempt(): void {
+    clearTimeout(this.#retry);
+    if (!this.#wanted) return;
+    try {
+      this.#held = this.#open(this.#wanted);
+      this.#failure = undefined;
+      this.#retryMs = FIRST_RETRY_MS;
+      const { token } = this.#held.root;
+      this.#options.log.info({ token: token.label, serial: token.serial }, 'ready to issue');
+    } catch (thrown) {
+      this.#fail(asKeysteadError(thrown));
+    }
+  }
+
+  #open(configuration: NotaryConfiguration): Held {
+    const { openRoot, metrics, ...rest } = this.#options;
+    try {
+      const root = openRoot(configuration.rootOfTrust);
+      const held = { configuration, root, authority: authorityOn(root, { ...rest, configuration }) };
+      metrics.tokenOpenings.inc({ result: 'Ok' });
+      return held;
+    } catch (thrown) {
+      metrics.tokenOpenings.inc({ result: asKeysteadError(thrown).code });
+      throw thrown;
+    }
+  }
+
+  #fail(error: KeysteadError): void {
+    // Said once, not at every attempt.
+    if (error.message !== this.#failure?.message) {
+      this.#options.log.error({ code: error.code, err: error.message }, 'cannot issue');
+    }
+    this.#failure = error;
+    const wait = error.retryable ? this.#retryMs : REPAIRED_CHECK_MS;
+    this.#retryMs = Math.min(this.#retryMs * 2, LAST_RETRY_MS);
+    this.#retry = setTimeout(() => this.#attempt(), wait).unref();
+  }
+
+  #lose(error: KeysteadError): void {
+    this.#held?.root.close();
+    this.#held = undefined;
+    this.#fail(error);
+  }
+
+  #maintain(): void {
+    try {
+      this.#held?.authority.maintain();
+    } catch (thrown) {
+      this.#lose(asKeysteadError(thrown));
+    }
+  }
+}
+
+function authorityOn(root: RootOfTrust, options: Omit<ConstructorParameters<typeof Authority>[0], 'root'>): Authority {
+  try {
+    return new Authority({ ...options, root });
+  } catch (thrown) {
+    root.close();
+    throw thrown;
+  }
+}
+
+function sameRoot(a: NotaryConfiguration, b: NotaryConfiguration): boolean {
+  return JSON.stringify(a.rootOfTrust) === JSON.stringify(b.rootOfTrust);
+}

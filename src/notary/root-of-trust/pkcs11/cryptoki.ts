@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+import pkcs11js from 'pkcs11js';
+
+/** CK_SLOT_ID, CK_SESSION_HANDLE or CK_OBJECT_HANDLE as pkcs11js gives them: CK_ULONG, little-endian. */
+export type Handle = Buffer;
+
+/** The functions of PKCS#11 that the notary calls, synchronous. Errors are thrown as `CryptokiError`. */
+export type Cryptoki = Pick<
+  pkcs11js.PKCS11,
+  | 'load'
+  | 'close'
+  | 'C_Initialize'
+  | 'C_Finalize'
+  | 'C_GetSlotList'
+  | 'C_GetTokenInfo'
+  | 'C_GetMechanismList'
+  | 'C_OpenSession'
+  | 'C_CloseSession'
+  | 'C_Login'
+  | 'C_FindObjectsInit'
+  | 'C_FindObjects'
+  | 'C_FindObjectsFinal'
+  | 'C_GetAttributeValue'
+  | 'C_GenerateKeyPair'
+  | 'C_DestroyObject'
+  | 'C_SignInit'
+  | 'C_Sign'
+>;
+
+/** A PKCS#11 return value other than CKR_OK. */
+export interface CryptokiError {
+  /** CKR name. */
+  readonly name: string;
+  readonly number: number;
+  /** C function that returned it. */
+  readonly method: string;
+}
+
+const RAW_ERROR = /^(CKR_\w+):(\d+)/;
+
+/** What pkcs11js means by an error that it threw; undefined for other errors. */
+export function cryptokiErrorOf(thrown: unknown): CryptokiError | undefined {
+  if (!(thrown instanceof Error)) return undefined;
+  if (thrown.name === 'Pkcs11Error' && 'code' in thrown && 'method' in thrown) {
+    return { name: thrown.message, number: Number(thrown.code), method: String(thrown.method) };
+  }
+  // C_FindObjects misses pkcs11js' own conversion (2.1.7).
+  const [, name, number] = RAW_ERROR.exec(thrown.message) ?? [];
+  return name === undefined ? undefined : { name, number: Number(number), method: 'C_FindObjects' };
+}
+
+/** A PKCS#11 library that is not loaded yet. */
+export function newCryptoki(): Cryptoki {
+  return new pkcs11js.PKCS11();
+}
+
+/** Numbers of PKCS#11 2.40 that the notary uses; names as in the specification. */
+export const CK = {
+  CKA_CLASS: 0x0,
+  CKA_TOKEN: 0x1,
+  CKA_PRIVATE: 0x2,
+  CKA_LABEL: 0x3,
+  CKA_KEY_TYPE: 0x100,
+  CKA_ID: 0x102,
+  CKA_SENSITIVE: 0x103,
+  CKA_SIGN: 0x108,
+  CKA_VERIFY: 0x10a,
+  CKA_MODULUS: 0x120,
+  CKA_MODULUS_BITS: 0x121,
+  CKA_PUBLIC_EXPONENT: 0x122,
+  CKA_EXTRACTABLE: 0x162,
+  CKA_LOCAL: 0x163,
+  CKA_NEVER_EXTRACTABLE: 0x164,
+  CKA_EC_PARAMS: 0x180,
+  CKA_EC_POINT: 0x181,
+  CKF_LOGIN_REQUIRED: 0x4,
+  CKF_OS_LOCKING_OK: 0x2,
+  CKF_RW_SESSION: 0x2,
+  CKF_SERIAL_SESSION: 0x4,
+  CKF_TOKEN_INITIALIZED: 0x400,
+  CKF_WRITE_PROTECTED: 0x2,
+  CKF_USER_PIN_COUNT_LOW: 0x10000,
+  CKF_USER_PIN_FINAL_TRY: 0x20000,
+  CKF_USER_PIN_LOCKED: 0x40000,
+  CKK_RSA: 0x0,
+  CKK_EC: 0x3,
+  CKM_RSA_PKCS_KEY_PAIR_GEN: 0x0,
+  CKM_RSA_PKCS: 0x1,
+  CKM_EC_KEY_PAIR_GEN: 0x1040,
+  CKM_ECDSA: 0x1041,
+  CKO_PUBLIC_KEY: 0x2,
+  CKO_PRIVATE_KEY: 0x3,
+  CKU_USER: 1,
+} as const;
+
+/** The number in a handle. */
+export function handleNumber(handle: Handle): number {
+  return handle.readUIntLE(0, Math.min(handle.length, 6));
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+import { createPublicKey, randomBytes, verify } from 'node:crypto';
+import { KeysteadError } from '../../../errors.ts';
+import { SIGNATURE_ALGORITHMS } from '../../../issue/signature-algorithm.ts';
+import type { HeldKey, KeyAlgorithm, RootOfTrust, TokenDescription } from '../port.ts';
+import { CK, type Cryptoki, type Handle } from './cryptoki.ts';
+import { Pkcs11Key } from './key.ts';
+import { TOKEN_ALGORITHMS } from './key-algorithm.ts';
+import { findKeyPair, findObjects, readAttributes } from './key-objects.ts';
+import { TokenSession, type SessionOptions } from './session.ts';
+
+const KEY_ID_BYTES = 16;
+
+/** A PKCS#11 token as root of trust. */
+export class Pkcs11Root implements RootOfTrust {
+  readonly token: TokenDescription;
+  readonly #session: TokenSession;
+
+  /** Opens the token and logs in; throws as `TokenSession` does. */
+  constructor(options: SessionOptions) {
+    this.#session = new TokenSession(options);
+    const { label, serial, manufacturer, model } = this.#session.token;
+    this.token = { kind: 'PKCS11', label, serial, manufacturer, model, library: options.library.path };
+  }
+
+  find(label: string): HeldKey | undefined {
+    const found = this.#session.run((cryptoki, session) => findKeyPair(cryptoki, session, label));
+    if (!found) return undefined;
+    const key = new Pkcs11Key(this.#session, this.token, label, found);
+    provePair(key);
+    return key;
+  }
+
+  generate(label: string, algorithm: KeyAlgorithm): HeldKey {
+    this.#requireMechanisms(algorithm);
+    this.#session.runOnce((cryptoki, session) => {
+      if (findKeyPair(cryptoki, session, label)) {
+        throw new KeysteadError('Internal', `a key ${JSON.stringify(label)} is on the token already`);
+      }
+      // A public half alone is what a crash in the middle of an earlier generation leaves.
+      for (const orphan of publicKeys(cryptoki, session, label)) cryptoki.C_DestroyObject(session, orphan);
+      generatePair(cryptoki, session, { label, algorithm });
+    });
+    return this.#fitOrDestroyed(label);
+  }
+
+  destroy(label: string): void {
+    this.#session.run((cryptoki, session) => {
+      const objects = [...privateKeys(cryptoki, session, label), ...publicKeys(cryptoki, session, label)];
+      for (const object of objects) cryptoki.C_DestroyObject(session, object);
+    });
+  }
+
+  labels(): readonly string[] {
+    return this.#session.run((cryptoki, session) => {
+      const labels = privateKeys(cryptoki, session).map((key) => {
+        const [label] = readAttributes(cryptoki, session, key, [CK.CKA_LABEL]);
+        return label.toString('utf8');
+      });
+      return [...new Set(labels)].sort();
+    });
+  }
+
+  close(): void {
+    this.#session.close();
+  }
+
+  #requireMechanisms(algorithm: KeyAlgorithm): void {
+    const { generation, signing } = TOKEN_ALGORITHMS[algorithm];
+    const slot = this.#session.token.slot;
+    const offered = new Set(this.#session.run((cryptoki) => cryptoki.C_GetMechanismList(slot)));
+    for (const { name, number } of [generation, signing]) {
+      if (offered.has(number)) continue;
+      const remedy = 'choose a key algorithm that the token has, or another token; there is no fall-back to software';
+      throw new KeysteadError('MechanismMissing', `the token offers no ${name}, needed for ${algorithm}; ${remedy}`);
+    }
+  }
+
+  #fitOrDestroyed(label: string): HeldKey {
+    try {
+      const key = this.find(label);
+      if (key) return key;
+      throw new KeysteadError('TokenFailed', `the token has not kept the key ${JSON.stringify(label)} it just made`);
+    } catch (thrown) {
+      if (thrown instanceof KeysteadError && thrown.code === 'KeyUnfit') this.destroy(label);
+      throw thrown;
+    }
+  }
+}
+
+function generatePair(
+  cryptoki: Cryptoki,
+  session: Handle,
+  key: { readonly label: string; readonly algorithm: KeyAlgorithm },
+): void {
+  const { keyType, generation, parameters } = TOKEN_ALGORITHMS[key.algorithm];
+  const common = [
+    { type: CK.CKA_TOKEN, value: true },
+    { type: CK.CKA_KEY_TYPE, value: keyType },
+    { type: CK.CKA_LABEL, value: key.label },
+    { type: CK.CKA_ID, value: randomBytes(KEY_ID_BYTES) },
+  ];
+  const publicTemplate = [...common, { type: CK.CKA_VERIFY, value: true }, ...parameters];
+  const privateTemplate = [
+    ...common,
+    { type: CK.CKA_PRIVATE, value: true },
+    { type: CK.CKA_SENSITIVE, value: true },
+    { type: CK.CKA_EXTRACTABLE, value: false },
+    { type: CK.CKA_SIGN, value: true },
+  ];
+  cryptoki.C_GenerateKeyPair(session, { mechanism: generation.number }, publicTemplate, privateTemplate);
+}
+
+function privateKeys(cryptoki: Cryptoki, session: Handle, label?: string): Handle[] {
+  return objectsOf(cryptoki, session, CK.CKO_PRIVATE_KEY, label);
+}
+
+function publicKeys(cryptoki: Cryptoki, session: Handle, label: string): Handle[] {
+  return objectsOf(cryptoki, session, CK.CKO_PUBLIC_KEY, label);
+}
+
+function objectsOf(cryptoki: Cryptoki, session: Handle, objectClass: number, label: string | undefined): Handle[] {
+  return findObjects(cryptoki, session, [
+    { type: CK.CKA_CLASS, value: objectClass },
+    { type: CK.CKA_TOKEN, value: true },
+    ...(label === undefined ? [] : [{ type: CK.CKA_LABEL, value: label }]),
+  ]);
+}
+
+/** Signs a random text and verifies it: the public object could have been planted beside another private key. */
+function provePair(key: HeldKey): void {
+  const challenge = randomBytes(32);
+  const publicKey = createPublicKey({ key: key.publicKey, format: 'der', type: 'spki' });
+  if (!verify(SIGNATURE_ALGORITHMS[key.algorithm].digest, challenge, publicKey, key.sign(challenge))) {
+    const found = 'halves that do not belong together';
+    throw new KeysteadError(
+      'KeyUnfit',
+      `key ${JSON.stringify(key.label)}: expected a pair, found ${found}; destroy it`,
+    );
+  }
+}

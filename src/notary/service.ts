@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+import { asKeysteadError, KeysteadError } from '../errors.ts';
+import { pemOf } from '../issue/pem.ts';
+import type { Audit, AuditEntry } from './audit.ts';
+import { checkSameHome, decodeConfiguration, sameConfiguration } from './configuration.ts';
+import { Custody, type CustodyOptions } from './custody.ts';
+import { issueLeaf } from './issuing.ts';
+import type { CertificateRequest, IssuedCertificate, NotaryConfiguration, NotaryStatus } from './port.ts';
+
+export interface NotaryServiceOptions extends CustodyOptions {
+  readonly audit: Audit;
+  /** Of this program. */
+  readonly version: string;
+}
+
+const DOCUMENT = 'configuration';
+
+/** What the notary does, apart from how it is called. All but `metrics` is synchronous: one thing at a time. */
+export class NotaryService {
+  readonly #options: NotaryServiceOptions;
+  readonly #custody: Custody;
+  #configuration: NotaryConfiguration | undefined;
+
+  /** Takes up the configuration that the state folder holds, so that a restart needs nobody's word. */
+  constructor(options: NotaryServiceOptions) {
+    this.#options = options;
+    this.#custody = new Custody(options);
+    this.#configuration = this.#readConfiguration();
+    if (this.#configuration) this.#custody.keep(this.#configuration);
+  }
+
+  /**
+   * Takes over a configuration; the same again does nothing. A first one is kept even where the token cannot be opened
+   * yet: the status says why. A later one that cannot be put into effect throws, and the former stays.
+   */
+  configure(wanted: NotaryConfiguration): NotaryStatus {
+    const present = this.#configuration;
+    if (present && sameConfiguration(present, wanted)) return this.status();
+    if (present) checkSameHome(present, wanted);
+    this.#custody.change(wanted);
+    this.#options.state.write(DOCUMENT, wanted);
+    this.#configuration = wanted;
+    this.#options.log.info({ configuration: wanted }, 'configured');
+    return this.status();
+  }
+
+  status(): NotaryStatus {
+    const { version } = this.#options;
+    const { held, failure } = this.#custody;
+    if (!held) {
+      const message = 'waiting for the agent to send the configuration of the EdgeDevice';
+      const reason = failure ?? { code: 'Unavailable', message };
+      return { protocol: 1, version, ready: false, reason: reason.code, message: reason.message };
+    }
+    const { key, entry } = held.authority.issuer;
+    const { sensitive, extractable } = key.attributes;
+    const issuer = {
+      algorithm: key.algorithm,
+      keyUri: key.uri,
+      sensitive,
+      extractable,
+      chain: pemOf(entry.der),
+      anchors: held.authority.anchors.map(pemOf).join(''),
+      ...entry.certificate.validity,
+    };
+    return { protocol: 1, version, ready: true, token: held.root.token, issuer };
+  }
+
+  /** Issues within the profile. Every call, refused or not, is recorded before its answer leaves. */
+  issue(request: CertificateRequest): IssuedCertificate {
+    const { clock, metrics } = this.#options;
+    const start = process.hrtime.bigint();
+    try {
+      const configuration = this.#configuration;
+      const issued = this.#custody.use((authority) => {
+        if (!configuration) throw new KeysteadError('Internal', 'an authority without configuration');
+        const profile = { trustDomain: configuration.trustDomain, maxLeafSeconds: configuration.issuer.maxLeafSeconds };
+        return issueLeaf(authority, profile, request, clock.now());
+      });
+      this.#record(request, { result: 'Issued', serial: issued.serial, notAfter: issued.notAfter });
+      metrics.issueSeconds.observe(Number(process.hrtime.bigint() - start) / 1e9);
+      return issued;
+    } catch (thrown) {
+      const error = asKeysteadError(thrown);
+      this.#record(request, { result: error.code, reason: error.message });
+      throw error;
+    }
+  }
+
+  /** Prometheus text. */
+  metrics(): Promise<string> {
+    const { metrics } = this.#options;
+    const { ready, reason = '', issuer } = this.status();
+    metrics.ready.reset();
+    metrics.ready.set({ reason }, ready ? 1 : 0);
+    if (issuer) metrics.issuerNotAfter.set(issuer.notAfter / 1000);
+    return metrics.text();
+  }
+
+  close(): void {
+    this.#custody.close();
+  }
+
+  #record(request: CertificateRequest, outcome: Omit<AuditEntry, 'operation' | 'requester' | 'spiffeId'>): void {
+    const { requester, spiffeId } = request;
+    this.#options.audit.record({ operation: 'issue', requester, spiffeId, ...outcome });
+  }
+
+  #readConfiguration(): NotaryConfiguration | undefined {
+    const { state, log } = this.#options;
+    try {
+      const document = state.read(DOCUMENT);
+      return document === undefined ? undefined : decodeConfiguration(document);
+    } catch (thrown) {
+      log.error(
+        { err: asKeysteadError(thrown).message },
+        'the kept configuration is unreadable, waiting for the agent',
+      );
+      state.setAside(DOCUMENT);
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { EdgeDevice, TrustBundle } from '../api/v1alpha1/index.ts';
+import { bundlePem, readAnchors, type Anchor, type AnchorSource } from './anchors.ts';
+
+/** What a TrustBundle holds after a look at its sources. */
+export interface BundleContent {
+  readonly anchors: readonly Anchor[];
+  readonly problems: readonly string[];
+  /** When the first of the anchors expires, milliseconds since the epoch; undefined without anchors. */
+  readonly changesAt: number | undefined;
+}
+
+/**
+ * Joins what the sources give. While a source is wrong or the sources give nothing at all, the anchors that the
+ * bundle held last stay in it beside the good ones: a typing error must not cut peers off that trust each other.
+ */
+export function bundleContent(
+  sources: readonly AnchorSource[],
+  { unreadable, last, now }: { unreadable: readonly string[]; last: string; now: number },
+): BundleContent {
+  const current = readAnchors(sources, now);
+  const problems = [...unreadable, ...current.problems];
+  if (problems.length === 0 && current.anchors.length === 0) {
+    problems.push(
+      'No source gives a trust anchor yet: an EdgeDevice of this trust domain must be Ready, or another source be added.',
+    );
+  }
+  const kept = problems.length > 0 && last !== '' ? readAnchors([{ name: 'last bundle', pem: last }], now).anchors : [];
+  const anchors = merged(current.anchors, kept);
+  const changesAt = anchors.length === 0 ? undefined : Math.min(...anchors.map(({ notAfter }) => notAfter));
+  return { anchors, problems, changesAt };
+}
+
+function merged(current: readonly Anchor[], kept: readonly Anchor[]): Anchor[] {
+  const all = new Map([...kept, ...current].map((anchor) => [anchor.fingerprint, anchor]));
+  return [...all.values()].sort((left, right) => (left.fingerprint < right.fingerprint ? -1 : 1));
+}
+
+/**
+ * PEM of the anchors that modules of a trust domain get: of its TrustBundles, or, while there is none with content,
+ * of its devices themselves. Empty where nothing is known.
+ */
+export function trustOf(
+  trustDomain: string,
+  { bundles, devices, now }: { bundles: readonly TrustBundle[]; devices: readonly EdgeDevice[]; now: number },
+): string {
+  const declared = bundles
+    .filter(({ spec }) => spec.trustDomain === trustDomain)
+    .map(({ metadata, status }) => ({ name: metadata.name ?? '', pem: status?.certificates ?? '' }))
+    .filter(({ pem }) => pem !== '');
+  const sources = declared.length > 0 ? declared : deviceSources(trustDomain, devices);
+  return bundlePem(readAnchors(sources, now).anchors);
+}
+
+/** The anchors that the devices of a trust domain report. */
+export function deviceSources(trustDomain: string, devices: readonly EdgeDevice[]): AnchorSource[] {
+  return devices
+    .filter(({ spec }) => spec.trustDomain === trustDomain)
+    .map(({ metadata, status }) => ({ name: `device ${metadata.name ?? ''}`, pem: status?.issuer?.anchors ?? '' }))
+    .filter(({ pem }) => pem !== '');
+}

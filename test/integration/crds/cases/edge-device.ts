@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { JsonObject } from '../merge-patch.ts';
+import { casesOf } from './case.ts';
+
+const pkcs11 = (patch: JsonObject): JsonObject => ({ spec: { rootOfTrust: { pkcs11: patch } } });
+const issuer = (patch: JsonObject): JsonObject => ({ spec: { issuer: patch } });
+
+export const invalidDevices = casesOf('edge-device-full', [
+  ['no spec', { spec: null }, 'spec: Required value'],
+  ['no trust domain', { spec: { trustDomain: null } }, 'spec.trustDomain: Required value'],
+  ['an empty trust domain', { spec: { trustDomain: '' } }, 'spec.trustDomain in body should be at least 1 chars long'],
+  ['a trust domain of 256 characters', { spec: { trustDomain: 'a'.repeat(256) } }, 'spec.trustDomain: Too long'],
+  ['a trust domain in upper case', { spec: { trustDomain: 'Edge.Example.org' } }, 'trustDomain may hold lower-case'],
+  ['a SPIFFE ID as trust domain', { spec: { trustDomain: 'spiffe://edge' } }, 'write it without spiffe://'],
+  ['a trust domain with a port', { spec: { trustDomain: 'edge:8443' } }, 'without spiffe://, port or path'],
+  ['no root of trust', { spec: { rootOfTrust: null } }, 'spec.rootOfTrust: Required value'],
+  ['an empty root of trust', { spec: { rootOfTrust: { pkcs11: null } } }, 'rootOfTrust needs exactly one of: pkcs11'],
+  ['no library', pkcs11({ library: null }), 'spec.rootOfTrust.pkcs11.library: Required value'],
+  ['a library without path', pkcs11({ library: 'libp11.so' }), 'library must be an absolute path'],
+  [
+    'a library path that climbs',
+    pkcs11({ library: '/usr/../tmp/p11.so' }),
+    "library must be an absolute path without '..'",
+  ],
+  ['a relative PIN file', pkcs11({ pinFile: 'pin/pin' }), 'pinFile must be an absolute path'],
+  ['no name for the token', pkcs11({ tokenSerial: null }), 'exactly one of: tokenLabel, tokenSerial, slot'],
+  ['two names for the token', pkcs11({ slot: 0 }), 'exactly one of: tokenLabel, tokenSerial, slot'],
+  ['a token label that PKCS#11 has no room for', pkcs11({ tokenLabel: 'a'.repeat(33) }), 'tokenLabel: Too long'],
+  ['a negative slot', pkcs11({ slot: -1 }), 'slot in body should be greater than or equal to 0'],
+  ['an issuer of no kind', issuer({ selfSigned: null }), 'issuer needs exactly one of: selfSigned'],
+  [
+    'an unknown key algorithm',
+    issuer({ selfSigned: { keyAlgorithm: 'RSA-1024' } }),
+    'supported values: "EC-P256", "EC-P384"',
+  ],
+  [
+    'a lifetime in days',
+    issuer({ selfSigned: { lifetime: '365d' } }),
+    'lifetime must be a duration from 10m to 87600h',
+  ],
+  ['a lifetime too short', issuer({ selfSigned: { lifetime: '9m59s' } }), 'lifetime must be a duration from 10m'],
+  [
+    'a lifetime too long',
+    issuer({ selfSigned: { lifetime: '87601h' } }),
+    'lifetime must be a duration from 10m to 87600h',
+  ],
+  ['a leaf lifetime too short', issuer({ maxLeafLifetime: '59s' }), 'maxLeafLifetime must be a duration from 1m'],
+  [
+    'a leaf lifetime too long',
+    issuer({ maxLeafLifetime: '2161h' }),
+    'maxLeafLifetime must be a duration from 1m to 2160h',
+  ],
+  ['a leaf lifetime that no clock can hold', issuer({ maxLeafLifetime: `${'9'.repeat(20)}h` }), 'maxLeafLifetime'],
+  [
+    'an authority that hardly outlives its leaves',
+    issuer({ selfSigned: { lifetime: '47h' }, maxLeafLifetime: '24h' }),
+    'selfSigned.lifetime must be at least twice maxLeafLifetime',
+  ],
+  ['a DNS suffix with leading dot', issuer({ dnsSuffixes: ['.example.org'] }), 'without leading dot or wildcard'],
+  ['a wildcard as DNS suffix', issuer({ dnsSuffixes: ['*.example.org'] }), 'without leading dot or wildcard'],
+  ['a DNS suffix twice', issuer({ dnsSuffixes: ['a.org', 'a.org'] }), 'spec.issuer.dnsSuffixes[1]: Duplicate value'],
+]);
+
+export const forbiddenDeviceChanges = casesOf('edge-device', [
+  ['another trust domain', { spec: { trustDomain: 'other.example.org' } }, 'trustDomain cannot be changed'],
+]);

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, it } from '@jest/globals';
+import { PodAttestation, type PodAttestationPorts } from '../../../controllers/pod-attestation.ts';
+import type { ContainerEvidence, Evidence, ProcessEvidence, Verdict } from '../../../src/attest/port.ts';
+import { policyOf } from '../../../src/identity/module-match.ts';
+import { aContainer, aModule, aPod, aProcess, CONTAINER_ID } from '../../fakes/agent.ts';
+
+const policy = policyOf(aModule());
+const subject = { pod: aPod(), policies: [policy], secretNames: new Set<string>() };
+
+/** A runtime and /proc with one container, and the evidence that was put before `decide`. */
+function setting(change: Partial<PodAttestationPorts> = {}) {
+  const containers = new Map<string, ContainerEvidence>([[CONTAINER_ID, aContainer()]]);
+  const processes = new Map<number, ProcessEvidence>([[4242, aProcess()]]);
+  const judged: Evidence[] = [];
+  const slept: number[] = [];
+  const ports: PodAttestationPorts = {
+    node: 'node-1',
+    runtime: {
+      container: (id) => Promise.resolve(containers.get(id)),
+      containersOf: () => Promise.resolve([...containers.keys()]),
+    },
+    measure: (pid) => Promise.resolve(processes.get(pid)),
+    processesOf: () => [...processes.keys()],
+    decide: (evidence): Verdict => {
+      judged.push(evidence);
+      return evidence.process?.executable.path === '/tmp/dropped' ||
+        evidence.process?.executable.path === '/usr/bin/runc'
+        ? { allowed: false, reason: 'CodeNotFromImage', message: 'dropped', table: [] }
+        : { allowed: true, module: policy, table: [] };
+    },
+    sleep: (ms) => {
+      slept.push(ms);
+      return Promise.resolve();
+    },
+    ...change,
+  };
+  return { containers, processes, judged, slept, subject: new PodAttestation(ports) };
+}
+
+describe('attesting a pod', () => {
+  it('judges the first process of the module container', async () => {
+    const { subject: attestation, judged } = setting();
+    const found = await attestation.attest(subject);
+    expect(found).toMatchObject({ state: 'Judged', verdict: { allowed: true }, process: { pid: 4242 } });
+    expect(judged[0]).toMatchObject({ phase: 'Running', node: 'node-1', container: { id: CONTAINER_ID } });
+  });
+
+  it('refuses the module for another process in its container', async () => {
+    const { subject: attestation, processes } = setting();
+    processes.set(4300, aProcess({ pid: 4300, executable: { path: '/tmp/dropped', sha256: 'f'.repeat(64) } }));
+    const found = await attestation.attest(subject);
+    expect(found).toMatchObject({ state: 'Judged', verdict: { allowed: false }, process: { pid: 4300 } });
+  });
+
+  it('passes over a process that ends while it is measured', async () => {
+    const { subject: attestation } = setting({ processesOf: () => [4242, 9999] });
+    expect(await attestation.attest(subject)).toMatchObject({ verdict: { allowed: true } });
+  });
+
+  it('judges image and pod alone while the start is held', async () => {
+    const { subject: attestation, judged, containers } = setting();
+    const { pid: _pid, ...created } = aContainer();
+    containers.set(CONTAINER_ID, created);
+    const found = await attestation.attest(subject, { phase: 'Starting', containerId: CONTAINER_ID, podUid: 'pod-1' });
+    expect(found).toMatchObject({ state: 'Judged', verdict: { allowed: true } });
+    expect(judged[0]?.phase).toBe('Starting');
+    expect(judged[0]?.process).toBeUndefined();
+  });
+
+  it('grants nothing to a container that was created and whose start was not announced', async () => {
+    const { subject: attestation, judged, containers } = setting();
+    const { pid: _pid, ...created } = aContainer();
+    containers.set(CONTAINER_ID, created);
+    expect(await attestation.attest(subject)).toMatchObject({ state: 'Pending' });
+    expect(judged).toEqual([]);
+  });
+
+  it('does not take the start of a sidecar for that of the module', async () => {
+    const { subject: attestation, containers } = setting();
+    containers.set('sidecar', aContainer({ id: 'sidecar', name: 'proxy' }));
+    const found = await attestation.attest(subject, { phase: 'Starting', containerId: 'sidecar', podUid: 'pod-1' });
+    expect(found).toEqual({ state: 'Unrelated' });
+  });
+
+  it('waits for the exec of the runtime helper before it refuses', async () => {
+    const {
+      subject: attestation,
+      processes,
+      slept,
+    } = setting({
+      sleep: (ms) => {
+        slept.push(ms);
+        if (slept.length === 2) processes.set(4242, aProcess());
+        return Promise.resolve();
+      },
+    });
+    processes.set(4242, aProcess({ executable: { path: '/usr/bin/runc', sha256: '0'.repeat(64) } }));
+    expect(await attestation.attest(subject)).toMatchObject({ verdict: { allowed: true } });
+    expect(slept).toHaveLength(2);
+  });
+
+  it('refuses a module that goes on calling itself runc', async () => {
+    const { subject: attestation, processes, slept } = setting();
+    processes.set(4242, aProcess({ executable: { path: '/usr/bin/runc', sha256: '0'.repeat(64) } }));
+    expect(await attestation.attest(subject)).toMatchObject({ verdict: { allowed: false } });
+    expect(slept).toHaveLength(7);
+  });
+
+  it('finds no module where the runtime has no such container', async () => {
+    const { subject: attestation, containers } = setting();
+    containers.clear();
+    expect(await attestation.attest(subject)).toEqual({ state: 'Absent' });
+  });
+});

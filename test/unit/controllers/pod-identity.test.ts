@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, it } from '@jest/globals';
+import type { Attestation } from '../../../controllers/pod-attestation.ts';
+import { PodIdentity, type PodIdentityPorts } from '../../../controllers/pod-identity.ts';
+import type { Pod } from '../../../src/api/pod.ts';
+import type { EdgeModule, ModuleIdentity } from '../../../src/api/v1alpha1/index.ts';
+import type { Verdict } from '../../../src/attest/port.ts';
+import type { Holding, Issued, Refusal } from '../../../src/identity/holding.ts';
+import { policyOf } from '../../../src/identity/module-match.ts';
+import { aContainer, aModule, anIdentity, aPod, aProcess } from '../../fakes/agent.ts';
+
+const HOUR = 3_600_000;
+const NOW = Date.parse('2026-11-22T10:00:00Z');
+
+const allowed = (module: EdgeModule): Verdict => ({ allowed: true, module: policyOf(module), table: [] });
+const denied: Verdict = { allowed: false, reason: 'ImageDigestMismatch', message: 'expected a, found b', table: [] };
+
+/** A pod on a node whose every part can be set, and a record of what was done to it. */
+function setting() {
+  const issued: Issued = {
+    serial: '01',
+    notBefore: NOW,
+    notAfter: NOW + HOUR,
+    renewalTime: NOW + HOUR / 2,
+    revision: 1,
+  };
+  const state = {
+    now: NOW,
+    pod: aPod() as Pod | undefined,
+    modules: [aModule()],
+    identities: [anIdentity()] as ModuleIdentity[],
+    attestation: {
+      state: 'Judged',
+      container: aContainer(),
+      process: aProcess(),
+      verdict: allowed(aModule()),
+    } as Attestation,
+    ensured: issued as Issued | Refusal,
+    done: [] as string[],
+    reports: [] as (Holding | undefined)[],
+    exits: [] as (() => void)[],
+  };
+  const ports: PodIdentityPorts = {
+    clock: { now: () => state.now },
+    attestation: { attest: () => Promise.resolve(state.attestation) },
+    delivery: {
+      ensure: (identity) => {
+        state.done.push(`ensure ${identity.metadata.name}`);
+        return Promise.resolve(state.ensured);
+      },
+      withdraw: (identity) => void state.done.push(`withdraw ${identity.metadata.name}`),
+      withdrawVolumes: () => void state.done.push('withdraw volumes'),
+      withdrawUnclaimed: () => undefined,
+    },
+    pod: () => state.pod,
+    modules: () => state.modules,
+    identities: () => state.identities,
+    hasVolume: () => true,
+    watchExit: (_process, ended) => {
+      state.exits.push(ended);
+      return { close: () => state.done.push('unwatch') };
+    },
+    enqueue: (uid) => state.done.push(`enqueue ${uid}`),
+    report: (_uid, now) => state.reports.push(now),
+    evict: (pod, { reason }) => state.done.push(`evict ${pod.metadata.name} ${reason}`),
+  };
+  return { state, subject: new PodIdentity(ports) };
+}
+
+describe('an attested module', () => {
+  it('gets its identities, and is looked at again at the re-measure interval', async () => {
+    const { state, subject } = setting();
+    const next = await subject.reconcile('pod-1');
+    expect(state.done).toEqual(['ensure till']);
+    expect(next.requeueAfterMs).toBe(30_000);
+    expect(subject.holding('pod-1')).toMatchObject({ verdict: 'Allowed', identities: ['till'], since: NOW });
+  });
+
+  it('is looked at when its certificate is due, if that is sooner', async () => {
+    const { state, subject } = setting();
+    state.modules = [aModule({ remeasureInterval: '10h' })];
+    expect((await subject.reconcile('pod-1')).requeueAfterMs).toBe(HOUR / 2);
+  });
+
+  it('keeps the time of its verdict over further looks', async () => {
+    const { state, subject } = setting();
+    await subject.reconcile('pod-1');
+    state.now += 60_000;
+    await subject.reconcile('pod-1');
+    expect(subject.holding('pod-1')?.since).toBe(NOW);
+    expect(state.done).toEqual(['ensure till', 'ensure till']);
+  });
+
+  it('is asked about again when its process exits', async () => {
+    const { state, subject } = setting();
+    await subject.reconcile('pod-1');
+    state.exits[0]!();
+    expect(state.done).toContain('enqueue pod-1');
+  });
+
+  it('tells why an identity was refused, and asks for it again soon', async () => {
+    const { state, subject } = setting();
+    state.ensured = { reason: 'PinRejected', message: 'set another PIN' };
+    const next = await subject.reconcile('pod-1');
+    expect(subject.holding('pod-1')?.refused.get('till')).toEqual(state.ensured);
+    expect(next.requeueAfterMs).toBe(5_000);
+  });
+});
+
+describe('taking back', () => {
+  it('happens when a later look refuses', async () => {
+    const { state, subject } = setting();
+    await subject.reconcile('pod-1');
+    state.attestation = { state: 'Judged', container: aContainer(), process: aProcess(), verdict: denied };
+    await subject.reconcile('pod-1');
+    expect(state.done.slice(1)).toEqual(['withdraw volumes', 'withdraw till']);
+    expect(subject.holding('pod-1')).toMatchObject({ verdict: 'Denied', refusal: { reason: 'ImageDigestMismatch' } });
+  });
+
+  it('happens when the process has ended', async () => {
+    const { state, subject } = setting();
+    await subject.reconcile('pod-1');
+    state.attestation = { state: 'Absent' };
+    expect(await subject.reconcile('pod-1')).toEqual({});
+    expect(subject.holding('pod-1')).toMatchObject({ verdict: 'Ended', refusal: { reason: 'ProcessEnded' } });
+    expect(state.done).toContain('withdraw volumes');
+  });
+
+  it('happens before another container of the pod gets its own', async () => {
+    const { state, subject } = setting();
+    await subject.reconcile('pod-1');
+    const container = aContainer({ id: 'd'.repeat(64) });
+    state.attestation = { state: 'Judged', container, process: aProcess(), verdict: allowed(aModule()) };
+    await subject.reconcile('pod-1');
+    expect(state.done.slice(1)).toEqual(['withdraw volumes', 'withdraw till', 'ensure till']);
+  });
+
+  it('does not happen to a container whose start is held while another look comes by', async () => {
+    const { state, subject } = setting();
+    await subject.reconcile('pod-1');
+    state.attestation = { state: 'Pending', container: aContainer() };
+    await subject.reconcile('pod-1');
+    expect(state.done).toEqual(['ensure till']);
+  });
+
+  it('does not happen after an event about another container', async () => {
+    const { state, subject } = setting();
+    await subject.reconcile('pod-1');
+    state.attestation = { state: 'Unrelated' };
+    await subject.reconcile('pod-1');
+    expect(subject.holding('pod-1')?.verdict).toBe('Allowed');
+  });
+
+  it('is only reported under onViolation Report', async () => {
+    const { state, subject } = setting();
+    state.modules = [aModule({ onViolation: 'Report' })];
+    await subject.reconcile('pod-1');
+    state.attestation = { state: 'Judged', container: aContainer(), process: aProcess(), verdict: denied };
+    await subject.reconcile('pod-1');
+    expect(state.done).toEqual(['ensure till']);
+    expect(subject.holding('pod-1')).toMatchObject({ verdict: 'Denied' });
+    expect(subject.holding('pod-1')?.issued.size).toBe(1);
+  });
+
+  it('never gives a first identity to what is refused, even under Report', async () => {
+    const { state, subject } = setting();
+    state.modules = [aModule({ onViolation: 'Report' })];
+    state.attestation = { state: 'Judged', container: aContainer(), process: aProcess(), verdict: denied };
+    await subject.reconcile('pod-1');
+    expect(state.done).not.toContain('ensure till');
+    expect(state.done).toContain('withdraw volumes');
+  });
+
+  it('evicts under onViolation Evict', async () => {
+    const { state, subject } = setting();
+    state.modules = [aModule({ onViolation: 'Evict' })];
+    state.attestation = { state: 'Judged', container: aContainer(), process: aProcess(), verdict: denied };
+    await subject.reconcile('pod-1');
+    expect(state.done).toContain('evict pod-1 ImageDigestMismatch');
+  });
+});
+
+describe('a pod that is gone', () => {
+  it.each([
+    ['deleted', undefined],
+    ['completed', aPod({ phase: 'Succeeded' })],
+  ])('is forgotten when %s, with its volumes emptied', async (_how, pod) => {
+    const { state, subject } = setting();
+    await subject.reconcile('pod-1');
+    state.pod = pod;
+    await subject.reconcile('pod-1');
+    expect(subject.holding('pod-1')).toBeUndefined();
+    expect(state.reports.at(-1)).toBeUndefined();
+    expect(state.done).toEqual(['ensure till', 'unwatch', 'withdraw volumes']);
+  });
+});
+
+describe('looks at one pod', () => {
+  it('never overlap', async () => {
+    const { state, subject } = setting();
+    const looks = Array.from({ length: 5 }, () => subject.reconcile('pod-1'));
+    await Promise.all(looks);
+    expect(state.done).toEqual(Array.from({ length: 5 }, () => 'ensure till'));
+  });
+});
