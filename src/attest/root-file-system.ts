@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs';
 import { posix } from 'node:path';
-import { errnoOf } from '../os/libc.ts';
+import { errnoOf } from '../os/files.ts';
 import { parseMount, type MountEntry } from '../os/mountinfo.ts';
 import { procFileStatus } from '../os/proc.ts';
 import { entryAt, rootedPath } from '../os/rooted-path.ts';

@@ -25,7 +25,7 @@ async function run(configuration: AgentConfiguration, log: Logger, signal: Abort
   const client = await KubeClient.fromEnvironment(process.env);
   const caches = agentCaches(client, node, log);
   const runtime = new CriRuntime(runtimeSocket);
-  const notary = new NotaryClient(configuration.notarySocket);
+  const notary = new NotaryClient({ path: configuration.notarySocket });
   const volumes = new VolumeStore();
   const starts = new RuntimeStarts({ runtimeSocket, runtime, log, ...(nriSocket !== '' && { nriSocket }) });
   const agent = new Agent({

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { build, type Metafile, type Plugin } from 'esbuild';
-import { copyFile, mkdir, rm, stat } from 'node:fs/promises';
+import { copyFile, mkdir, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { copyChartCrds } from './chart-crds.ts';
@@ -31,14 +31,18 @@ const BANNER = [
 export interface Bundle {
   readonly name: string;
   readonly file: string;
+  /** What is read at start: the bundle and its chunks, without those that are imported on demand. */
   readonly bytes: number;
   /** Minified bytes in it by npm package; Keystead's own code counts as `keystead`. Largest first. */
   readonly packages: readonly (readonly [name: string, bytes: number])[];
 }
 
 /** Bundles every program whose entry exists into `outDir`, with the native modules beside them. */
-export async function bundlePrograms(outDir: string = OUT_DIR): Promise<Bundle[]> {
-  const programs = Object.entries(PROGRAMS).filter(([, entry]) => existsSync(join(ROOT, entry)));
+export async function bundlePrograms(
+  outDir: string = OUT_DIR,
+  entries: Readonly<Record<string, string>> = PROGRAMS,
+): Promise<Bundle[]> {
+  const programs = Object.entries(entries).filter(([, entry]) => existsSync(resolve(ROOT, entry)));
   await rm(outDir, { recursive: true, force: true });
   await mkdir(outDir, { recursive: true });
   await copyFile(koffiBinary(), join(outDir, koffiFile(`linux-${process.arch}`)));
@@ -57,6 +61,10 @@ async function bundleProgram(name: string, entry: string, outDir: string): Promi
     target: 'node24',
     minify: true,
     keepNames: true,
+    // What is imported on demand (client-node, for a developer's kubeconfig) becomes a file of its own that a pod never
+    // reads. Chunks stay in one folder with the bundle, since native modules are found relative to the file.
+    splitting: true,
+    chunkNames: `${name}-[hash]`,
     legalComments: 'none',
     banner: { js: BANNER },
     loader: { '.node': 'copy' },
@@ -67,8 +75,9 @@ async function bundleProgram(name: string, entry: string, outDir: string): Promi
     // Speed-ups of ws that it tries to load and does without.
     external: ['bufferutil', 'utf-8-validate'],
   });
-  const file = join(outDir, `${name}.mjs`);
-  return { name, file, bytes: (await stat(file)).size, packages: packagesOf(result.metafile, `${name}.mjs`) };
+  const outputs = loadedAtStart(result.metafile, `${name}.mjs`);
+  const bytes = outputs.reduce((sum, output) => sum + output.bytes, 0);
+  return { name, file: join(outDir, `${name}.mjs`), bytes, packages: packagesOf(outputs) };
 }
 
 /**
@@ -98,10 +107,24 @@ function koffiBinary(): string {
   return join(ROOT, 'node_modules/@koromix', `koffi-${platform}`, platform.replace('-', '_'), 'koffi.node');
 }
 
-function packagesOf(metafile: Metafile, outputName: string): [string, number][] {
-  const output = Object.entries(metafile.outputs).find(([path]) => basename(path) === outputName)?.[1];
+type Output = Metafile['outputs'][string];
+
+/** The bundle itself and the chunks that it imports unconditionally. */
+function loadedAtStart({ outputs }: Metafile, entryName: string): Output[] {
+  const waiting = Object.keys(outputs).filter((path) => basename(path) === entryName);
+  const loaded = new Map<string, Output>();
+  for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+    const output = outputs[path];
+    if (!output || loaded.has(path)) continue;
+    loaded.set(path, output);
+    waiting.push(...output.imports.filter(({ kind }) => kind === 'import-statement').map((used) => used.path));
+  }
+  return [...loaded.values()];
+}
+
+function packagesOf(outputs: readonly Output[]): [string, number][] {
   const sums = new Map<string, number>();
-  for (const [path, { bytesInOutput }] of Object.entries(output?.inputs ?? {})) {
+  for (const [path, { bytesInOutput }] of outputs.flatMap(({ inputs }) => Object.entries(inputs))) {
     const name = /(?:^|.*\/)node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? 'keystead';
     sums.set(name, (sums.get(name) ?? 0) + bytesInOutput);
   }

@@ -126,7 +126,7 @@ export class Authority {
     }
     const generation = this.#nextGeneration(Math.max(record.current.generation, record.next?.generation ?? 0));
     const replacement = this.#keys.obtain(generation, this.#settings.algorithm);
-    const tokens = { formerToken: record.token, token: this.#options.root.token.serial };
+    const tokens = { formerTokenSerial: record.token, tokenSerial: this.#options.root.token.serial };
     this.#options.log.warn(tokens, 'CA key lost, made a new one; the old certificate stays an anchor');
     const current = this.#certify(replacement, generation);
     return { key: replacement, record: this.#saved({ ...this.#blank(), current, former }) };

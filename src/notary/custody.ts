@@ -126,7 +126,7 @@ export class Custody {
       this.#failure = undefined;
       this.#retryMs = FIRST_RETRY_MS;
       const { token } = this.#held.root;
-      this.#options.log.info({ token: token.label, serial: token.serial }, 'ready to issue');
+      this.#options.log.info({ tokenLabel: token.label, tokenSerial: token.serial }, 'ready to issue');
     } catch (thrown) {
       this.#fail(asKeysteadError(thrown));
     }

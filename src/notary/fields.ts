@@ -24,6 +24,11 @@ export class Fields {
     return this.#object[name] !== undefined;
   }
 
+  /** The value as it is, unchecked. */
+  raw(name: string): unknown {
+    return this.#object[name];
+  }
+
   object(name: string): Fields {
     return new Fields(this.#object[name], this.#name(name), this.#code);
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSync } from 'node:fs';
-import { errnoOf, libc } from './libc.ts';
+import { errnoOf } from './files.ts';
+import { libc } from './libc.ts';
 
 /** Number of pidfd_open(2), the same on every architecture that Linux 5.3 and later runs on. */
 const SYS_PIDFD_OPEN = 434;

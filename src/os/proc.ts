@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { errnoOf } from './libc.ts';
+import { errnoOf } from './files.ts';
 import { fileStatus, type FileStatus } from './file-status.ts';
 
 /** The process ended while it was read. The only error by which the readers of this file tell so. */

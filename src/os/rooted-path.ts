@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { lstatSync, readlinkSync, type BigIntStats } from 'node:fs';
 import { posix } from 'node:path';
-import { errnoOf } from './libc.ts';
+import { errnoOf } from './files.ts';
 
 /** As many links as the kernel follows in one path. */
 const MAX_LINKS = 40;

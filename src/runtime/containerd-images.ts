@@ -4,7 +4,7 @@ import type { Digest } from '../attest/port.ts';
 import { KeysteadError } from '../errors.ts';
 import { Content } from '../gen/containerd/services/content/v1/content_pb.js';
 import { Images } from '../gen/containerd/services/images/v1/images_pb.js';
-import { GrpcClient } from '../grpc/client.ts';
+import type { GrpcClient } from '../grpc/client.ts';
 import { hasStatus } from '../grpc/status.ts';
 import { normalDigest } from './image-digests.ts';
 
@@ -21,9 +21,9 @@ export class ContainerdImages {
   /** Asked again from this time on (milliseconds since the epoch): the runtime behind a socket can be exchanged. */
   #unsupportedUntil = 0;
 
-  /** `namespace` is containerd's; Kubernetes' is `k8s.io`. */
-  constructor(socket: string, namespace = 'k8s.io') {
-    this.#client = new GrpcClient(socket, { headers: { 'containerd-namespace': namespace } });
+  /** `client` must send the header `containerd-namespace`, for Kubernetes' containers `k8s.io`. */
+  constructor(client: GrpcClient) {
+    this.#client = client;
   }
 
   get supported(): boolean {
@@ -60,10 +60,6 @@ export class ContainerdImages {
       }
       return Buffer.concat(parts);
     });
-  }
-
-  close(): void {
-    this.#client.close();
   }
 
   async #ask<T>(call: () => Promise<T | undefined>): Promise<T | undefined> {

@@ -22,14 +22,13 @@ const POD_UID_LABEL = 'io.kubernetes.pod.uid';
 /** A container runtime spoken to by the Kubernetes CRI v1, and by containerd's own services for image digests. */
 export class CriRuntime implements ContainerRuntime {
   readonly #client: GrpcClient;
-  readonly #store: ContainerdImages;
   readonly #images: ImageEvidenceSource;
 
   /** `socket`: path of the CRI socket, such as /run/containerd/containerd.sock or k3s' /run/k3s/containerd/containerd.sock. */
   constructor(socket: string) {
-    this.#client = new GrpcClient(socket);
-    this.#store = new ContainerdImages(socket);
-    this.#images = new ImageEvidenceSource(this.#store, (config) => this.#repoDigests(config));
+    // containerd wants the header; the CRI itself, and other runtimes, take no notice of it.
+    this.#client = new GrpcClient(socket, { headers: { 'containerd-namespace': 'k8s.io' } });
+    this.#images = new ImageEvidenceSource(new ContainerdImages(this.#client), (config) => this.#repoDigests(config));
   }
 
   async container(id: string): Promise<ContainerEvidence | undefined> {
@@ -51,7 +50,6 @@ export class CriRuntime implements ContainerRuntime {
 
   close(): void {
     this.#client.close();
-    this.#store.close();
   }
 
   async #list(labelSelector: Record<string, string>): Promise<AliveContainer[]> {

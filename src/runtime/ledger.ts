@@ -1,23 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { AliveContainer, ContainerEvent } from './port.ts';
 
+interface Told {
+  readonly phase: 'Starting' | 'Started';
+  readonly podUid: string | undefined;
+}
+
 /**
  * Remembers of which containers starts were told, so that several sources make one story: each phase once, exits only
  * after starts, and after a gap what was missed.
  */
 export class Ledger {
-  readonly #told = new Map<string, 'Starting' | 'Started'>();
+  readonly #told = new Map<string, Told>();
   /** Containers of which anything was told while a list of containers was under way: the list is older news of them. */
   #touched = new Set<string>();
 
-  /** Whether an event is news; takes note of it. */
-  admit(event: ContainerEvent): boolean {
-    const told = this.#told.get(event.containerId);
-    this.#touched.add(event.containerId);
-    if (event.phase === 'Exited') return this.#told.delete(event.containerId);
-    if (told === 'Started' || told === event.phase) return false;
-    this.#told.set(event.containerId, event.phase);
-    return true;
+  /** Takes note of an event. Gives it with what is known besides, or undefined where it is no news. */
+  admit(event: ContainerEvent): ContainerEvent | undefined {
+    const { containerId, phase } = event;
+    const told = this.#told.get(containerId);
+    const podUid = event.podUid ?? told?.podUid;
+    const known = podUid === undefined ? event : { ...event, podUid };
+    this.#touched.add(containerId);
+    if (phase === 'Exited') return this.#told.delete(containerId) ? known : undefined;
+    if (told?.phase === 'Started' || told?.phase === phase) return undefined;
+    this.#told.set(containerId, { phase, podUid });
+    return known;
+  }
+
+  /** Whether the start of a container was told of and its end was not. */
+  holds(containerId: string): boolean {
+    return this.#told.has(containerId);
   }
 
   /** Call before asking for the list that `missed` gets. */
@@ -30,7 +43,7 @@ export class Ledger {
     const ids = new Set(alive.map(({ id }) => id));
     const gone = [...this.#told.keys()].filter((id) => !ids.has(id) && !this.#touched.has(id));
     const started = alive.filter(
-      ({ id, running }) => running && !this.#touched.has(id) && this.#told.get(id) !== 'Started',
+      ({ id, running }) => running && !this.#touched.has(id) && this.#told.get(id)?.phase !== 'Started',
     );
     return [
       ...gone.map((containerId) => ({ phase: 'Exited', containerId }) as const),

@@ -27,8 +27,8 @@ export interface ContainerRuntime {
 /** A container of a pod on this node that starts, started or ended. */
 export interface ContainerEvent {
   /**
-   * `Starting`: created, its program not yet executed, the runtime waits (NRI only). `Started`: runs.
-   * `Exited`: its first process is gone, however it went.
+   * `Starting`: created, its program not yet executed, the runtime waits (NRI only). `Started`: its
+   * program has been executed (its shared libraries may still be loading). `Exited`: its first process is gone, however it went.
    */
   readonly phase: 'Starting' | 'Started' | 'Exited';
   readonly containerId: string;
@@ -44,8 +44,9 @@ export interface ContainerEvent {
  *
  * After every gap (first connection, reconnection, a runtime that was away) `Started` is told of everything that runs
  * and was not told of yet, and `Exited` of everything told of that is gone: who keeps what it is told is up to date.
- * Each phase of a container is told of once; an exit only of a container whose start was told of. A `Started` can overtake a `Starting` that outlived the hold limit. Sandboxes may
- * show up; `ContainerRuntime.container` does not know them. What `onEvent` throws is logged and changes nothing.
+ * Each phase of a container is told of once, an exit only of a container that was told of; one that ends at once may
+ * never be `Started`. A `Started` can overtake a `Starting` that outlived the hold limit. Sandboxes may show up;
+ * `ContainerRuntime.container` does not know them. What `onEvent` throws is logged and changes nothing.
  *
  * While one start is held the runtime starts no other container on the node (NRI serves one request at a time):
  * `onEvent` must settle at once for a container that is no module.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Logger } from '../log.ts';
 import { pause } from './back-off.ts';
+import { untilExecuted } from './execution.ts';
 import { Ledger } from './ledger.ts';
 import type { HoldResult } from './nri/hold.ts';
 import { NriSource } from './nri/source.ts';
@@ -28,6 +29,8 @@ const DEFAULT_HOLD_MS = 1500;
 /** A container whose start came just before a subscription may not be listed as running yet; the second look finds it. */
 const LOOK_AGAIN_MS = 1000;
 const RETRY_LIST_MS = 500;
+/** A container that has not executed its program by then is told of as it is. */
+const EXECUTION_LIMIT_MS = 2000;
 
 /**
  * Container starts by NRI where the runtime has it, and by containerd's task events beside it. Both run all the time:
@@ -66,7 +69,7 @@ export class RuntimeStarts implements ContainerStarts {
   async run(onEvent: (event: ContainerEvent) => Promise<void>, signal: AbortSignal): Promise<void> {
     this.#onEvent = onEvent;
     const sink = (name: string): StartSink => ({
-      event: (event) => this.#tell(event),
+      event: (event) => this.#tell(event, signal),
       connected: () => {
         this.#options.log.info({ source: name }, 'connected to the container runtime');
         this.#catchUp(signal);
@@ -77,12 +80,17 @@ export class RuntimeStarts implements ContainerStarts {
   }
 
   /** Rejects with what the callback throws, so that a held start is known to have been released by a failure. */
-  async #tell(event: ContainerEvent): Promise<void> {
-    if (!this.#ledger.admit(event)) return;
+  async #tell(event: ContainerEvent, signal: AbortSignal): Promise<void> {
+    const news = this.#ledger.admit(event);
+    if (news === undefined) return;
+    const { phase, containerId, pid } = news;
+    if (phase === 'Started' && pid !== undefined) {
+      await untilExecuted(pid, EXECUTION_LIMIT_MS, signal);
+      if (!this.#ledger.holds(containerId)) return;
+    }
     try {
-      await this.#onEvent(event);
+      await this.#onEvent(news);
     } catch (thrown) {
-      const { phase, containerId } = event;
       this.#options.log.warn({ err: thrown, phase, containerId }, 'a container event could not be dealt with');
       throw thrown;
     }
@@ -108,7 +116,7 @@ export class RuntimeStarts implements ContainerStarts {
       this.#ledger.beginList();
       try {
         const alive = await this.#options.runtime.alive();
-        for (const event of this.#ledger.missed(alive)) this.#tell(event).catch(() => undefined);
+        for (const event of this.#ledger.missed(alive)) this.#tell(event, signal).catch(() => undefined);
         return;
       } catch (thrown) {
         this.#options.log.warn({ err: thrown }, 'the running containers could not be listed; trying again');

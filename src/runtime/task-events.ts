@@ -44,6 +44,8 @@ export class TaskEventSource implements StartSource {
   /** One subscription; returns for how many milliseconds it was good. A client of its own each time: no old back-off. */
   async #once(sink: StartSink, signal: AbortSignal): Promise<number> {
     const client = new GrpcClient(this.#socket);
+    const close = (): void => client.close();
+    signal.addEventListener('abort', close, { once: true });
     let since: number | undefined;
     const connected = (): void => {
       since = performance.now();
@@ -61,10 +63,12 @@ export class TaskEventSource implements StartSource {
         if (event) sink.event(event).catch(() => undefined);
       }
     } catch (thrown) {
-      if (since !== undefined) this.#onProblem?.("containerd's event stream ended; subscribing again", thrown);
+      if (since !== undefined && !signal.aborted)
+        this.#onProblem?.("containerd's event stream ended; subscribing again", thrown);
     } finally {
       clearTimeout(unrefused);
       this.#connected = false;
+      signal.removeEventListener('abort', close);
       client.close();
     }
     return since === undefined ? 0 : performance.now() - since;

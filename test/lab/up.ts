@@ -42,7 +42,7 @@ export async function bringUp(settings: LabSettings, choice: RuntimeChoice, prog
   const dead = await deadDaemons(settings);
   if (dead.length === 0 && (await nodeReady(settings))) {
     progress.say('the lab is up already');
-    return describe(settings, choice);
+    return publish(settings, choice);
   }
   await installPackages(packages, progress);
   await checkSubnetFree(settings);
@@ -52,8 +52,7 @@ export async function bringUp(settings: LabSettings, choice: RuntimeChoice, prog
   await start(settings, choice, progress);
   // Some daemons end themselves a moment after their configuration or another daemon has changed.
   if ((await deadDaemons(settings)).length > 0) await start(settings, choice, progress);
-  const lab = await describe(settings, choice);
-  await writeLab(settings, lab);
+  const lab = await publish(settings, choice);
   progress.say(
     `node ${NODE_NAME} is Ready: Kubernetes and containerd ${lab.containerdVersion}, registry ${lab.registry}`,
   );
@@ -144,6 +143,12 @@ async function startRegistry(settings: LabSettings): Promise<void> {
     check: () => registryAnswers(settings),
     timeoutMs: 30_000,
   });
+}
+
+async function publish(settings: LabSettings, choice: RuntimeChoice): Promise<Lab> {
+  const lab = await describe(settings, choice);
+  await writeLab(settings, lab);
+  return lab;
 }
 
 async function describe(settings: LabSettings, choice: RuntimeChoice): Promise<Lab> {

@@ -113,7 +113,7 @@ export interface EdgeDeviceStatus {
   readonly token?: EdgeDeviceStatusToken;
   /** The issuing key and certificate in use. */
   readonly issuer?: EdgeDeviceStatusIssuer;
-  /** Node's clock minus the API server's, in seconds. */
+  /** The API server's clock minus the node's, in seconds; positive where the node is behind. */
   readonly clockSkewSeconds?: number;
 }
 
@@ -138,7 +138,7 @@ export interface EdgeDeviceStatusPlatform {
 
 /** The token that the notary has opened. */
 export interface EdgeDeviceStatusToken {
-  /** Kind of root of trust, for example pkcs11. */
+  /** Kind of root of trust, for example PKCS11. */
   readonly kind?: string;
   /** Label of the token. */
   readonly label?: string;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync } from 'node:fs';
+import { copyFileSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ProcessMeter } from '../../../src/attest/process.ts';
 import { Container, Host, imageLayer, mountOverlay, possible } from './container.ts';
+
+jest.setTimeout(30_000);
 
 (possible ? describe : describe.skip)('origin of code in a real overlay', () => {
   let host: Host;
@@ -35,9 +37,13 @@ import { Container, Host, imageLayer, mountOverlay, possible } from './container
 
   it.each([
     ['a dropped file', 'cp /bin/busybox /srv/busybox', '/srv/busybox'],
-    ['a dropped file in a folder of the image', 'cp /bin/busybox /opt/app/new-busybox', '/opt/app/new-busybox'],
+    ['a dropped file in a folder of the image', 'cp /bin/busybox /opt/app/sleep', '/opt/app/sleep'],
     ['a changed file of the image', 'echo more >> /opt/app/busybox', '/opt/app/busybox'],
-    ['a changed file with its old times', 'echo more >> /opt/app/busybox; touch -r /bin/busybox /opt/app/busybox', '/opt/app/busybox'],
+    [
+      'a changed file with its old times',
+      'echo more >> /opt/app/busybox; touch -r /bin/busybox /opt/app/busybox',
+      '/opt/app/busybox',
+    ],
     ['a file of which only the mode changed', 'chmod 700 /opt/app/busybox', '/opt/app/busybox'],
     ['a file that was replaced', 'rm /opt/app/busybox; cp /bin/busybox /opt/app/busybox', '/opt/app/busybox'],
     ['a renamed file of the image', 'mv /opt/app/busybox /srv/busybox', '/srv/busybox'],
@@ -46,7 +52,8 @@ import { Container, Host, imageLayer, mountOverlay, possible } from './container
   ])('is writable for %s', async (_, change, path) => {
     const container = await started();
     container.run(change);
-    const pid = await container.start(`exec ${path} sleep 1000`.replace('new-busybox sleep', 'new-busybox sh -c "read x < /tmp/f"').replace('exec', path.includes('new') ? 'mkfifo /tmp/f; exec' : 'exec'), path);
+    const argument = path.endsWith('sleep') ? '' : 'sleep';
+    const pid = await container.start(`exec ${path} ${argument} 1000`, path);
     expect(await mappings(pid, container)).toEqual([`writable ${path}`]);
   });
 
@@ -69,7 +76,7 @@ import { Container, Host, imageLayer, mountOverlay, possible } from './container
 
   it('is foreign for a bind mount of the writable layer over a folder of the image', async () => {
     const container = await started();
-    container.run('cp /bin/busybox /srv/busybox; mount -o bind /srv /opt/app 2>/dev/null || busybox mount -o bind /srv /opt/app'.replace(/^cp/, '/bin/busybox cp').replace('mount -o bind /srv /opt/app 2>/dev/null || busybox mount', '/bin/busybox mount'));
+    container.run('cp /bin/busybox /srv/busybox; /bin/busybox mount -o bind /srv /opt/app');
     const pid = await container.start('exec /opt/app/busybox sleep 1000', '/opt/app/busybox');
     expect(await mappings(pid, container)).toEqual(['foreign /opt/app/busybox']);
   });
@@ -86,10 +93,13 @@ import { Container, Host, imageLayer, mountOverlay, possible } from './container
 
   it('is anonymous for a memfd', async () => {
     const container = await started();
+    container.run('ln -s /proc/self/fd/9 /tmp/sleep');
     const script = `import os,sys
 fd = os.memfd_create('hidden', 0)
 os.write(fd, open('/bin/busybox', 'rb').read())
-os.execvp('nsenter', ['nsenter', '--mount', '--root', '--target', sys.argv[1], '/proc/self/fd/%d' % fd, 'sleep', '1000'])`;
+os.dup2(fd, 9)
+os.close(fd)
+os.execvp('nsenter', ['nsenter', '--mount', '--root', '--target', sys.argv[1], '/tmp/sleep', '1000'])`;
     const pid = await container.startFrom('python3', ['-c', script, String(container.init)], '/memfd:hidden');
     const evidence = await meter.measure(pid, container.init);
     expect(evidence!.mappings).toEqual([{ path: '/memfd:hidden (deleted)', origin: 'anonymous' }]);
@@ -113,7 +123,8 @@ os.execvp('nsenter', ['nsenter', '--mount', '--root', '--target', sys.argv[1], '
     // path, and the writable layer has nothing there since the folder was made anew.
     const container = await started();
     container.run('echo more >> /opt/app/busybox; mv /opt/app/busybox /srv/busybox; rm -r /opt; mkdir -p /opt/app');
-    const back = `exec nsenter -m -t ${container.init} /proc/self/fd/9 sleep 1000`;
+    container.run('ln -s /proc/self/fd/9 /tmp/sleep');
+    const back = `exec nsenter -m -t ${container.init} /tmp/sleep 1000`;
     const inside = `/bin/busybox mount -o bind /srv /opt/app; sleep 1000 & exec 9</opt/app/busybox; ${back}`;
     const pid = await container.start(`exec unshare -m /bin/busybox sh -ec '${inside}'`, '/opt/app/busybox');
     const evidence = await meter.measure(pid, container.init);
@@ -127,7 +138,7 @@ os.execvp('nsenter', ['nsenter', '--mount', '--root', '--target', sys.argv[1], '
     const libraries = spawnSync('ldd', [sleep], { encoding: 'utf8' }).stdout.match(/\/\S+/g) ?? [];
     for (const file of [sleep, ...libraries]) {
       mkdirSync(dirname(join(layer, file)), { recursive: true });
-      cpSync(file, join(layer, file), { dereference: true });
+      copyFileSync(file, join(layer, file));
     }
     const container = await Container.start(host, mountOverlay(host, [layer]));
     const clean = await container.start(`exec ${sleep} 1000`, sleep);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readlinkSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ProcessMeter, type MeterOptions } from '../../../src/attest/process.ts';
@@ -21,7 +21,9 @@ export class Host implements AsyncDisposable {
 
   constructor() {
     // `cat` ends when its standard input is closed, which the kernel does when this program ends.
-    this.#holder = spawn('unshare', ['--mount', '--propagation', 'private', 'cat'], { stdio: ['pipe', 'ignore', 'inherit'] });
+    this.#holder = spawn('unshare', ['--mount', '--propagation', 'private', 'cat'], {
+      stdio: ['pipe', 'ignore', 'inherit'],
+    });
   }
 
   get pid(): number {
@@ -67,9 +69,12 @@ export class Host implements AsyncDisposable {
 /** A folder of an image with busybox in it, and the mount points that a container needs. */
 export function imageLayer(host: Host, name = 'layer'): string {
   const layer = join(host.folder, name);
-  for (const folder of ['bin', 'opt/app', 'proc', 'tmp', 'old', 'srv']) mkdirSync(join(layer, folder), { recursive: true });
+  for (const folder of ['bin', 'dev', 'opt/app', 'proc', 'tmp', 'old', 'srv'])
+    mkdirSync(join(layer, folder), { recursive: true });
   cpSync(BUSYBOX, join(layer, 'bin/busybox'));
   cpSync(BUSYBOX, join(layer, 'opt/app/busybox'));
+  // Busybox opens it for programs in the background.
+  writeFileSync(join(layer, 'dev/null'), '');
   return layer;
 }
 
@@ -92,8 +97,13 @@ export class Container {
     this.init = init;
   }
 
-  /** `command` is what the first process runs at last, in a shell of busybox. */
-  static async start(host: Host, rootfs: string, command = 'exec /bin/busybox sleep 1000'): Promise<Container> {
+  /** `command` is what the first process does, in a shell of busybox; it is waited for until it runs `executable`. */
+  static async start(
+    host: Host,
+    rootfs: string,
+    command = 'exec /bin/busybox sleep 1000',
+    executable = '/bin/busybox',
+  ): Promise<Container> {
     const inside = `/bin/busybox umount -l /old; ${command}`;
     const script = `cd "$1"; mount -t proc proc proc; mount -t tmpfs tmpfs tmp
       pivot_root . old; exec bin/busybox chroot . /bin/busybox sh -c "$2"`;
@@ -101,7 +111,7 @@ export class Container {
     const unshare = ['unshare', '--mount', '--propagation', 'private', 'sh', '-ec'];
     const child = host.start('nsenter', [...enter, ...unshare, script, 'sh', rootfs, inside]);
     const container = new Container(host, child.pid!);
-    await container.runs(container.init, '/bin/busybox');
+    await container.runs(container.init, executable);
     return container;
   }
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { incarnationOf } from '../../../src/attest/incarnation.ts';
 import { processesByContainer, processesOfContainer } from '../../../src/attest/processes-of-container.ts';
 import { Container, eventually, Host, imageLayer, mountOverlay, possible } from './container.ts';
+
+jest.setTimeout(30_000);
 
 const busyboxHash = (): string => createHash('sha256').update(readFileSync('/bin/busybox')).digest('hex');
 
@@ -63,7 +65,7 @@ const busyboxHash = (): string => createHash('sha256').update(readFileSync('/bin
   ])('sees mixed ids after %s', async (call, uid, gid) => {
     const pid = host.start('python3', ['-c', `import os,time\n${call}\ntime.sleep(1000)`]).pid!;
     let evidence = await host.meter().measure(pid);
-    for (const end = Date.now() + 10_000; evidence?.mixedIds !== true && Date.now() < end; ) {
+    for (const end = Date.now() + 10_000; evidence?.mixedIds !== true && Date.now() < end;) {
       await new Promise((resolve) => setTimeout(resolve, 20));
       evidence = await host.meter().measure(pid);
     }
@@ -73,7 +75,8 @@ const busyboxHash = (): string => createHash('sha256').update(readFileSync('/bin
   it('sees another program after an exec, also after one of the same executable', async () => {
     const container = await started();
     container.run('/bin/busybox mkfifo /tmp/go');
-    const script = 'read line < /tmp/go; exec /bin/busybox sh -c "read line < /tmp/go; exec /opt/app/busybox sleep 1000"';
+    const script =
+      'read line < /tmp/go; exec /bin/busybox sh -c "read line < /tmp/go; exec /opt/app/busybox sleep 1000"';
     const pid = await container.start(`exec /bin/busybox sh -c '${script}'`, '/bin/busybox');
     const meter = host.meter();
     const first = await meter.measure(pid, container.init);
@@ -107,14 +110,20 @@ const busyboxHash = (): string => createHash('sha256').update(readFileSync('/bin
     const container = await started();
     const evidence = await host.meter({ hashLimitBytes: 1000 }).measure(container.init);
     expect(evidence!.executable.sha256).toBe('');
-    expect(evidence!.executable).toMatchObject({ problem: expect.stringMatching(/^it has \d+ bytes, more than the limit of 1000$/) });
+    expect(evidence!.executable).toMatchObject({
+      problem: expect.stringMatching(/^it has \d+ bytes, more than the limit of 1000$/),
+    });
   });
 
   it('maps ids of a container with a user namespace, and knows a namespace that was made in it', async () => {
     const layer = imageLayer(host);
     const rootfs = mountOverlay(host, [layer]);
     const idle = 'read line < /tmp/go; exec /bin/busybox sleep 1000';
-    const container = await Container.start(host, rootfs, `/bin/busybox mkfifo /tmp/go; exec /bin/busybox unshare -U /bin/busybox sh -c "${idle}"`);
+    const container = await Container.start(
+      host,
+      rootfs,
+      `/bin/busybox mkfifo /tmp/go; exec /bin/busybox unshare -U /bin/busybox sh -c "${idle}"`,
+    );
     await eventually(() => readlinkSync(`/proc/${container.init}/ns/user`) !== readlinkSync('/proc/self/ns/user'));
     writeFileSync(`/proc/${container.init}/uid_map`, '0 0 65536\n');
     writeFileSync(`/proc/${container.init}/gid_map`, '0 0 65536\n');
@@ -124,7 +133,10 @@ const busyboxHash = (): string => createHash('sha256').update(readFileSync('/bin
       ownNamespaces: [],
       userNamespace: { uids: whole, gids: whole },
     });
-    const own = await container.start("exec unshare -U -r /bin/busybox sh -c 'exec /opt/app/busybox sleep 1000'", '/opt/app/busybox');
+    const own = await container.start(
+      "exec unshare -U -r /bin/busybox sh -c 'exec /opt/app/busybox sleep 1000'",
+      '/opt/app/busybox',
+    );
     expect(await meter.measure(own, container.init)).toMatchObject({ ownNamespaces: ['user'] });
   });
 

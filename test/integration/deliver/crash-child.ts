@@ -60,7 +60,5 @@ await node.publish(request);
 const [volume] = volumes.list();
 volumes.writeCredentials(volume!, pairs[0], { uid: 10001, gid: 10001 });
 volumes.writeCredentials(volume!, pairs[1], { uid: 10001, gid: 10001 });
-volumes.withdraw(volume!);
-volumes.writeCredentials(volume!, pairs[0], { uid: 10001, gid: 10001 });
 await node.unpublish(request);
 process.stdout.write(String(changes));

@@ -114,21 +114,14 @@ const CHILD = join(import.meta.dirname, 'crash-child.ts');
     }
   };
 
-  it.each([
-    ['is repaired when it starts and publishes again', true, 1],
-    ['can unpublish at once', false, 5],
-  ])(
-    '%s, and leaves nothing',
-    async (_, publishedAgain, stride) => {
-      const changes = Number(await trial(0, publishedAgain));
-      expect(changes).toBeGreaterThan(50);
-      const points = Array.from({ length: Math.ceil(changes / stride) }, (__, index) => 1 + index * stride);
-      const next = points.values();
-      const worker = async (): Promise<void> => {
-        for (const n of next) expect(await trial(n, publishedAgain)).toBe('killed');
-      };
-      await Promise.all([worker(), worker(), worker()]);
-    },
-    300_000,
-  );
+  it('is repaired when it starts, and leaves nothing', async () => {
+    const changes = Number(await trial(0, true));
+    expect(changes).toBeGreaterThan(50);
+    const points = Array.from({ length: changes }, (_, index) => index + 1).values();
+    const worker = async (): Promise<void> => {
+      // The kubelet may as well not publish again: its pod may have gone in the meantime.
+      for (const n of points) expect(await trial(n, n % 4 !== 0)).toBe('killed');
+    };
+    await Promise.all([worker(), worker()]);
+  }, 300_000);
 });

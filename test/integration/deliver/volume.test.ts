@@ -155,12 +155,14 @@ const PUBLIC = ['ca.crt', 'trust-bundle.pem'];
     store.writeBundle(volume, BUNDLE);
     store.writeCredentials(volume, pairs[0]!, OWNER);
     const reader = join(import.meta.dirname, 'reader.ts');
-    let running = true;
+    const run = { ended: false };
     const reading = promisify(execFile)(process.execPath, [reader, volume.targetPath, '10000'], {
       env: { ...process.env, NODE_OPTIONS: '' },
-    }).finally(() => (running = false));
+    }).finally(() => {
+      run.ended = true;
+    });
     let swaps = 0;
-    while (running) {
+    while (!run.ended) {
       swaps += 1;
       store.writeCredentials(volume, pairs[swaps % pairs.length]!, OWNER);
       await pause(5);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { readlinkSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { CriRuntime } from '../../../src/runtime/cri.ts';
 import { Pods } from './pods.ts';
 
@@ -54,7 +54,11 @@ describe('containers of real pods', () => {
     const byManifest = reference.replace(image.index.digest, image.manifest.digest);
     const pod = await pods.start('by-manifest', byManifest);
     const container = await runtime.container(await onlyContainerOf(pod.uid));
-    expect(container).toMatchObject({ uid: 1234, gid: 2345 });
+    // The kubelet hands on the image's user but not its group: what counts is what the process really has.
+    const status = readFileSync(`/proc/${container!.pid!}/status`, 'utf8');
+    expect(status).toContain(`\nUid:\t${container!.uid}\t`);
+    expect(status).toContain(`\nGid:\t${container!.gid}\t`);
+    expect(container!.uid).toBe(1234);
     expect(container?.image).toEqual({
       reference: byManifest,
       manifest: image.manifest.digest,

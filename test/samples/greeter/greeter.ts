@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { createServer, request, type Server } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
-import type { TLSSocket } from 'node:tls';
+import { TLSSocket } from 'node:tls';
 
 const IDENTITY_DIR = process.env['IDENTITY_DIR'] ?? '/var/run/keystead';
 const PORT = Number(process.env['PORT'] ?? 8443);
@@ -55,14 +55,14 @@ function readIdentity(): Identity | undefined {
 
 function reload(): void {
   const found = readIdentity();
-  if (!found && identity) {
+  if (found) {
+    if (found.cert !== identity?.cert || found.ca !== identity.ca) adopt(found);
+  } else if (identity) {
     say('identity was taken away');
     identity = undefined;
     server?.close();
     server?.closeAllConnections();
     server = undefined;
-  } else if (found && (found.cert !== identity?.cert || found.ca !== identity?.ca)) {
-    adopt(found);
   }
 }
 
@@ -79,7 +79,8 @@ function tlsOptions({ cert, key, ca }: Identity) {
 
 /** The chain was verified by TLS; the name is verified here. */
 function answer(incoming: IncomingMessage, response: ServerResponse): void {
-  const caller = spiffeId((incoming.socket as TLSSocket).getPeerCertificate().subjectaltname);
+  const { socket } = incoming;
+  const caller = socket instanceof TLSSocket ? spiffeId(socket.getPeerCertificate().subjectaltname) : 'nobody';
   if (caller !== PEER_ID) {
     say(`refused ${caller}`);
     response.writeHead(403).end('I do not know you\n');

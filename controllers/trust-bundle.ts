@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+import { setCondition } from '../src/api/conditions.ts';
+import type { EdgeDevice, TrustBundle, TrustBundleStatus } from '../src/api/v1alpha1/index.ts';
+import { configMaps, type KubeClient, type Result } from '../src/kube/index.ts';
+import type { Finding } from '../src/module/status.ts';
+import type { Clock } from '../src/os/clock.ts';
+import { bundlePem, type AnchorSource } from '../src/trust/anchors.ts';
+import { bundleContent, deviceSources, type BundleContent } from '../src/trust/bundle.ts';
+import type { Cache } from './cache.ts';
+import type { StatusWriter } from './status-writer.ts';
+import type { TrustBundleTargets } from './trust-bundle-targets.ts';
+
+export interface TrustBundlePorts {
+  readonly clock: Clock;
+  readonly client: Pick<KubeClient, 'find'>;
+  readonly status: Pick<StatusWriter<TrustBundle>, 'latest' | 'write' | 'forget'>;
+  readonly targets: Pick<TrustBundleTargets, 'write'>;
+  readonly bundles: Cache<TrustBundle>;
+  readonly devices: Cache<EdgeDevice>;
+}
+
+/** ClusterTrustBundles are not watched; one that somebody changed is set right after this. */
+const CHECK_MS = 600_000;
+
+/** Reconciles TrustBundles: joins the sources, says in status what the bundle holds, writes the targets. */
+export class TrustBundles {
+  readonly #ports: TrustBundlePorts;
+
+  constructor(ports: TrustBundlePorts) {
+    this.#ports = ports;
+  }
+
+  async reconcile(key: string): Promise<Result> {
+    const cached = this.#ports.bundles.get(key);
+    if (!cached || cached.metadata.deletionTimestamp !== undefined) {
+      this.#ports.status.forget(key);
+      return {};
+    }
+    const bundle = this.#ports.status.latest(cached);
+    const { sources, unreadable } = await this.#read(bundle);
+    const now = this.#ports.clock.now();
+    const content = bundleContent(sources, { unreadable, last: bundle.status?.certificates ?? '', now });
+    const pem = bundlePem(content.anchors);
+    const refusals = pem === '' ? [] : await this.#ports.targets.write(bundle, pem);
+    const finding = readiness(content, refusals);
+    await this.#ports.status.write(bundle, statusOf(bundle, content, { finding, now: new Date(now) }));
+    const untilChange = (content.changesAt ?? Number.POSITIVE_INFINITY) - now;
+    return { requeueAfterMs: Math.max(1000, Math.min(untilChange + 1000, CHECK_MS * (1 + Math.random() / 5))) };
+  }
+
+  async #read({ spec }: TrustBundle): Promise<{ sources: AnchorSource[]; unreadable: string[] }> {
+    const sources: AnchorSource[] = [];
+    const unreadable: string[] = [];
+    for (const [index, { devices, inline, configMap }] of spec.sources.entries()) {
+      if (devices) sources.push(...deviceSources(spec.trustDomain, this.#ports.devices.list()));
+      if (inline) sources.push({ name: `Inline source ${index + 1}`, pem: inline.pem });
+      if (!configMap) continue;
+      const { namespace, name, key } = configMap;
+      const found = await this.#ports.client.find(configMaps, { namespace, name });
+      const pem = found?.data?.[key];
+      if (pem !== undefined) sources.push({ name: `ConfigMap ${namespace}/${name}, key ${key}`, pem });
+      else
+        unreadable.push(
+          `ConfigMap ${namespace}/${name} ${found ? `has no key ${key}` : 'does not exist'}: create it, or take the source out.`,
+        );
+    }
+    return { sources, unreadable };
+  }
+}
+
+function readiness(
+  { anchors, problems }: BundleContent,
+  refusals: readonly { reason: string; message: string }[],
+): Finding {
+  const count = `${anchors.length} trust anchors`;
+  if (anchors.length === 0) return { status: 'False', reason: 'NoAnchors', message: problems.join(' ') };
+  if (problems.length > 0) {
+    const message = `${problems.join(' ')} The anchors that the bundle had before stay in it until this is set right.`;
+    return { status: 'False', reason: 'SourceInvalid', message };
+  }
+  const [first] = refusals;
+  if (!first) return { status: 'True', reason: 'Ready', message: `${count} are in the bundle and in all its targets.` };
+  const more = refusals.length > 1 ? ` And ${refusals.length - 1} more targets.` : '';
+  return { status: 'False', reason: first.reason, message: `${first.message}${more}` };
+}
+
+function statusOf(
+  { metadata, status }: TrustBundle,
+  { anchors }: BundleContent,
+  { finding, now }: { finding: Finding; now: Date },
+): TrustBundleStatus {
+  const observedGeneration = metadata.generation ?? 0;
+  return {
+    observedGeneration,
+    conditions: setCondition(status?.conditions, { type: 'Ready', ...finding, observedGeneration }, now),
+    certificates: bundlePem(anchors),
+    count: anchors.length,
+    fingerprints: anchors.map(({ fingerprint }) => fingerprint),
+  };
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+import { parseArgs } from 'node:util';
+import { KeysteadError } from '../errors.ts';
+import { startHealthServer, type Check } from '../health.ts';
+import { createLogger, type Logger } from '../log.ts';
+import { logAudit } from '../notary/audit.ts';
+import { NotaryMetrics } from '../notary/metrics.ts';
+import { Pkcs11Libraries } from '../notary/root-of-trust/pkcs11/library.ts';
+import { PinGuard } from '../notary/root-of-trust/pkcs11/pin-guard.ts';
+import { Pkcs11Root } from '../notary/root-of-trust/pkcs11/root.ts';
+import { NotaryServer } from '../notary/server.ts';
+import { NotaryService } from '../notary/service.ts';
+import { StateFolder } from '../notary/state-folder.ts';
+import { systemClock } from '../os/clock.ts';
+import { hardenProcess } from '../os/hardening.ts';
+import manifest from '../../package.json' with { type: 'json' };
+
+interface Settings {
+  readonly socket: string;
+  readonly state: string;
+  readonly agentUid: number;
+  readonly logLevel: string;
+  readonly health: string | undefined;
+}
+
+/** A flag wins over the environment, the environment over the default. */
+function readSettings(): Settings {
+  const string = { type: 'string' } as const;
+  const options = { socket: string, state: string, 'agent-uid': string, 'log-level': string, health: string };
+  const { values } = parseArgs({ options });
+  const { env } = process;
+  return {
+    socket: values.socket ?? env['KEYSTEAD_NOTARY_SOCKET'] ?? '/run/keystead/notary.sock',
+    state: values.state ?? env['KEYSTEAD_NOTARY_STATE'] ?? '/var/lib/keystead/notary',
+    agentUid: uid(values['agent-uid'] ?? env['KEYSTEAD_AGENT_UID'] ?? '0'),
+    logLevel: values['log-level'] ?? env['KEYSTEAD_LOG_LEVEL'] ?? 'info',
+    health: values.health ?? env['KEYSTEAD_NOTARY_HEALTH'],
+  };
+}
+
+function uid(text: string): number {
+  if (/^\d{1,10}$/.test(text)) return Number(text);
+  throw new KeysteadError('InvalidConfiguration', `KEYSTEAD_AGENT_UID: expected a user id, found ${text}`);
+}
+
+/** Root passes any mode; another agent needs the group that the socket's folder gives. */
+function socketMode({ agentUid }: Settings): number {
+  return agentUid === 0 || agentUid === process.getuid?.() ? 0o600 : 0o660;
+}
+
+async function main(): Promise<void> {
+  hardenProcess();
+  const settings = readSettings();
+  const log = createLogger('notary', settings.logLevel);
+  const state = new StateFolder(settings.state);
+  const libraries = new Pkcs11Libraries();
+  const pins = new PinGuard(state);
+  const metrics = new NotaryMetrics();
+  const service = new NotaryService({
+    openRoot: ({ pkcs11 }) => {
+      const { library, pinFile, ...choice } = pkcs11;
+      return new Pkcs11Root({ library: libraries.open(library), choice, pinFile, pins, log });
+    },
+    state,
+    clock: systemClock,
+    log,
+    metrics,
+    audit: logAudit(log),
+    version: manifest.version,
+  });
+  const mode = socketMode(settings);
+  const server = new NotaryServer({ path: settings.socket, mode, callerUid: settings.agentUid, service, metrics, log });
+  await server.listen();
+  if (settings.health !== undefined) await serveHealth(settings.health, service);
+  log.info({ socket: settings.socket, version: manifest.version }, 'listening');
+  stopOnSignal(log, async () => {
+    await server.close();
+    service.close();
+    libraries.finalize();
+  });
+}
+
+async function serveHealth(path: string, service: NotaryService): Promise<void> {
+  const checks = (): Check[] => {
+    const { ready, reason, message } = service.status();
+    return [{ name: 'root-of-trust', ok: ready, ...(reason && { reason }), ...(message && { message }) }];
+  };
+  await startHealthServer({ listen: { path }, checks, metrics: () => service.metrics() });
+}
+
+function stopOnSignal(log: Logger, stop: () => Promise<void>): void {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      log.info({ signal }, 'stopping');
+      void stop().then(
+        () => process.exit(0),
+        (error: unknown) => {
+          log.error({ err: String(error) }, 'stopped with an error');
+          process.exit(1);
+        },
+      );
+    });
+  }
+}
+
+try {
+  await main();
+} catch (error) {
+  createLogger('notary').fatal({ err: error instanceof Error ? error.message : String(error) }, 'cannot start');
+  process.exitCode = 1;
+}

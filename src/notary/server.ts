@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+import { chmodSync, rmSync } from 'node:fs';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { asKeysteadError, KeysteadError } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import { peerCredentials } from '../os/peer.ts';
+import { Connection } from './connection.ts';
+import { encodeIssued } from './messages.ts';
+import type { NotaryMetrics } from './metrics.ts';
+import type { Request } from './protocol.ts';
+import type { NotaryService } from './service.ts';
+import { Turns } from './turns.ts';
+
+export interface NotaryServerOptions {
+  readonly path: string;
+  /** Permissions of the socket; callers are told apart by credentials, this only keeps the curious out. */
+  readonly mode: number;
+  /** The one user that may call. */
+  readonly callerUid: number;
+  readonly service: NotaryService;
+  readonly metrics: NotaryMetrics;
+  readonly log: Logger;
+}
+
+/** The agent needs one connection, and a second while it restarts. */
+const MAX_CONNECTIONS = 16;
+/** How long requests in flight may take at shutdown, milliseconds. */
+const DRAIN_MS = 5_000;
+const DRAIN_POLL_MS = 10;
+
+/** Listens for the agent on a unix socket and lets nobody else in. */
+export class NotaryServer {
+  readonly #options: NotaryServerOptions;
+  readonly #turns = new Turns();
+  readonly #connections = new Map<Socket, Connection>();
+  readonly #server: Server;
+
+  constructor(options: NotaryServerOptions) {
+    this.#options = options;
+    this.#server = createServer((socket) => this.#accept(socket));
+  }
+
+  /** Resolves when it listens. Throws InvalidConfiguration where the path is not usable or somebody listens there. */
+  async listen(): Promise<void> {
+    const { path, mode } = this.#options;
+    if (await isAlive(path)) {
+      throw new KeysteadError(
+        'InvalidConfiguration',
+        `another notary listens at ${path}; stop it, or choose another path`,
+      );
+    }
+    try {
+      rmSync(path, { force: true });
+      await new Promise<void>((resolve, reject) => {
+        this.#server.once('error', reject);
+        this.#server.listen(path, resolve);
+      });
+      chmodSync(path, mode);
+    } catch (cause) {
+      const { message } = asKeysteadError(cause);
+      throw new KeysteadError('InvalidConfiguration', `cannot listen at ${path}: ${message}`, { cause });
+    }
+  }
+
+  /** Takes no more requests, answers those in flight, and hangs up. */
+  async close(): Promise<void> {
+    this.#server.close();
+    for (const socket of this.#connections.keys()) socket.pause();
+    const deadline = performance.now() + DRAIN_MS;
+    while (this.#inFlight() > 0 && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
+    }
+    for (const socket of this.#connections.keys()) socket.end(() => socket.destroy());
+  }
+
+  #inFlight(): number {
+    return [...this.#connections.values()].reduce((sum, connection) => sum + connection.inFlight, 0);
+  }
+
+  #accept(socket: Socket): void {
+    const { turns, handle } = { turns: this.#turns, handle: (request: Request) => this.#handle(request) };
+    const connection = new Connection({ socket, turns, handle });
+    try {
+      this.#admit(socket);
+      this.#connections.set(socket, connection);
+      socket.on('close', () => this.#connections.delete(socket));
+    } catch (thrown) {
+      connection.refuse(asKeysteadError(thrown));
+    }
+  }
+
+  /** Throws PermissionDenied for any other user than the agent's, root included. */
+  #admit(socket: Socket): void {
+    const { callerUid, log, metrics } = this.#options;
+    const peer = peerCredentials(socket);
+    if (peer.uid !== callerUid) {
+      metrics.refusedCallers.inc();
+      log.warn({ peer, allowedUid: callerUid }, 'caller refused');
+      const remedy = 'only the agent may call the notary';
+      throw new KeysteadError(
+        'PermissionDenied',
+        `expected a caller with uid ${callerUid}, found ${peer.uid}; ${remedy}`,
+      );
+    }
+    if (this.#connections.size >= MAX_CONNECTIONS) {
+      const found = `expected at most ${MAX_CONNECTIONS} connections, found one more`;
+      throw new KeysteadError('Overloaded', `${found}; close some, or try again in 1000 ms`);
+    }
+    log.debug({ peer }, 'caller connected');
+  }
+
+  #handle(request: Request): unknown {
+    const { metrics } = this.#options;
+    try {
+      const result = this.#perform(request);
+      metrics.requests.inc({ operation: request.operation, result: 'Ok' });
+      return result;
+    } catch (thrown) {
+      metrics.requests.inc({ operation: request.operation, result: asKeysteadError(thrown).code });
+      throw thrown;
+    }
+  }
+
+  #perform(request: Request): unknown {
+    const { service } = this.#options;
+    switch (request.operation) {
+      case 'configure':
+        return service.configure(request.body);
+      case 'status':
+        return service.status();
+      case 'issue':
+        return encodeIssued(service.issue(request.body));
+      case 'metrics':
+        return service.metrics().then((text) => ({ text }));
+    }
+  }
+}
+
+/** Whether somebody accepts connections at this path; a socket file without a listener is a leftover. */
+function isAlive(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}

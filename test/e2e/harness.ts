@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { EdgeModule, ModuleIdentity } from '../../src/api/v1alpha1/index.ts';
+import type { Image } from '../../src/build/image/image.ts';
+import { pushImage } from '../../src/build/image/registry.ts';
+import { readLab, type Lab } from '../lab/index.ts';
+import { Kubectl, until, type KubeObject } from '../quickstart/kubectl.ts';
+import { busyboxImage } from '../samples/busybox.ts';
+
+export { until } from '../quickstart/kubectl.ts';
+
+type Holder = NonNullable<NonNullable<ModuleIdentity['status']>['holders']>[number];
+
+/** A namespace of a test's own on the node where the product runs. */
+export class Scene {
+  readonly lab: Lab = readLab();
+  readonly kubectl = new Kubectl(this.lab.kubectl, this.lab.kubeconfig);
+  readonly namespace: string;
+  #image: { readonly image: Image; readonly reference: string } | undefined;
+
+  constructor(name: string) {
+    this.namespace = `e2e-${name}-${Math.random().toString(36).slice(2, 7)}`;
+  }
+
+  async open(): Promise<void> {
+    await this.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: this.namespace } });
+    this.#image = await this.push('a');
+  }
+
+  async close(): Promise<void> {
+    await this.kubectl.run(['delete', 'namespace', this.namespace, '--ignore-not-found', '--timeout=120s']);
+  }
+
+  /** The test image, pinned by its index digest. */
+  get image(): string {
+    return this.#image!.reference;
+  }
+
+  get digests(): { readonly index: string; readonly manifest: string; readonly config: string } {
+    const { index, manifest, config } = this.#image!.image;
+    return { index: index.digest, manifest: manifest.digest, config: config.digest };
+  }
+
+  async push(variant: string): Promise<{ readonly image: Image; readonly reference: string }> {
+    const image = await busyboxImage(variant);
+    const { reference } = await pushImage(image, variant, { registry: this.lab.registry, name: 'keystead/test' });
+    return { image, reference };
+  }
+
+  async apply(...objects: readonly object[]): Promise<void> {
+    for (const object of objects) await this.kubectl.apply(JSON.stringify(object));
+  }
+
+  /** Runs kubectl in the scene's namespace. */
+  run(...args: readonly string[]): Promise<string> {
+    return this.kubectl.run(['-n', this.namespace, ...args]);
+  }
+
+  find<T extends KubeObject>(...args: readonly string[]): Promise<T | undefined> {
+    return this.kubectl.find<T>(['-n', this.namespace, ...args]);
+  }
+
+  /** A module with a Deployment of one pod, and its identity of the same name. */
+  module(name: string, change: ModuleChange = {}): object[] {
+    const container = { name: 'main', image: this.image, command: ['/bin/sleep', '1000000'], ...change.container };
+    return [
+      this.object('EdgeModule', name, {
+        template: { pod: { spec: { terminationGracePeriodSeconds: 1, containers: [container], ...change.pod } } },
+        remeasureInterval: '1s',
+        ...change.spec,
+      }),
+      this.object('ModuleIdentity', name, { moduleRef: { name }, ...change.identity }),
+    ];
+  }
+
+  object(kind: string, name: string, spec: object): object {
+    return { apiVersion: 'keystead.dev/v1alpha1', kind, metadata: { namespace: this.namespace, name }, spec };
+  }
+
+  /** A pod as somebody else would write it: not made by Keystead. */
+  pod(name: string, labels: Record<string, string>, change: PodChange = {}): object {
+    return {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { namespace: this.namespace, name, labels },
+      spec: {
+        terminationGracePeriodSeconds: 1,
+        containers: [
+          {
+            name: 'main',
+            image: change.image ?? this.image,
+            command: change.command ?? ['/bin/sleep', '1000000'],
+            volumeMounts: [{ name: 'identity', mountPath: '/var/run/keystead', readOnly: true }],
+            ...change.container,
+          },
+        ],
+        volumes: [
+          {
+            name: 'identity',
+            csi: {
+              driver: 'csi.keystead.dev',
+              readOnly: true,
+              ...(change.identity && { volumeAttributes: { identity: change.identity } }),
+            },
+          },
+        ],
+        ...change.spec,
+      },
+    };
+  }
+
+  /** Waits until an identity's status says `verdict` of some pod, and gives that entry. */
+  holder(
+    identity: string,
+    verdict: Holder['verdict'],
+    matches: (holder: Holder) => boolean = () => true,
+  ): Promise<Holder> {
+    return until(`${verdict} in ModuleIdentity ${identity}`, 60, async () => {
+      const found = await this.find<ModuleIdentity & KubeObject>('moduleidentity', identity);
+      const holders = found?.status?.holders ?? [];
+      return (
+        holders.find((holder) => holder.verdict === verdict && matches(holder)) ?? JSON.stringify(found?.status ?? {})
+      );
+    });
+  }
+
+  /** Waits for a condition of one of our resources to have a status, and gives it. */
+  condition(kind: string, name: string, type: string, status: string): Promise<{ reason: string; message: string }> {
+    return until(`${kind} ${name} ${type}=${status}`, 60, async () => {
+      const found = await this.find<EdgeModule & KubeObject>(kind, name);
+      const condition = found?.status?.conditions?.find((each) => each.type === type && each.status === status);
+      return condition ?? JSON.stringify(found?.status?.conditions ?? []);
+    });
+  }
+
+  /** Names in the identity directory of a pod, as a process in it sees them. */
+  async files(pod: string): Promise<string[]> {
+    const listed = await this.run('exec', pod, '-c', 'main', '--', '/bin/ls', '/var/run/keystead');
+    return listed.trim().split('\n').filter(Boolean).sort();
+  }
+
+  read(pod: string, file: string): Promise<string> {
+    return this.run('exec', pod, '-c', 'main', '--', '/bin/cat', `/var/run/keystead/${file}`);
+  }
+
+  /** Waits until the identity directory of a pod holds just these files. */
+  filesAre(pod: string, expected: readonly string[]): Promise<true> {
+    const wanted = [...expected].sort().join(' ');
+    return until(`files of ${pod}`, 30, async () => {
+      const found = (await this.files(pod)).join(' ');
+      return found === wanted ? (true as const) : `${found}, not ${wanted}`;
+    });
+  }
+}
+
+export interface ModuleChange {
+  readonly container?: object;
+  readonly pod?: object;
+  readonly spec?: object;
+  readonly identity?: object;
+}
+
+export interface PodChange {
+  readonly image?: string;
+  readonly command?: readonly string[];
+  readonly identity?: string;
+  readonly container?: object;
+  readonly spec?: object;
+}
+
+export const PUBLIC_FILES = ['ca.crt', 'trust-bundle.pem'];
+export const ALL_FILES = [...PUBLIC_FILES, 'credential-bundle.pem', 'tls.crt', 'tls.key'];
