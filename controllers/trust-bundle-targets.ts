@@ -139,7 +139,7 @@ export class TrustBundleTargets {
 }
 
 function configMapOf({ metadata }: TrustBundle, key: string, pem: string): ConfigMap {
-  const { namespace = '', name = '' } = nameOf(key);
+  const { namespace = '', name } = nameOf(key);
   const labels = { [TRUST_BUNDLE_LABEL]: metadata.name ?? '', 'app.kubernetes.io/managed-by': 'keystead' };
   return {
     metadata: { namespace, name, labels, ownerReferences: [ownedBy({ metadata })] },

@@ -4,6 +4,7 @@ import { KeysteadError } from '../errors.ts';
 import { startHealthServer, type Check } from '../health.ts';
 import { createLogger, type Logger } from '../log.ts';
 import { logAudit } from '../notary/audit.ts';
+import { LineOutput } from '../notary/line-output.ts';
 import { NotaryMetrics } from '../notary/metrics.ts';
 import { Pkcs11Libraries } from '../notary/root-of-trust/pkcs11/library.ts';
 import { PinGuard } from '../notary/root-of-trust/pkcs11/pin-guard.ts';
@@ -14,6 +15,9 @@ import { StateFolder } from '../notary/state-folder.ts';
 import { systemClock } from '../os/clock.ts';
 import { hardenProcess } from '../os/hardening.ts';
 import manifest from '../../package.json' with { type: 'json' };
+
+/** Log lines are written with the answers that they belong to, others at latest after this long, milliseconds. */
+const OUTPUT_FLUSH_MS = 1_000;
 
 interface Settings {
   readonly socket: string;
@@ -51,11 +55,16 @@ function socketMode({ agentUid }: Settings): number {
 async function main(): Promise<void> {
   hardenProcess();
   const settings = readSettings();
-  const log = createLogger('notary', settings.logLevel);
+  const output = new LineOutput(process.stdout.fd);
+  const flush = (): void => output.flush();
+  process.on('exit', flush);
+  setInterval(flush, OUTPUT_FLUSH_MS).unref();
+  const log = createLogger('notary', settings.logLevel, output);
   const state = new StateFolder(settings.state);
   const libraries = new Pkcs11Libraries();
   const pins = new PinGuard(state);
   const metrics = new NotaryMetrics();
+  const audit = logAudit(log, flush);
   const service = new NotaryService({
     openRoot: ({ pkcs11 }) => {
       const { library, pinFile, ...choice } = pkcs11;
@@ -65,11 +74,18 @@ async function main(): Promise<void> {
     clock: systemClock,
     log,
     metrics,
-    audit: logAudit(log),
+    audit,
     version: manifest.version,
   });
-  const mode = socketMode(settings);
-  const server = new NotaryServer({ path: settings.socket, mode, callerUid: settings.agentUid, service, metrics, log });
+  const server = new NotaryServer({
+    path: settings.socket,
+    mode: socketMode(settings),
+    callerUid: settings.agentUid,
+    service,
+    metrics,
+    log,
+    commit: () => audit.commit(),
+  });
   await server.listen();
   if (settings.health !== undefined) await serveHealth(settings.health, service);
   log.info({ socket: settings.socket, version: manifest.version }, 'listening');

@@ -26,12 +26,22 @@ export function encodeValidity(validity: Validity): Buffer {
 
 /** UTCTime through 2049, GeneralizedTime from 2050 on (RFC 5280 4.1.2.5). */
 export function encodeTime(milliseconds: number): Buffer {
-  const iso = new Date(milliseconds).toISOString();
-  const year = Number(iso.slice(0, 4));
-  const digits = `${iso.slice(0, 4)}${iso.slice(5, 7)}${iso.slice(8, 10)}${iso.slice(11, 13)}${iso.slice(14, 16)}${iso.slice(17, 19)}Z`;
-  return year >= 1950 && year < 2050
-    ? tlv(TAG.utcTime, Buffer.from(digits.slice(2), 'latin1'))
-    : tlv(TAG.generalizedTime, Buffer.from(digits, 'latin1'));
+  const time = new Date(milliseconds);
+  const year = time.getUTCFullYear();
+  const utc = year >= 1950 && year < 2050;
+  const digits = [
+    utc ? pad(year % 100, 2) : pad(year, 4),
+    pad(time.getUTCMonth() + 1, 2),
+    pad(time.getUTCDate(), 2),
+    pad(time.getUTCHours(), 2),
+    pad(time.getUTCMinutes(), 2),
+    pad(time.getUTCSeconds(), 2),
+  ];
+  return tlv(utc ? TAG.utcTime : TAG.generalizedTime, Buffer.from(`${digits.join('')}Z`, 'latin1'));
+}
+
+function pad(value: number, digits: number): string {
+  return String(value).padStart(digits, '0');
 }
 
 const UTC_TIME = /^(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/;

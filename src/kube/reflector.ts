@@ -44,7 +44,7 @@ const TIMING: ReflectorTiming = {
  * server is away it goes on serving what it last saw, and takes up the watch where it stood when the server is back.
  * Cached objects are shared and must not be changed.
  */
-export class Reflector<T extends KubeObject, C extends KubeObject = T> {
+export class Reflector<T extends KubeObject = KubeObject, C extends KubeObject = T> {
   /** Fulfilled once the first list is in the cache. */
   readonly synced: Promise<void>;
   readonly #options: ReflectorOptions<T, C>;

@@ -11,6 +11,8 @@ export interface ConnectionOptions {
   readonly turns: Turns;
   /** Gives the result as it goes over the socket. May throw; a promise may reject. */
   readonly handle: (request: Request) => unknown;
+  /** Told when the first answer waits to be flushed. */
+  readonly answered: (connection: Connection) => void;
 }
 
 /** Answers that wait for a slow reader, bytes, beyond which no more requests are read from it. */
@@ -39,12 +41,22 @@ export class Connection {
     return this.#inFlight;
   }
 
-  /** Says why, then closes; requests in flight are still answered as far as the socket takes it. */
+  /** Sends the answers that have gathered. */
+  flush(): void {
+    const { socket } = this.#options;
+    const [first] = this.#unsent;
+    if (!first || !socket.writable) return;
+    socket.write(this.#unsent.length === 1 ? first : Buffer.concat(this.#unsent));
+    this.#unsent = [];
+    if (socket.writableLength > MAX_UNREAD_BYTES) socket.pause();
+  }
+
+  /** Says why, then closes; requests in flight get no answer any more. */
   refuse(error: KeysteadError): void {
     if (this.#closing) return;
     this.#closing = true;
-    this.#send(errorAnswer(CONNECTION_ID, error));
-    this.#flush();
+    this.#unsent.push(encodeFrame(encodeAnswer(errorAnswer(CONNECTION_ID, error))));
+    this.flush();
     this.#options.socket.end();
   }
 
@@ -93,18 +105,10 @@ export class Connection {
     this.#send(answer);
   }
 
-  /** Collects the answers of one turn, so that they leave in one write. */
+  /** Answers wait for `flush`: those of one slice leave in one write, after the audit has been committed. */
   #send(answer: Answer): void {
-    if (this.#unsent.length === 0) setImmediate(() => this.#flush());
     this.#unsent.push(encodeFrame(encodeAnswer(answer)));
-  }
-
-  #flush(): void {
-    const { socket } = this.#options;
-    if (this.#unsent.length === 0 || !socket.writable) return;
-    socket.write(this.#unsent.length === 1 ? (this.#unsent[0] ?? '') : Buffer.concat(this.#unsent));
-    this.#unsent = [];
-    if (socket.writableLength > MAX_UNREAD_BYTES) socket.pause();
+    if (this.#unsent.length === 1) this.#options.answered(this);
   }
 }
 

@@ -20,6 +20,8 @@ export interface NotaryServerOptions {
   readonly service: NotaryService;
   readonly metrics: NotaryMetrics;
   readonly log: Logger;
+  /** Makes the records of what was done durable; called before answers leave. */
+  readonly commit: () => void;
 }
 
 /** The agent needs one connection, and a second while it restarts. */
@@ -31,7 +33,9 @@ const DRAIN_POLL_MS = 10;
 /** Listens for the agent on a unix socket and lets nobody else in. */
 export class NotaryServer {
   readonly #options: NotaryServerOptions;
-  readonly #turns = new Turns();
+  readonly #turns = new Turns(() => this.#flush());
+  readonly #answered = new Set<Connection>();
+  #flushScheduled = false;
   readonly #connections = new Map<Socket, Connection>();
   readonly #server: Server;
 
@@ -78,14 +82,40 @@ export class NotaryServer {
   }
 
   #accept(socket: Socket): void {
-    const { turns, handle } = { turns: this.#turns, handle: (request: Request) => this.#handle(request) };
-    const connection = new Connection({ socket, turns, handle });
+    const connection = new Connection({
+      socket,
+      turns: this.#turns,
+      handle: (request) => this.#handle(request),
+      answered: (answering) => this.#noteAnswered(answering),
+    });
     try {
       this.#admit(socket);
       this.#connections.set(socket, connection);
       socket.on('close', () => this.#connections.delete(socket));
     } catch (thrown) {
       connection.refuse(asKeysteadError(thrown));
+    }
+  }
+
+  /** Answers made outside of a slice (errors of form, metrics) wait for the end of the event loop's turn. */
+  #noteAnswered(connection: Connection): void {
+    this.#answered.add(connection);
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    setImmediate(() => this.#flush());
+  }
+
+  /** Commits the audit, then lets the answers go. Where it cannot be committed the callers get no answer at all. */
+  #flush(): void {
+    this.#flushScheduled = false;
+    const answered = [...this.#answered];
+    this.#answered.clear();
+    try {
+      this.#options.commit();
+      for (const connection of answered) connection.flush();
+    } catch (thrown) {
+      const error = asKeysteadError(thrown);
+      for (const connection of answered) connection.refuse(new KeysteadError('Unavailable', error.message));
     }
   }
 

@@ -8,9 +8,15 @@ const SLICE_MS = 4;
  * process answering while hundreds of requests wait.
  */
 export class Turns {
+  readonly #sliceDone: () => void;
   #jobs: (() => void)[] = [];
   #next = 0;
   #scheduled = false;
+
+  /** `sliceDone` is called after each slice and must not throw. */
+  constructor(sliceDone: () => void) {
+    this.#sliceDone = sliceDone;
+  }
 
   get waiting(): number {
     return this.#jobs.length - this.#next;
@@ -37,6 +43,7 @@ export class Turns {
       this.#next++;
       job();
     } while (performance.now() < end);
+    this.#sliceDone();
     if (this.waiting > 0) {
       this.#schedule();
     } else {

@@ -20,7 +20,7 @@ function chartValues(target: Target, images: DemoImages): object {
     image: { registry: images.registry, repository: REPOSITORIES.product, digest: images.product.index.digest },
     kubeletRoot: target.kubeletRoot,
     stateDir: target.stateDir,
-    runtime: { socket: target.runtimeSocket, nriSocket: target.nriSocket },
+    runtime: { socket: target.runtimeSocket, root: target.runtimeRoot, nriSocket: target.nriSocket },
     softhsm: { enabled: true },
     device: { create: true, spec: { trustDomain: TRUST_DOMAIN } },
     controller: { replicas: 1 },

@@ -14,6 +14,7 @@ Options with --use-cluster (the node's paths; the defaults are those of a plain 
   --imported                the images of out/images.tar have been imported
   --kubelet-root PATH       default /var/lib/kubelet
   --runtime-socket PATH     default /run/containerd/containerd.sock; k3s: /run/k3s/containerd/containerd.sock
+  --runtime-root PATH       default /var/lib/containerd; k3s: /var/lib/rancher/k3s/agent/containerd
   --nri-socket PATH         default /var/run/nri/nri.sock; empty: none`;
 
 /** What the user asked for. */
@@ -29,6 +30,7 @@ export interface ClusterOptions {
   readonly imported: boolean;
   readonly kubeletRoot: string;
   readonly runtimeSocket: string;
+  readonly runtimeRoot: string;
   readonly nriSocket: string;
 }
 
@@ -44,6 +46,7 @@ export function parseOptions(args: readonly string[]): Options {
       imported: { type: 'boolean', default: false },
       'kubelet-root': { type: 'string', default: '/var/lib/kubelet' },
       'runtime-socket': { type: 'string', default: '/run/containerd/containerd.sock' },
+      'runtime-root': { type: 'string', default: '/var/lib/containerd' },
       'nri-socket': { type: 'string', default: '/var/run/nri/nri.sock' },
     },
   });
@@ -55,6 +58,7 @@ export function parseOptions(args: readonly string[]): Options {
     imported: values.imported,
     kubeletRoot: values['kubelet-root'],
     runtimeSocket: values['runtime-socket'],
+    runtimeRoot: values['runtime-root'],
     nriSocket: values['nri-socket'],
   };
   return { help: values.help, down: values.down, ...(values['use-cluster'] && { cluster }) };

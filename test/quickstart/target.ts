@@ -18,6 +18,8 @@ export interface Target {
   /** The node's paths. */
   readonly kubeletRoot: string;
   readonly runtimeSocket: string;
+  /** Where the runtime keeps the layers of images. */
+  readonly runtimeRoot: string;
   readonly nriSocket: string;
   readonly stateDir: string;
   /** What a user needs to look around: a line of shell. */
@@ -48,6 +50,7 @@ function targetOf(lab: Lab): Target {
     registry: lab.registry,
     kubeletRoot: lab.kubeletRoot,
     runtimeSocket: lab.containerdSocket,
+    runtimeRoot: join(lab.dir, 'containerd'),
     nriSocket: lab.nriSocket ?? '',
     // Inside the lab's folder, so that `lab down` leaves nothing on the machine.
     stateDir: join(lab.dir, 'keystead'),
@@ -76,6 +79,7 @@ export async function clusterTarget(options: ClusterOptions): Promise<Target> {
     ...(options.registry !== undefined && { registry: options.registry }),
     kubeletRoot: options.kubeletRoot,
     runtimeSocket: options.runtimeSocket,
+    runtimeRoot: options.runtimeRoot,
     nriSocket: options.nriSocket,
     stateDir: '/var/lib/keystead',
     access: 'KUBECONFIG as it is',

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { execFile } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { startCsiDriver, type CsiDriver } from '../../../src/deliver/csi/driver.ts';
 import type { Credentials, PublishedVolume } from '../../../src/deliver/port.ts';
 import { VolumeStore } from '../../../src/deliver/volume.ts';
@@ -14,8 +12,7 @@ import { parseMountInfo } from '../../../src/os/mount.ts';
 import { readLab, type Lab } from '../../lab/index.ts';
 import { PAUSE_IMAGE } from '../../lab/pause-image.ts';
 import { makeCredentials } from './fixture.ts';
-
-const run = promisify(execFile);
+import { kubectlOf, type Kubectl } from './kubectl.ts';
 
 /** Not the product's, which may be installed on the same node. */
 const DRIVER = 'csi-test.keystead.dev';
@@ -62,6 +59,7 @@ const pod = (name: string, readOnly: boolean, ...containers: object[]): object =
 
 describe('the driver under a real kubelet', () => {
   let lab: Lab;
+  let kubectl: Kubectl;
   let stateDir: string;
   let volumes = new VolumeStore();
   let driver: CsiDriver | undefined;
@@ -69,12 +67,6 @@ describe('the driver under a real kubelet', () => {
   let gone: PublishedVolume[] = [];
   let pair: Credentials;
 
-  /** Never synchronously: the kubelet waits for this very process. */
-  const kubectl = async (args: readonly string[], input?: object): Promise<string> => {
-    const running = run(lab.kubectl, ['--kubeconfig', lab.kubeconfig, ...args]);
-    if (input) running.child.stdin?.end(JSON.stringify(input));
-    return (await running).stdout;
-  };
   const inPod = (name: string, command: string): Promise<string> =>
     kubectl(['exec', POD, '-c', name, '--', '/bin/busybox', 'sh', '-c', command]);
   const until = async (what: string, holds: () => boolean | Promise<boolean>): Promise<void> => {
@@ -110,6 +102,7 @@ describe('the driver under a real kubelet', () => {
 
   beforeAll(async () => {
     lab = readLab();
+    kubectl = kubectlOf(lab);
     stateDir = mkdtempSync(join(tmpdir(), 'ks-kubelet-'));
     [pair] = makeCredentials(1) as [Credentials];
     await start();

@@ -15,7 +15,10 @@ export interface ContainerdPrograms {
   readonly runc: string;
 }
 
-/** A containerd of its own, to be killed and started again: own root, state and sockets, no CRI, gone at the end. */
+/**
+ * A containerd of its own, to be killed and started again: own root, state and sockets, no network for pods, gone at the
+ * end. The CRI is on, since it is what starts NRI.
+ */
 export class PrivateContainerd implements AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), 'keystead-containerd-'));
   readonly socket = join(this.folder, 'containerd.sock');
@@ -35,9 +38,11 @@ export class PrivateContainerd implements AsyncDisposable {
     return `version = 2
 root = "${this.folder}/root"
 state = "${this.folder}/state"
-disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime"]
 [grpc]
   address = "${this.socket}"
+[plugins."io.containerd.grpc.v1.cri".cni]
+  bin_dir = "${this.folder}/cni/bin"
+  conf_dir = "${this.folder}/cni/conf"
 [plugins."io.containerd.nri.v1.nri"]
   socket_path = "${this.nriSocket}"
 `;

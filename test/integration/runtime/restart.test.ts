@@ -64,12 +64,10 @@ const current = programsOf('current');
   it('registers with NRI again at once and learns what it has missed', async () => {
     const starts = await open(current);
     await eventually(() => starts.kind === 'Nri');
+    alive = ['stays', 'ends'].map((id) => ({ id, podUid: 'pod-1', running: true }));
     await containerd.run('stays', 'sleep 1000');
     await containerd.run('ends', 'sleep 1000');
     await eventually(() => phasesOf('stays').length === 1 && phasesOf('ends').length === 1);
-    // Until the second look after connecting is over.
-    await sleep(1500);
-
     await containerd.kill();
     await eventually(() => !starts.connected);
     expect(starts.kind).toBe('TaskEvents');
@@ -99,11 +97,9 @@ const debian = programsOf('debian');
     const starts = await open(debian);
     await eventually(() => starts.connected);
     expect(starts.kind).toBe('TaskEvents');
-    await containerd.run('first', 'exit 0');
-    await eventually(() => phasesOf('first').includes('Exited') || phasesOf('first').length === 0);
+    alive = [{ id: 'long', podUid: 'pod', running: true }];
     await containerd.run('long', 'sleep 1000');
     await eventually(() => phasesOf('long').length === 1);
-    alive = [{ id: 'long', podUid: 'pod', running: true }];
     await containerd.kill();
     await eventually(() => !starts.connected);
     await containerd.start();
