@@ -6,6 +6,7 @@ import type { Occurrence } from '../src/kube/index.ts';
 const BENIGN = new Set([
   'Pending',
   'NoHolder',
+  'SecretEmpty',
   'NoPods',
   'Stopped',
   'WaitingForLowerOrder',

@@ -5,20 +5,17 @@ import { errnoOf } from '../os/files.ts';
 import { parseMount, type MountEntry } from '../os/mountinfo.ts';
 import { procFileStatus } from '../os/proc.ts';
 import { entryAt, rootedPath } from '../os/rooted-path.ts';
+import type { LayerFolders } from './image-layers.ts';
 import { overlayLayers, resolveLayers, type OverlayLayers } from './overlay.ts';
 
 /** The root file system of a container, as the runtime mounted it. Folders are paths of this program. */
-export interface RootFileSystem {
+export interface RootFileSystem extends LayerFolders {
   /** `major:minor` of the overlay, of this container alone. */
   readonly device: string;
   /** The mount that is the root of the container's first process; undefined before Linux 5.8. */
   readonly mountId?: number;
   /** Where the runtime mounted it on the host. */
   readonly mountPoint: string;
-  /** Folders of the image's layers, topmost first. */
-  readonly lower: readonly string[];
-  /** Folder of the container's writable layer. */
-  readonly upper?: string;
 }
 
 /** Why code of a container cannot be traced to its image. */
@@ -99,7 +96,7 @@ export class RootFileSystems {
   }
 
   /** The layers as folders of this program; undefined where one of them is not to be found. */
-  #reach(named: OverlayLayers): OverlayLayers | undefined {
+  #reach(named: OverlayLayers): LayerFolders | undefined {
     const layers = resolveLayers(named, (path) => this.#folder(path) !== undefined);
     if (layers === undefined) return undefined;
     const lower = layers.lower.map((path) => this.#folder(path)).filter((path) => path !== undefined);

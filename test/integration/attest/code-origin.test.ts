@@ -125,7 +125,7 @@ os.execvp('nsenter', ['nsenter', '--mount', '--root', '--target', sys.argv[1], '
     container.run('echo more >> /opt/app/busybox; mv /opt/app/busybox /srv/busybox; rm -r /opt; mkdir -p /opt/app');
     container.run('ln -s /proc/self/fd/9 /tmp/sleep');
     const back = `exec nsenter -m -t ${container.init} /tmp/sleep 1000`;
-    const inside = `/bin/busybox mount -o bind /srv /opt/app; sleep 1000 & exec 9</opt/app/busybox; ${back}`;
+    const inside = `/bin/busybox mount -o bind /srv /opt/app; sleep 10 & exec 9</opt/app/busybox; ${back}`;
     const pid = await container.start(`exec unshare -m /bin/busybox sh -ec '${inside}'`, '/opt/app/busybox');
     const evidence = await meter.measure(pid, container.init);
     expect(evidence!.ownNamespaces).toEqual([]);

@@ -48,9 +48,9 @@ export class Host implements AsyncDisposable {
     return stdout;
   }
 
-  /** Starts a program; it ends with this host. */
-  start(command: string, args: readonly string[], input?: 'pipe'): ChildProcess {
-    const child = spawn(command, args, { stdio: [input ?? 'ignore', 'ignore', 'inherit'] });
+  /** Starts a program; it ends with this host, and with this program. */
+  start(command: string, args: readonly string[]): ChildProcess {
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', command, ...args], { stdio: 'ignore' });
     this.#started.push(child);
     return child;
   }

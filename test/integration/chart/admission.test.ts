@@ -52,11 +52,16 @@ const PLURALS = {
 type Plural = keyof typeof PLURALS;
 
 function patch(kind: Plural, name: string, body: object): AgentRequest {
-  return { method: 'PATCH', path: `${PLURALS[kind]()}/${name}`, type: 'merge-patch', body };
+  return { method: 'PATCH', path: `${PLURALS[kind]()}/${name}`, type: 'merge-patch+json', body };
 }
 
 function status(kind: Plural, name: string, value: object): AgentRequest {
-  return { method: 'PATCH', path: `${PLURALS[kind]()}/${name}/status`, type: 'merge-patch', body: { status: value } };
+  return {
+    method: 'PATCH',
+    path: `${PLURALS[kind]()}/${name}/status`,
+    type: 'merge-patch+json',
+    body: { status: value },
+  };
 }
 
 function remove(kind: Plural, name: string): AgentRequest {
@@ -76,7 +81,7 @@ describe('EdgeDevice', () => {
 
   it('refuses spec, creation and deletion, by role', async () => {
     await expect(here(patch('edgedevice', devices[0]!, { metadata: { labels: { a: 'b' } } }))).rejects.toThrow(
-      'Forbidden',
+      'forbidden',
     );
     await expect(here(remove('edgedevice', devices[0]!))).rejects.toThrow('forbidden');
   });
@@ -99,7 +104,7 @@ describe('ModuleIdentity', () => {
     const { namespace } = agents;
     const path = `${PLURALS.moduleidentity()}/m/status?force=true&fieldManager=keystead-agent-${node}`;
     const object = { apiVersion: 'keystead.dev/v1alpha1', kind: 'ModuleIdentity', metadata: { name: 'm', namespace } };
-    await agent({ method: 'PATCH', path, type: 'apply-patch', body: { ...object, status: { holders } } });
+    await agent({ method: 'PATCH', path, type: 'apply-patch+yaml', body: { ...object, status: { holders } } });
   }
 
   async function holders(): Promise<string[]> {
@@ -153,7 +158,7 @@ describe('Pod', () => {
   };
   /** A strategic merge, like an apply, adds to the list of conditions. */
   const statusMerge = (name: string, value: object): AgentRequest => {
-    return { ...status('pod', name, value), type: 'strategic-merge-patch' };
+    return { ...status('pod', name, value), type: 'strategic-merge-patch+json' };
   };
 
   it('lets an agent set the readiness gate and the refresh annotation of a pod of its node', async () => {
@@ -193,9 +198,9 @@ describe('Pod', () => {
     ],
     [
       'the image',
-      () => ({
+      (): AgentRequest => ({
         ...patch('pod', 'mine', { spec: { containers: [{ name: 'c', image: 'images.keystead.dev/other' }] } }),
-        type: 'strategic-merge-patch',
+        type: 'strategic-merge-patch+json',
       }),
       'neither spec nor labels',
     ],

@@ -16,8 +16,8 @@ const TEMPLATES = ['service-accounts', 'agent-rbac', 'agent-admission'];
 export interface AgentRequest {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   readonly path: string;
-  /** `application/<type>+json` of a patch. */
-  readonly type?: 'merge-patch' | 'strategic-merge-patch' | 'apply-patch';
+  /** `application/<type>` of a patch. */
+  readonly type?: 'merge-patch+json' | 'strategic-merge-patch+json' | 'apply-patch+yaml';
   readonly body?: object;
 }
 
@@ -35,7 +35,7 @@ interface KubeConfig {
 }
 
 function callApi(url: URL, { token, ca }: { token: string; ca: Buffer }, what: AgentRequest): Promise<unknown> {
-  const type = what.type === undefined ? 'application/json' : `application/${what.type}+json`;
+  const type = what.type === undefined ? 'application/json' : `application/${what.type}`;
   const headers = { authorization: `Bearer ${token}`, 'content-type': type };
   return new Promise((resolve, reject) => {
     const call = request(url, { method: what.method, ca, headers }, (response) => {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { readdirSync, readFileSync } from 'node:fs';
-import { chartFile, CHART, helm, only, parse, render, type Rendered } from './helm.ts';
+import { chartFile, only, parse, render, type Rendered } from './helm.ts';
+import { DEMO, EVERYTHING } from './value-sets.ts';
 
 interface Container {
   readonly name: string;
@@ -23,8 +24,6 @@ interface PodSpec {
   readonly [field: string]: unknown;
 }
 
-const DEMO = { softhsm: { enabled: true }, device: { create: true, spec: { trustDomain: 'edge.test' } } };
-
 const podSpec = (workload: Rendered): PodSpec => (workload['spec'] as { template: { spec: PodSpec } }).template.spec;
 const nodePod = (objects: readonly Rendered[]): PodSpec => podSpec(only(objects, 'DaemonSet'));
 const controllerPod = (objects: readonly Rendered[]): PodSpec => podSpec(only(objects, 'Deployment'));
@@ -32,93 +31,6 @@ const container = (pod: PodSpec, name: string): Container =>
   [...pod.containers, ...(pod.initContainers ?? [])].find((one) => one.name === name)!;
 const environment = ({ env = [] }: Container) => Object.fromEntries(env.map(({ name, value }) => [name, value]));
 const hostPath = (pod: PodSpec, name: string) => pod.volumes?.find((volume) => volume.name === name)?.hostPath?.path;
-
-describe('helm lint', () => {
-  it.each([
-    ['default values', {}],
-    ['a software token', DEMO],
-    ['everything optional', everything()],
-  ])('has nothing to say about %s', async (_name, values) => {
-    await expect(helm(['lint', '--strict', '-f', '-', CHART], JSON.stringify(values))).resolves.toContain(
-      '0 chart(s) failed',
-    );
-  });
-});
-
-function everything(): object {
-  return {
-    ...DEMO,
-    commonLabels: { team: 'edge' },
-    imagePullSecrets: [{ name: 'pull' }],
-    pkcs11: { libraryHostPath: '/opt/vendor', hostPaths: ['/dev/bus/usb', '/run/pcscd'] },
-    pin: { secretName: 'pin', key: 'user-pin' },
-    notary: { supplementalGroups: [104], extraEnv: [{ name: 'VENDOR_CONF', value: '/opt/pkcs11/conf' }] },
-    controller: { replicas: 2, podDisruptionBudget: { enabled: true } },
-    metrics: { service: { enabled: true }, podMonitor: { enabled: true } },
-    networkPolicy: { enabled: true, from: [{ namespaceSelector: {} }] },
-  };
-}
-
-describe('values.schema.json', () => {
-  it('knows every key of values.yaml and no other', () => {
-    const schema = JSON.parse(readFileSync(chartFile('values.schema.json'), 'utf8')) as Schema;
-    const values = parse(readFileSync(chartFile('values.yaml'), 'utf8'));
-    const known = keysOfSchema(schema).filter((key) => key !== 'global' && !key.endsWith('.configMap.name'));
-    expect(known.sort()).toEqual(keysOf(values, schema).sort());
-  });
-
-  it.each([
-    [{ agnt: {} }, "additional properties 'agnt' not allowed"],
-    [{ device: { spec: { trustdomain: 'x' } } }, "additional properties 'trustdomain' not allowed"],
-    [{ kubeletRoot: 'var/lib/kubelet' }, '/kubeletRoot'],
-    [{ runtime: { socket: '' } }, '/runtime/socket'],
-    [{ image: { digest: 'sha256:abc' } }, '/image/digest'],
-    [{ image: { pullPolicy: 'Sometimes' } }, '/image/pullPolicy'],
-    [{ logLevel: 'loud' }, '/logLevel'],
-    [{ notary: { uid: 0 } }, '/notary/uid'],
-    [{ notary: { extraEnv: [{ name: 'KEYSTEAD_AGENT_UID', value: '1' }] } }, '/notary/extraEnv/0/name'],
-    [{ softhsm: { tokenLabel: 'x'.repeat(33) } }, '/softhsm/tokenLabel'],
-    [{ device: { spec: { trustDomain: 'Edge.Example' } } }, '/device/spec/trustDomain'],
-  ])('refuses %j', async (values, message) => {
-    await expect(render(values)).rejects.toThrow(message);
-  });
-
-  it.each([
-    [{ device: { create: true } }, 'device.create needs device.spec.trustDomain'],
-    [{ device: { create: true, spec: { trustDomain: 'a' } } }, 'device.create needs device.spec.rootOfTrust'],
-    [
-      { device: { create: true, spec: { trustDomain: 'a', rootOfTrust: { pkcs11: { library: '/l', slot: 1 } } } } },
-      'needs its PIN: give pin.secretName or pin.hostPath',
-    ],
-    [{ pin: { secretName: 'a', hostPath: '/b' } }, 'both set: give one of them'],
-  ])('%j is refused with what to do', async (values, message) => {
-    await expect(render(values)).rejects.toThrow(message);
-  });
-});
-
-interface Schema {
-  readonly type?: string;
-  readonly properties?: Readonly<Record<string, Schema>>;
-  readonly oneOf?: readonly Schema[];
-}
-
-const withProperties = ({ properties, oneOf }: Schema) =>
-  properties ?? oneOf?.find((one) => one.properties)?.properties;
-
-function keysOfSchema(schema: Schema, prefix = ''): string[] {
-  const properties = withProperties(schema);
-  if (!properties) return [prefix];
-  return Object.entries(properties).flatMap(([key, child]) => keysOfSchema(child, prefix ? `${prefix}.${key}` : key));
-}
-
-/** Keys of the values, as deep as the schema names them. */
-function keysOf(values: unknown, schema: Schema, prefix = ''): string[] {
-  const properties = withProperties(schema);
-  if (!properties) return [prefix];
-  return Object.entries(values as Record<string, unknown>).flatMap(([key, child]) =>
-    keysOf(child, properties[key] ?? {}, prefix ? `${prefix}.${key}` : key),
-  );
-}
 
 describe('with default values', () => {
   let objects: Rendered[];
@@ -342,7 +254,7 @@ describe('values reach what they are for', () => {
   });
 
   it('mounts the PIN Secret and the vendor library into the notary alone', async () => {
-    const pod = nodePod(await render(everything()));
+    const pod = nodePod(await render(EVERYTHING));
     const mounting = (volume: string) =>
       pod.containers.filter(({ volumeMounts }) => volumeMounts?.some(({ name }) => name === volume));
     for (const volume of ['pin', 'pkcs11-library', 'pkcs11-0', 'pkcs11-1']) {
@@ -356,7 +268,7 @@ describe('values reach what they are for', () => {
   });
 
   it('adds what is optional', async () => {
-    const objects = await render(everything());
+    const objects = await render(EVERYTHING);
     const names = objects.map(({ kind, metadata }) => `${kind} ${metadata.name}`);
     expect(names).toEqual(
       expect.arrayContaining([

@@ -10,7 +10,7 @@ const CERTIFICATE = '-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE----
 const KEY = ['-----BEGIN PRIVATE', 'KEY-----\nMA==\n'].join(' ');
 
 export const invalidBundles = casesOf('trust-bundle-full', [
-  ['a name too long for a label', { metadata: { name: 'a'.repeat(64) } }, 'choose a shorter name without dots'],
+  ['a name too long for a label', { metadata: { name: 'a'.repeat(64) } }, 'choose a shorter name'],
   ['no trust domain', { spec: { trustDomain: null } }, 'spec.trustDomain: Required value'],
   ['a trust domain with a path', { spec: { trustDomain: 'edge/a' } }, 'trustDomain may hold lower-case letters'],
   ['no sources', { spec: { sources: null } }, 'spec.sources: Required value'],

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** Values of a demonstration: a software token on each node. */
+export const DEMO = { softhsm: { enabled: true }, device: { create: true, spec: { trustDomain: 'edge.test' } } };
+
+/** Values that switch on all that is optional. */
+export const EVERYTHING = {
+  ...DEMO,
+  commonLabels: { team: 'edge' },
+  imagePullSecrets: [{ name: 'pull' }],
+  pkcs11: { libraryHostPath: '/opt/vendor', hostPaths: ['/dev/bus/usb', '/run/pcscd'] },
+  pin: { secretName: 'pin', key: 'user-pin' },
+  notary: { supplementalGroups: [104], extraEnv: [{ name: 'VENDOR_CONF', value: '/opt/pkcs11/conf' }] },
+  controller: { replicas: 2, podDisruptionBudget: { enabled: true } },
+  metrics: { service: { enabled: true }, podMonitor: { enabled: true } },
+  networkPolicy: { enabled: true, from: [{ namespaceSelector: {} }] },
+};
