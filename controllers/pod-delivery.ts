@@ -81,12 +81,13 @@ export class PodDelivery {
    */
   async ensure(identity: ModuleIdentity, holder: Holder): Promise<Issued | Refusal> {
     const wanted = this.#ambiguous(holder) ?? this.#ports.wanted(identity);
+    const { uid } = holder.pod.metadata;
+    const before = holder.issued.get(identity.metadata.name ?? '') ?? issuedBefore(identity, uid, holder.container.id);
     if ('reason' in wanted) {
-      this.withdraw(identity, holder.pod.metadata.uid);
+      if (wanted.passing) return this.#stillHeld(identity, uid, before) ?? wanted;
+      this.withdraw(identity, uid);
       return wanted;
     }
-    const name = identity.metadata.name ?? '';
-    const before = holder.issued.get(name) ?? issuedBefore(identity, holder.pod.metadata.uid, holder.container.id);
     const kept = this.#kept(identity, holder, wanted, before);
     if (kept) return kept;
     try {
@@ -95,6 +96,13 @@ export class PodDelivery {
       const { code, message } = asKeysteadError(error);
       return before && before.notAfter > this.#ports.clock.now() ? before : { reason: code, message };
     }
+  }
+
+  /** What was issued before, where it is still valid and still lies where it was put. */
+  #stillHeld(identity: ModuleIdentity, podUid: string, before: Issued | undefined): Issued | undefined {
+    if (!before || before.notAfter <= this.#ports.clock.now()) return undefined;
+    const there = this.#volumesFor(podUid, identity).every((volume) => this.#ports.volumes.readCredentials(volume));
+    return there ? before : undefined;
   }
 
   #kept(identity: ModuleIdentity, holder: Holder, wanted: Wanted, before: Issued | undefined): Issued | undefined {

@@ -38,7 +38,7 @@ function unescape(path: string): string {
 export function resolveLayers(layers: OverlayLayers, exists: (path: string) => boolean): OverlayLayers | undefined {
   const { lower, upper } = layers;
   if (lower.every((path) => path.startsWith('/'))) return layers;
-  if (upper === undefined) return undefined;
+  if (upper?.startsWith('/') !== true) return undefined;
   for (let base = posix.dirname(upper); base !== '/'; base = posix.dirname(base)) {
     const absolute = lower.map((path) => posix.resolve(base, path));
     if (absolute.every(exists)) return { lower: absolute, upper };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { openPidfd } from '../os/pidfd.ts';
 import { parseIds } from '../os/proc-format.ts';
-import { ProcessGone, procFileStatus, readProc } from '../os/proc.ts';
+import { ProcessGone, procFileStatus, readProc, whileThere } from '../os/proc.ts';
 import { kubepodsRoot, parseCgroup, type CgroupOrigin } from './cgroup.ts';
 import { codeOrigin, type CodeFile } from './code-origin.ts';
 import { ExecutableHashes, type ExecutableHash } from './executable-hash.ts';
@@ -116,7 +116,7 @@ export class ProcessMeter {
     const status = executable.status ?? procFileStatus(pid, 'exe');
     const unread = executable.origin === 'image' ? undefined : whyNotToRead(pid, status);
     if (unread !== undefined) return { sha256: '', problem: unread };
-    return this.#hashes.of(`/proc/${pid}/exe`, status, executable.layerFile);
+    return whileThere(pid, this.#hashes.of(`/proc/${pid}/exe`, status, executable.layerFile));
   }
 }
 

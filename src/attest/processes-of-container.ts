@@ -5,7 +5,7 @@ import { kubepodsRoot, parseCgroup } from './cgroup.ts';
 /**
  * All processes of this node that are in containers of pods, by container id. Looks at every process's own cgroup
  * rather than into the cgroup file system: that works alike for v1, v2, cgroups nested in the container's and any
- * cgroup namespace of this program. About 10 µs for each process of the node; call it once for many containers.
+ * cgroup namespace of this program. Some 20-40 µs for each process of the node: call it once for many containers.
  * A process that is born meanwhile may be missed: an exec or fork is told of by other means.
  */
 export function processesByContainer(root = kubepodsRoot(readProc(process.pid, 'cgroup'))): Map<string, number[]> {

@@ -6,6 +6,8 @@ import type { ContainerEvidence, ProcessEvidence } from '../attest/port.ts';
 export interface Refusal {
   readonly reason: string;
   readonly message: string;
+  /** Nothing speaks against the module: what it holds may stay, only nothing new can be issued just now. */
+  readonly passing?: true;
 }
 
 /** What was issued to a pod for one ModuleIdentity. Times in milliseconds since the Unix epoch. */

@@ -26,11 +26,12 @@ export function wantedCertificate(identity: ModuleIdentity, grantor: Grantor): W
     return {
       reason: 'DeviceMissing',
       message: `There is no EdgeDevice ${node}: create it, or set device.create in the chart.`,
+      passing: true,
     };
   }
   if (!notary?.issuer) {
     const message = notary?.message ?? 'The notary has not answered yet.';
-    return { reason: notary?.reason ?? 'IssuerNotReady', message };
+    return { reason: notary?.reason ?? 'IssuerNotReady', message, passing: true };
   }
   const claimed = claim(identity, neighbours, device.spec.trustDomain);
   if ('reason' in claimed) return claimed;

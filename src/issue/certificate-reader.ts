@@ -7,6 +7,8 @@ import { OID } from './object-identifiers.ts';
 import { decodeValidity, type Validity } from './validity.ts';
 
 export interface Extension {
+  /** Object identifier, DER. */
+  readonly oid: Buffer;
   readonly critical: boolean;
   readonly value: Buffer;
 }
@@ -21,8 +23,8 @@ export interface Certificate {
   readonly validity: Validity;
   readonly subject: Buffer;
   readonly publicKey: Buffer;
-  /** By object identifier, hex of its DER. */
-  readonly extensions: ReadonlyMap<string, Extension>;
+  /** In their order. */
+  readonly extensions: readonly Extension[];
   readonly signatureAlgorithm: Buffer;
   readonly signature: Buffer;
 }
@@ -58,16 +60,16 @@ function readTbs(tbs: DerReader, algorithm: Buffer): Omit<Certificate, 'tbs' | '
   return { serial, issuer, validity, subject, publicKey, extensions };
 }
 
-function readExtensions(list: DerReader): Map<string, Extension> {
-  const extensions = new Map<string, Extension>();
+function readExtensions(list: DerReader): Extension[] {
+  const extensions: Extension[] = [];
   while (!list.done) {
     const entry = list.enter(TAG.sequence, 'extension');
-    const oid = entry.element(TAG.objectIdentifier, 'extnID').whole.toString('hex');
+    const oid = entry.element(TAG.objectIdentifier, 'extnID').whole;
     const critical = entry.peek() === TAG.boolean && entry.read(TAG.boolean, 'critical')[0] === 0xff;
     const value = entry.read(TAG.octetString, 'extnValue');
     entry.end('extension');
-    if (extensions.has(oid)) throw malformed('each extension once', `${oid} twice`);
-    extensions.set(oid, { critical, value });
+    if (extensions.some((other) => other.oid.equals(oid))) throw malformed('each extension once', oid.toString('hex'));
+    extensions.push({ oid, critical, value });
   }
   return extensions;
 }
@@ -87,7 +89,7 @@ export function subjectAltNames(certificate: Certificate): { uris: string[]; dns
 }
 
 export function findExtension(certificate: Certificate, oid: Buffer): Extension | undefined {
-  return certificate.extensions.get(oid.toString('hex'));
+  return certificate.extensions.find((extension) => extension.oid.equals(oid));
 }
 
 /** The subjectKeyIdentifier's octets; undefined where there is none. */

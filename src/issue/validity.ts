@@ -29,23 +29,26 @@ export function encodeTime(milliseconds: number): Buffer {
   const time = new Date(milliseconds);
   const year = time.getUTCFullYear();
   const utc = year >= 1950 && year < 2050;
-  const digits = [
-    utc ? pad(year % 100, 2) : pad(year, 4),
-    pad(time.getUTCMonth() + 1, 2),
-    pad(time.getUTCDate(), 2),
-    pad(time.getUTCHours(), 2),
-    pad(time.getUTCMinutes(), 2),
-    pad(time.getUTCSeconds(), 2),
-  ];
-  return tlv(utc ? TAG.utcTime : TAG.generalizedTime, Buffer.from(`${digits.join('')}Z`, 'latin1'));
+  const out = Buffer.allocUnsafe(utc ? 13 : 15);
+  let at = utc ? 0 : writeTwoDigits(out, 0, Math.floor(year / 100));
+  at = writeTwoDigits(out, at, year % 100);
+  at = writeTwoDigits(out, at, time.getUTCMonth() + 1);
+  at = writeTwoDigits(out, at, time.getUTCDate());
+  at = writeTwoDigits(out, at, time.getUTCHours());
+  at = writeTwoDigits(out, at, time.getUTCMinutes());
+  out[writeTwoDigits(out, at, time.getUTCSeconds())] = LETTER_Z;
+  return tlv(utc ? TAG.utcTime : TAG.generalizedTime, out);
 }
 
-function pad(value: number, digits: number): string {
-  return String(value).padStart(digits, '0');
-}
+const DIGIT_0 = 0x30;
+const LETTER_Z = 0x5a;
 
-const UTC_TIME = /^(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/;
-const GENERALIZED_TIME = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/;
+/** Writes two decimal digits and gives the offset after them. */
+function writeTwoDigits(out: Buffer, at: number, value: number): number {
+  out[at] = DIGIT_0 + Math.floor(value / 10);
+  out[at + 1] = DIGIT_0 + (value % 10);
+  return at + 2;
+}
 
 /** Reads a Validity SEQUENCE. Throws InvalidRequest where a time is not in the form that RFC 5280 demands. */
 export function decodeValidity(reader: DerReader): Validity {
@@ -56,10 +59,22 @@ export function decodeValidity(reader: DerReader): Validity {
 
 function decodeTime(reader: DerReader): number {
   const utc = reader.peek() === TAG.utcTime;
-  const text = reader.read(utc ? TAG.utcTime : TAG.generalizedTime, 'time').toString('latin1');
-  const match = (utc ? UTC_TIME : GENERALIZED_TIME).exec(text);
-  if (!match) throw new KeysteadError('InvalidRequest', `time: expected YYMMDDHHMMSSZ, found ${JSON.stringify(text)}`);
-  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match.slice(1).map(Number);
-  const century = utc ? (year < 50 ? 2000 : 1900) : 0;
-  return Date.UTC(century + year, month - 1, day, hour, minute, second);
+  const octets = reader.read(utc ? TAG.utcTime : TAG.generalizedTime, 'time');
+  const start = utc ? 2 : 4;
+  if (octets.length !== start + 11 || octets[start + 10] !== LETTER_Z) throw malformedTime(octets);
+  const two = (at: number): number => readTwoDigits(octets, at);
+  const year = utc ? two(0) + (two(0) < 50 ? 2000 : 1900) : two(0) * 100 + two(2);
+  return Date.UTC(year, two(start) - 1, two(start + 2), two(start + 4), two(start + 6), two(start + 8));
+}
+
+function readTwoDigits(octets: Buffer, at: number): number {
+  const tens = (octets[at] ?? 0) - DIGIT_0;
+  const ones = (octets[at + 1] ?? 0) - DIGIT_0;
+  if (tens < 0 || tens > 9 || ones < 0 || ones > 9) throw malformedTime(octets);
+  return tens * 10 + ones;
+}
+
+function malformedTime(octets: Buffer): KeysteadError {
+  const found = JSON.stringify(octets.toString('latin1'));
+  return new KeysteadError('InvalidRequest', `time: expected YYMMDDHHMMSSZ or YYYYMMDDHHMMSSZ, found ${found}`);
 }

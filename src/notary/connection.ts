@@ -51,11 +51,11 @@ export class Connection {
     if (socket.writableLength > MAX_UNREAD_BYTES) socket.pause();
   }
 
-  /** Says why, then closes; requests in flight get no answer any more. */
+  /** Says why, then closes. Answers not sent yet are dropped: their records may not have been committed. */
   refuse(error: KeysteadError): void {
     if (this.#closing) return;
     this.#closing = true;
-    this.#unsent.push(encodeFrame(encodeAnswer(errorAnswer(CONNECTION_ID, error))));
+    this.#unsent = [encodeFrame(encodeAnswer(errorAnswer(CONNECTION_ID, error)))];
     this.flush();
     this.#options.socket.end();
   }
@@ -84,6 +84,11 @@ export class Connection {
   }
 
   #run(request: Request): void {
+    // Nobody waits any more: nothing is issued for the wastebasket.
+    if (this.#closing || !this.#options.socket.writable) {
+      this.#inFlight--;
+      return;
+    }
     try {
       const result = this.#options.handle(request);
       if (result instanceof Promise) this.#finishLater(request.id, result);

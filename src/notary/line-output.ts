@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { writeSync } from 'node:fs';
-import { errnoOf } from '../os/libc.ts';
+import { errnoOf } from '../os/files.ts';
 
 /** Lines held back beyond this many characters are written without waiting for `flush`. */
 const HOLD_BACK = 64 * 1024;

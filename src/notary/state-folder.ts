@@ -2,7 +2,7 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { KeysteadError } from '../errors.ts';
-import { errnoOf } from '../os/libc.ts';
+import { errnoOf } from '../os/files.ts';
 
 /**
  * The notary's durable state: small JSON documents, each replaced as a whole. After `write` returns the document

@@ -18,9 +18,12 @@ function reading<T>(pid: number, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    if (GONE.has(errnoOf(error) ?? '')) throw new ProcessGone(pid);
-    throw error;
+    throw goneOr(pid, error);
   }
+}
+
+function goneOr(pid: number, error: unknown): unknown {
+  return GONE.has(errnoOf(error) ?? '') ? new ProcessGone(pid) : error;
 }
 
 /** Text of `/proc/<pid>/<name>`. Throws ProcessGone. */
@@ -43,4 +46,13 @@ export function listProcesses(): number[] {
   return readdirSync('/proc')
     .map(Number)
     .filter((pid) => Number.isInteger(pid));
+}
+
+/** Passes on what `read` gives, which opens files of that process. Throws ProcessGone. */
+export async function whileThere<T>(pid: number, read: Promise<T>): Promise<T> {
+  try {
+    return await read;
+  } catch (error) {
+    throw goneOr(pid, error);
+  }
 }

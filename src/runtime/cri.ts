@@ -79,8 +79,7 @@ export class CriRuntime implements ContainerRuntime {
     const name = status.metadata?.name;
     if (info === undefined || podUid === undefined || name === undefined) throw incomplete(status.id);
     const config = await this.#config(status, info);
-    const reference = info.userSpecifiedImage ?? status.image?.image ?? config;
-    const image = await this.#images.of({ config, reference });
+    const image = await this.#images.of({ config, reference: referenceOf(status, info) });
     const { uid, gid, pid } = info;
     return { id: status.id, name, podUid, image, uid, gid, ...(pid !== undefined && { pid }) };
   }
@@ -115,6 +114,13 @@ export class CriRuntime implements ContainerRuntime {
       throw new KeysteadError('Unavailable', `${thrown.message}; ${hint}`, { cause: thrown });
     }
   }
+}
+
+/** The image as the pod names it; from runtimes that do not tell, the name that says most. */
+function referenceOf(status: ContainerStatus, info: ContainerInfo): string {
+  const name = status.image?.image ?? '';
+  // An old containerd gives the image's id here when the image has no tag, and its pulled name only as `imageRef`.
+  return info.userSpecifiedImage ?? (name === '' || normalDigest(name) ? status.imageRef : name);
 }
 
 function incomplete(id: string): KeysteadError {

@@ -2,7 +2,7 @@
 import { Progress } from '../lab/progress.ts';
 import { applyImpostor, applyModules, DEMO_NAMESPACE, removeDemo } from './demo.ts';
 import { diagnose } from './diagnosis.ts';
-import { ARCHIVE, archiveImages, buildImages, pushImages, type DemoImages } from './images.ts';
+import { ARCHIVE, archiveImages, importedImages, pushedImages, type DemoImages } from './images.ts';
 import { installChart, SYSTEM_NAMESPACE, uninstall, waitForRelease } from './install.ts';
 import { parseOptions, USAGE, type Options } from './options.ts';
 import { QuickstartError } from './quickstart-error.ts';
@@ -35,13 +35,9 @@ async function quickstart(options: Options): Promise<void> {
 
 /** Undefined where the user must import the images first. */
 async function deliverImages(target: Target, options: Options): Promise<DemoImages | undefined> {
-  const images = await buildImages(target.registry);
-  if (target.registry !== undefined) {
-    await pushImages(images, progress);
-    return images;
-  }
-  if (options.cluster?.imported) return images;
-  await archiveImages(images);
+  if (target.registry !== undefined) return pushedImages(target.registry, progress);
+  if (options.cluster?.imported) return importedImages();
+  await archiveImages();
   progress.say(`The images are in ${ARCHIVE}. Import them on every node:`);
   progress.say('  containerd: ctr -n k8s.io images import images.tar');
   progress.say('  k3s:        k3s ctr images import images.tar');
@@ -70,7 +66,7 @@ async function demonstrate(target: Target, images: DemoImages): Promise<void> {
   progress.say('All of it holds. It is left running; look around with');
   progress.say(`  ${target.access}`);
   progress.say('  kubectl get keystead -A');
-  progress.say('and remove it with: npm run quickstart -- --down');
+  progress.say(`and remove it with: npm run quickstart -- --down${target.isLab ? '' : ' --use-cluster'}`);
 }
 
 async function down(options: Options): Promise<void> {
@@ -80,6 +76,10 @@ async function down(options: Options): Promise<void> {
     await step('removing the release', () => uninstall(target));
   }
   if (!options.cluster) await runLab('down');
+  else
+    progress.say(
+      `The token and the keys stay on the nodes, in ${target?.stateDir ?? 'the state folder'}; remove that by hand.`,
+    );
 }
 
 try {

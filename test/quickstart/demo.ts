@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { sampleManifest, type ManifestValues } from '../samples/manifests.ts';
-import type { DemoImages } from './images.ts';
+import { reference, type DemoImages } from './images.ts';
 import { TRUST_DOMAIN } from './install.ts';
 import type { Kubectl } from './kubectl.ts';
 import type { Target } from './target.ts';
@@ -45,7 +45,7 @@ function manifestValues(images: DemoImages): ManifestValues {
   return {
     NAMESPACE: DEMO_NAMESPACE,
     TRUST_DOMAIN,
-    GREETER_IMAGE: images.reference('greeter'),
-    IMPOSTOR_IMAGE: images.reference('impostor'),
+    GREETER_IMAGE: reference(images, 'greeter'),
+    IMPOSTOR_IMAGE: reference(images, 'impostor'),
   };
 }

@@ -6,6 +6,7 @@ import { REPOSITORIES, type DemoImages } from './images.ts';
 import { until, type KubeObject } from './kubectl.ts';
 import { QuickstartError } from './quickstart-error.ts';
 import type { Target } from './target.ts';
+import { troubles } from './waiting-pods.ts';
 
 const execute = promisify(execFile);
 const CHART = resolve(import.meta.dirname, '../../charts/keystead');
@@ -17,7 +18,7 @@ export const TRUST_DOMAIN = 'edge.example.org';
 /** Values of the chart for this target: a software token on every node, an EdgeDevice for each, one trust bundle. */
 function chartValues(target: Target, images: DemoImages): object {
   return {
-    image: { registry: images.registry, repository: REPOSITORIES.product, digest: images.product.index.digest },
+    image: { registry: images.registry, repository: REPOSITORIES.product, digest: images.digests.product.index },
     kubeletRoot: target.kubeletRoot,
     stateDir: target.stateDir,
     runtime: { socket: target.runtimeSocket, root: target.runtimeRoot, nriSocket: target.nriSocket },
@@ -81,12 +82,16 @@ export async function waitForRelease(target: Target): Promise<void> {
       `${RELEASE}-controller`,
     ]);
     if (found === undefined) return 'its Deployment is not there';
-    return controllerReady(found) || `${found.status.readyReplicas ?? 0} of ${found.spec.replicas} ready`;
+    if (controllerReady(found)) return true;
+    const waiting = await troubles(target.kubectl, SYSTEM_NAMESPACE);
+    return `${found.status.readyReplicas ?? 0} of ${found.spec.replicas} ready${waiting}`;
   });
   await until('agent and notary', 180, async () => {
     const found = await target.kubectl.find<DaemonSet>(['-n', SYSTEM_NAMESPACE, 'daemonset', `${RELEASE}-node`]);
     const { numberReady = 0, desiredNumberScheduled = 0 } = found?.status ?? {};
-    return (found !== undefined && nodesReady(found)) || `ready on ${numberReady} of ${desiredNumberScheduled} nodes`;
+    if (found !== undefined && nodesReady(found)) return true;
+    const waiting = await troubles(target.kubectl, SYSTEM_NAMESPACE);
+    return `ready on ${numberReady} of ${desiredNumberScheduled} nodes${waiting}`;
   });
 }
 

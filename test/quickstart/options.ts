@@ -6,7 +6,7 @@ export const USAGE = `From a clone to attested modules on a real node.
 
   npm run quickstart                              on a lab that is brought up on this machine (needs root)
   npm run quickstart -- --use-cluster [options]   on the cluster that KUBECONFIG names, for example your k3s
-  npm run quickstart -- --down                    removes all of it again
+  npm run quickstart -- --down [--use-cluster]    removes all of it again
 
 Options with --use-cluster (the node's paths; the defaults are those of a plain containerd node):
   --registry HOST:PORT      push the images there (plain HTTP) and let the nodes pull them from there;

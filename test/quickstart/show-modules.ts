@@ -15,8 +15,8 @@ export async function showModules(
   images: DemoImages,
   say: (line: string) => void,
 ): Promise<Record<ModuleName, Holder>> {
-  const { greeter } = images;
-  const digests = [greeter.index.digest, greeter.manifest.digest, greeter.config.digest];
+  const { index, manifest, config } = images.digests.greeter;
+  const digests = [index, manifest, config];
   const holders: Partial<Record<ModuleName, Holder>> = {};
   for (const name of MODULES) {
     const holder = await attestedHolder(kubectl, name);
@@ -50,6 +50,9 @@ async function attestedHolder(kubectl: Kubectl, name: ModuleName): Promise<Holde
     if (identity.status?.spiffeId !== expectedId(name))
       return `its SPIFFE ID is ${identity.status?.spiffeId ?? 'not set'}`;
     const { holders = [] } = identity.status;
-    return holders.find(({ verdict }) => verdict === 'Allowed') ?? 'nobody holds it';
+    const holder = holders.find(({ verdict }) => verdict === 'Allowed');
+    if (!holder) return 'nobody holds it';
+    // With NRI the identity comes before the process: its measurement follows right after the start.
+    return holder.executable ? holder : 'the process is not measured yet';
   });
 }

@@ -82,7 +82,7 @@ export async function clusterTarget(options: ClusterOptions): Promise<Target> {
     runtimeRoot: options.runtimeRoot,
     nriSocket: options.nriSocket,
     stateDir: '/var/lib/keystead',
-    access: 'KUBECONFIG as it is',
+    access: `export KUBECONFIG=${process.env['KUBECONFIG'] ?? '~/.kube/config'}`,
     isLab: false,
   };
 }

@@ -6,6 +6,7 @@ import { PodAttestation } from '../../../controllers/pod-attestation.ts';
 import { PodDelivery } from '../../../controllers/pod-delivery.ts';
 import { PodGate } from '../../../controllers/pod-gate.ts';
 import { PodIdentity } from '../../../controllers/pod-identity.ts';
+import { durationMs } from '../../api/duration.ts';
 import type { Pod } from '../../api/pod.ts';
 import { decide } from '../../attest/decide.ts';
 import type { VolumeStore } from '../../deliver/volume.ts';
@@ -167,8 +168,11 @@ export class Agent {
           notary: this.device.notary,
           neighbours: caches.identities.by('namespace', identity.metadata.namespace ?? ''),
         }),
-      renewalTime: (certificate, { spec }) =>
-        renewalTime(certificate, jitterOf(certificate.serial), spec.x509.renewAtPercent / 100),
+      renewalTime: ({ serial, notAfter }, { spec: { x509 } }) => {
+        // Counted from the issue: notBefore lies earlier, which for a short life would be half of it and more.
+        const life = { notBefore: notAfter - durationMs(x509.duration), notAfter };
+        return renewalTime(life, jitterOf(serial), x509.renewAtPercent / 100);
+      },
     });
     return new PodIdentity({
       clock: systemClock,

@@ -61,6 +61,8 @@ export class NriPlugin {
   readonly #link: NriLink;
   #holdLimit: number;
   #synchronized = false;
+  /** Pods by sandbox id, from the parts of the synchronization so far. */
+  readonly #pods = new Map<string, PodSandbox>();
 
   constructor(socket: Duplex, sink: StartSink, options: NriPluginOptions) {
     this.#options = options;
@@ -126,12 +128,13 @@ export class NriPlugin {
   /** Comes in parts on a node with many containers; each part must be answered with its own `more`. */
   #synchronize(payload: Uint8Array): Uint8Array {
     const request = fromBinary(SynchronizeRequestSchema, payload, { readUnknownFields: false });
-    const pods = new Map(request.pods.map((pod) => [pod.id, pod]));
+    for (const pod of request.pods) this.#pods.set(pod.id, pod);
     for (const container of request.containers) {
       if (container.state !== ContainerState.CONTAINER_RUNNING) continue;
-      this.#tellAside('Started', { container, ...optional('pod', pods.get(container.podSandboxId)) });
+      this.#tellAside('Started', { container, ...optional('pod', this.#pods.get(container.podSandboxId)) });
     }
     if (!request.more) {
+      this.#pods.clear();
       this.#synchronized = true;
       this.#sink.connected();
     }

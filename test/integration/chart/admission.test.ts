@@ -17,7 +17,6 @@ beforeAll(async () => {
   cluster = await Cluster.open();
   agents = await Agents.open();
   devices = [`${HERE}-${agents.id}`, `${THERE}-${agents.id}`];
-  [here, there] = [await agents.on(devices[0]!), await agents.on(devices[1]!)];
   const { namespace } = agents;
   const pkcs11 = { library: '/usr/lib/softhsm/libsofthsm2.so', tokenLabel: 'keystead' };
   for (const name of devices) {
@@ -27,6 +26,8 @@ beforeAll(async () => {
       spec: { trustDomain: 'edge.test', rootOfTrust: { pkcs11 } },
     });
   }
+  // After the devices, or a controller that runs in the cluster would make other ones.
+  [here, there] = [await agents.on(devices[0]!), await agents.on(devices[1]!)];
   await create({ kind: 'ModuleIdentity', metadata: { name: 'm', namespace }, spec: { moduleRef: { name: 'm' } } });
   await agents.pod('mine', devices[0]!);
   await agents.pod('foreign', devices[1]!);
@@ -34,8 +35,8 @@ beforeAll(async () => {
 }, 120_000);
 
 afterAll(async () => {
-  await agents.admin(['delete', 'edgedevice', ...devices, '--ignore-not-found']);
   await agents[Symbol.asyncDispose]();
+  await agents.admin(['delete', 'edgedevice', ...devices, '--ignore-not-found']);
   await cluster[Symbol.asyncDispose]();
 }, 60_000);
 

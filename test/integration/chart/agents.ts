@@ -58,6 +58,7 @@ export class Agents implements AsyncDisposable {
   readonly id = randomBytes(3).toString('hex');
   readonly namespace = `chart-${this.id}`;
   readonly #lab = readLab();
+  readonly #nodes: string[] = [];
   #manifest = '';
 
   static async open(): Promise<Agents> {
@@ -79,10 +80,14 @@ export class Agents implements AsyncDisposable {
   }
 
   /**
-   * A way to call as the agent of a node. The token is bound to a pod of that node, as the kubelet would get it; the node
-   * itself need not exist.
+   * A way to call as the agent of a node. The token is bound to a pod of that node, as the kubelet would get it. The node is
+   * there by name alone: without one, a controller that runs in the cluster would clear away what its agent wrote. It has no
+   * labels, so that no DaemonSet chooses it.
    */
   async on(node: string): Promise<AgentCall> {
+    const object = { apiVersion: 'v1', kind: 'Node', metadata: { name: node }, spec: { unschedulable: true } };
+    this.#nodes.push(node);
+    await this.admin(['apply', '-f', '-'], JSON.stringify(object));
     const name = `agent-on-${node}`;
     await this.pod(name, node, this.#account);
     return this.#caller(['--bound-object-kind', 'Pod', '--bound-object-name', name]);
@@ -143,6 +148,7 @@ export class Agents implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.admin(['delete', 'node', ...this.#nodes, '--ignore-not-found']);
     if (this.#manifest) await this.admin(['delete', '--ignore-not-found', '-f', '-'], this.#manifest);
     await this.admin(['delete', 'namespace', this.namespace, '--ignore-not-found', '--wait=false']);
   }

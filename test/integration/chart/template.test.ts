@@ -74,7 +74,7 @@ describe('with default values', () => {
       rules.filter(({ resources }) => resources.includes(resource)).flatMap((rule) => rule.verbs);
     expect(verbs('secrets')).toEqual(['patch']);
     for (const kind of ['edgedevices', 'edgemodules', 'moduleidentities', 'trustbundles']) {
-      expect(verbs(kind)).toEqual(['get', 'list', 'watch']);
+      expect(verbs(kind)).toEqual(['list', 'watch']);
     }
     expect(rules.flatMap(({ resources }) => resources)).not.toContain('configmaps');
   });
@@ -120,6 +120,7 @@ describe('with default values', () => {
       KEYSTEAD_STATE_DIR: '/var/lib/keystead/agent',
       KEYSTEAD_NOTARY_SOCKET: '/run/keystead/notary.sock',
       KEYSTEAD_NOTARY_HEALTH: '/run/keystead/notary-health.sock',
+      KEYSTEAD_HOST_ROOT: '/host/root',
       KEYSTEAD_HEALTH_PORT: '9464',
       KEYSTEAD_LOG_LEVEL: 'info',
     });
@@ -195,7 +196,11 @@ describe('values reach what they are for', () => {
       await render({
         kubeletRoot: '/var/lib/k0s/kubelet',
         stateDir: '/data/keystead',
-        runtime: { socket: '/run/k3s/containerd/containerd.sock', nriSocket: '' },
+        runtime: {
+          socket: '/run/k3s/containerd/containerd.sock',
+          root: '/var/lib/rancher/k3s/agent/containerd',
+          nriSocket: '',
+        },
       }),
     );
     const agent = container(pod, 'agent');
@@ -206,6 +211,12 @@ describe('values reach what they are for', () => {
       mountPropagation: 'Bidirectional',
     });
     expect(hostPath(pod, 'runtime')).toBe('/run/k3s/containerd');
+    expect(hostPath(pod, 'runtime-root')).toBe('/var/lib/rancher/k3s/agent/containerd');
+    expect(agent.volumeMounts).toContainEqual({
+      name: 'runtime-root',
+      mountPath: '/host/root/var/lib/rancher/k3s/agent/containerd',
+      readOnly: true,
+    });
     expect(hostPath(pod, 'nri')).toBeUndefined();
     expect(environment(agent)).toMatchObject({
       KEYSTEAD_KUBELET_ROOT: '/var/lib/k0s/kubelet',
@@ -280,6 +291,15 @@ describe('values reach what they are for', () => {
       ]),
     );
     for (const { metadata } of objects) expect(metadata.labels).toHaveProperty('team', 'edge');
+  });
+
+  it('makes EdgeDevices for chosen nodes', async () => {
+    const nodeSelector = { 'keystead.dev/hsm': 'yes', zone: 'a' };
+    const pod = controllerPod(await render({ ...DEMO, device: { ...DEMO.device, nodeSelector } }));
+    expect(environment(container(pod, 'controller'))).toHaveProperty(
+      'KEYSTEAD_DEVICE_NODES',
+      'keystead.dev/hsm=yes,zone=a',
+    );
   });
 
   it('keeps resource names within their limit', async () => {

@@ -88,11 +88,14 @@ const OWNER = { uid: 10001, gid: 10001 };
 
   it('takes over the sockets of a predecessor that still runs, and survives its end', async () => {
     const successor = await bench.start(new VolumeStore());
-    await bench.driver.stop();
     const fresh = new GrpcClient(bench.csiSocket());
-    await expect(fresh.unary(Identity.method.probe, {})).resolves.toMatchObject({ ready: true });
-    fresh.close();
-    await successor.stop();
+    try {
+      await bench.driver.stop();
+      await expect(fresh.unary(Identity.method.probe, {})).resolves.toMatchObject({ ready: true });
+    } finally {
+      fresh.close();
+      await successor.stop();
+    }
     expect(existsSync(bench.csiSocket())).toBe(false);
     expect(existsSync(bench.registrySocket())).toBe(false);
   });

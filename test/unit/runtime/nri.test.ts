@@ -89,13 +89,13 @@ describe('registration', () => {
     expect(source.connected).toBe(false);
     const containers = [
       { id: 'c2', podSandboxId: 's1', state: made },
-      { id: 'c3', podSandboxId: 's9', state: run },
+      { id: 'c3', podSandboxId: 's1', state: run },
     ];
-    const last = await fake.call(Plugin.method.synchronize, { pods, containers, more: false });
+    const last = await fake.call(Plugin.method.synchronize, { containers, more: false });
     expect(last.answer.more).toBe(false);
     expect(events).toEqual([
       { phase: 'Started', containerId: 'c1', podUid: 'pod-1', pid: 7 },
-      { phase: 'Started', containerId: 'c3' },
+      { phase: 'Started', containerId: 'c3', podUid: 'pod-1' },
     ]);
   });
 
@@ -186,9 +186,8 @@ describe('a start', () => {
 
   it('does not hold up another', async () => {
     await admit();
-    onStarting = () => new Promise(() => undefined);
+    onStarting = () => (events.length === 1 ? new Promise(() => undefined) : Promise.resolve());
     const slow = fake.call(Plugin.method.startContainer, START);
-    onStarting = () => Promise.resolve();
     await fake.call(Plugin.method.startContainer, { container: { id: 'c2' } });
     expect(holds).toHaveLength(1);
     await slow;

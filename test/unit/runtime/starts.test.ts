@@ -102,6 +102,7 @@ describe('container starts', () => {
     await eventually(() => starts.connected);
     expect(starts.kind).toBe('TaskEvents');
     started('c1');
+    await eventually(() => seen.length === 1);
     exited('c1', 'exec-1');
     emit({ topic: '/tasks/start', event: { typeUrl: '', value: Buffer.from([0xff]) } });
     exited('c1');
@@ -111,6 +112,15 @@ describe('container starts', () => {
       ['Started', 'c1'],
       ['Exited', 'c1'],
     ]);
+  });
+
+  it('are not told of once the container is gone', async () => {
+    const starts = open(false);
+    await eventually(() => starts.connected);
+    started('brief');
+    exited('brief');
+    await eventually(() => seen.length === 1);
+    expect(seen[0]!.phase).toBe('Exited');
   });
 
   it('are caught up with after the first connection, and the list is asked for until it comes', async () => {
@@ -148,6 +158,7 @@ describe('container starts', () => {
     await fake.call(Plugin.method.startContainer, happening);
     started('c1');
     await fake.call(Plugin.method.postStartContainer, happening);
+    await eventually(() => seen.length === 2);
     exited('c1');
     await eventually(() => seen.length === 3);
     await fake.call(Plugin.method.removeContainer, happening);

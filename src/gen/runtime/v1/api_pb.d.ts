@@ -884,64 +884,6 @@ export declare type ImageStatusResponse = Message<"runtime.v1.ImageStatusRespons
 export declare const ImageStatusResponseSchema: GenMessage<ImageStatusResponse>;
 
 /**
- * @generated from message runtime.v1.GetEventsRequest
- */
-export declare type GetEventsRequest = Message<"runtime.v1.GetEventsRequest"> & {
-};
-
-/**
- * Describes the message runtime.v1.GetEventsRequest.
- * Use `create(GetEventsRequestSchema)` to create a new message.
- */
-export declare const GetEventsRequestSchema: GenMessage<GetEventsRequest>;
-
-/**
- * @generated from message runtime.v1.ContainerEventResponse
- */
-export declare type ContainerEventResponse = Message<"runtime.v1.ContainerEventResponse"> & {
-  /**
-   * ID of the container
-   *
-   * @generated from field: string container_id = 1;
-   */
-  containerId: string;
-
-  /**
-   * Type of the container event
-   *
-   * @generated from field: runtime.v1.ContainerEventType container_event_type = 2;
-   */
-  containerEventType: ContainerEventType;
-
-  /**
-   * Creation timestamp in nanoseconds of this event
-   *
-   * @generated from field: int64 created_at = 3;
-   */
-  createdAt: bigint;
-
-  /**
-   * Sandbox status
-   *
-   * @generated from field: runtime.v1.PodSandboxStatus pod_sandbox_status = 4;
-   */
-  podSandboxStatus?: PodSandboxStatus | undefined;
-
-  /**
-   * Container statuses
-   *
-   * @generated from field: repeated runtime.v1.ContainerStatus containers_statuses = 5;
-   */
-  containersStatuses: ContainerStatus[];
-};
-
-/**
- * Describes the message runtime.v1.ContainerEventResponse.
- * Use `create(ContainerEventResponseSchema)` to create a new message.
- */
-export declare const ContainerEventResponseSchema: GenMessage<ContainerEventResponse>;
-
-/**
  * @generated from enum runtime.v1.PodSandboxState
  */
 export enum PodSandboxState {
@@ -990,44 +932,6 @@ export enum ContainerState {
  * Describes the enum runtime.v1.ContainerState.
  */
 export declare const ContainerStateSchema: GenEnum<ContainerState>;
-
-/**
- * @generated from enum runtime.v1.ContainerEventType
- */
-export enum ContainerEventType {
-  /**
-   * Container created
-   *
-   * @generated from enum value: CONTAINER_CREATED_EVENT = 0;
-   */
-  CONTAINER_CREATED_EVENT = 0,
-
-  /**
-   * Container started
-   *
-   * @generated from enum value: CONTAINER_STARTED_EVENT = 1;
-   */
-  CONTAINER_STARTED_EVENT = 1,
-
-  /**
-   * Container stopped
-   *
-   * @generated from enum value: CONTAINER_STOPPED_EVENT = 2;
-   */
-  CONTAINER_STOPPED_EVENT = 2,
-
-  /**
-   * Container deleted
-   *
-   * @generated from enum value: CONTAINER_DELETED_EVENT = 3;
-   */
-  CONTAINER_DELETED_EVENT = 3,
-}
-
-/**
- * Describes the enum runtime.v1.ContainerEventType.
- */
-export declare const ContainerEventTypeSchema: GenEnum<ContainerEventType>;
 
 /**
  * Runtime service defines the public APIs for remote container runtimes
@@ -1086,16 +990,6 @@ export declare const RuntimeService: GenService<{
     methodKind: "unary";
     input: typeof ContainerStatusRequestSchema;
     output: typeof ContainerStatusResponseSchema;
-  },
-  /**
-   * GetContainerEvents gets container events from the CRI runtime
-   *
-   * @generated from rpc runtime.v1.RuntimeService.GetContainerEvents
-   */
-  getContainerEvents: {
-    methodKind: "server_streaming";
-    input: typeof GetEventsRequestSchema;
-    output: typeof ContainerEventResponseSchema;
   },
 }>;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs';
 import { KeysteadError } from '../../../errors.ts';
-import { errnoOf } from '../../../os/libc.ts';
+import { errnoOf } from '../../../os/files.ts';
 
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;

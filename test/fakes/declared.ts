@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Pod } from '../../src/api/pod.ts';
+import type { EdgeModule, EdgeModuleSpec, ModuleIdentity, ModuleIdentitySpec } from '../../src/api/v1alpha1/index.ts';
+import type { KubeObject } from '../../src/kube/resource.ts';
+
+export const DIGEST = `sha256:${'a'.repeat(64)}`;
+export const IMAGE = `registry.example.org/app@${DIGEST}`;
+
+type Meta = NonNullable<EdgeModule['metadata']>;
+
+/** A template module as the API server gives it back: defaults filled in. */
+export function aModule(name: string, spec: Partial<EdgeModuleSpec> = {}, metadata: Partial<Meta> = {}): EdgeModule {
+  return {
+    apiVersion: 'keystead.dev/v1alpha1',
+    kind: 'EdgeModule',
+    metadata: { namespace: 'ns', name, uid: `uid-${name}`, generation: 1, resourceVersion: '1', ...metadata },
+    spec: {
+      template: { kind: 'Deployment', replicas: 1, pod: { spec: { containers: [{ name: 'main', image: IMAGE }] } } },
+      images: [],
+      process: { executables: [], fromImage: true },
+      remeasureInterval: '30s',
+      onViolation: 'Revoke',
+      desiredState: 'Running',
+      startupOrder: 0,
+      ...spec,
+    },
+  };
+}
+
+/** A selector module. */
+export function aSelector(name: string, matchLabels: Record<string, string>): EdgeModule {
+  const { template: _, ...spec } = aModule(name).spec;
+  return { ...aModule(name), spec: { ...spec, selector: { matchLabels } } };
+}
+
+export function anIdentity(
+  name: string,
+  spec: Partial<ModuleIdentitySpec> = {},
+  metadata: Partial<Meta> = {},
+): ModuleIdentity {
+  return {
+    apiVersion: 'keystead.dev/v1alpha1',
+    kind: 'ModuleIdentity',
+    metadata: {
+      namespace: 'ns',
+      name,
+      uid: `uid-${name}`,
+      generation: 1,
+      resourceVersion: '1',
+      creationTimestamp: '2026-01-01T00:00:00Z',
+      ...metadata,
+    },
+    spec: {
+      moduleRef: { name: 'web' },
+      x509: { duration: '1h', renewAtPercent: 50, dnsNames: [] },
+      delivery: ['Volume'],
+      ...spec,
+    },
+  };
+}
+
+export function aPod(
+  name: string,
+  labels: Record<string, string>,
+  conditions: Record<string, string> = {},
+): Pod & KubeObject {
+  return {
+    metadata: { namespace: 'ns', name, uid: `uid-${name}`, labels, resourceVersion: '1' },
+    spec: { containers: [] },
+    status: { phase: 'Running', conditions: Object.entries(conditions).map(([type, status]) => ({ type, status })) },
+  };
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, it } from '@jest/globals';
+import { decodeConfiguration } from '../../../src/notary/configuration.ts';
+import { CONFIGURATION } from './fixtures.ts';
+
+const { pkcs11 } = CONFIGURATION.rootOfTrust;
+const { issuer } = CONFIGURATION;
+
+describe('a configuration', () => {
+  it('is taken over with its known fields only', () => {
+    const sent = { ...CONFIGURATION, extra: 1, rootOfTrust: { pkcs11: { ...pkcs11, pin: '1234' } } };
+    expect(decodeConfiguration(sent)).toEqual(CONFIGURATION);
+  });
+
+  it.each([
+    ['nothing', undefined, 'configuration'],
+    ['a list', [], 'configuration'],
+    ['no trust domain', { trustDomain: undefined }, 'trustDomain'],
+    ['a trust domain in capitals', { trustDomain: 'Edge.Example' }, 'trustDomain'],
+    ['an empty node', { node: '' }, 'node'],
+    ['a node with a slash', { node: 'a/b' }, 'node'],
+    ['no root of trust', { rootOfTrust: {} }, 'rootOfTrust.pkcs11'],
+    ['a relative library', { rootOfTrust: { pkcs11: { ...pkcs11, library: 'token.so' } } }, 'pkcs11.library'],
+    ['a library with NUL', { rootOfTrust: { pkcs11: { ...pkcs11, library: '/a\0' } } }, 'pkcs11.library'],
+    ['no PIN file', { rootOfTrust: { pkcs11: { ...pkcs11, pinFile: undefined } } }, 'pkcs11.pinFile'],
+    ['a negative slot', { rootOfTrust: { pkcs11: { ...pkcs11, slot: -1 } } }, 'pkcs11.slot'],
+    ['a slot as text', { rootOfTrust: { pkcs11: { ...pkcs11, slot: '1' } } }, 'pkcs11.slot'],
+    ['an unknown algorithm', { issuer: { ...issuer, algorithm: 'EC-P521' } }, 'issuer.algorithm'],
+    ['a lifetime in fractions', { issuer: { ...issuer, lifetimeSeconds: 86_400.5 } }, 'issuer.lifetimeSeconds'],
+    ['a lifetime beyond ten years', { issuer: { ...issuer, lifetimeSeconds: 1e9 } }, 'issuer.lifetimeSeconds'],
+    ['leaves of seconds', { issuer: { ...issuer, maxLeafSeconds: 10 } }, 'issuer.maxLeafSeconds'],
+    ['leaves that leave no room', { issuer: { ...issuer, maxLeafSeconds: 43_201 } }, 'at least twice'],
+  ])('with %s is refused, naming the field', (_, change, expected) => {
+    const sent = change === undefined || Array.isArray(change) ? change : { ...CONFIGURATION, ...change };
+    const attempt = (): unknown => decodeConfiguration(sent);
+    expect(attempt).toThrow(expect.objectContaining({ code: 'InvalidConfiguration' }));
+    expect(attempt).toThrow(expected);
+  });
+});
