@@ -3,7 +3,14 @@ import { durationMs } from '../src/api/duration.ts';
 import type { Pod } from '../src/api/pod.ts';
 import type { EdgeModule, ModuleIdentity } from '../src/api/v1alpha1/index.ts';
 import type { Verdict } from '../src/attest/port.ts';
-import { secretName, verdictChanged, type Holding, type Issued, type Refusal } from '../src/identity/holding.ts';
+import {
+  recordedSince,
+  secretName,
+  verdictChanged,
+  type Holding,
+  type Issued,
+  type Refusal,
+} from '../src/identity/holding.ts';
 import { KeyedLock } from '../src/identity/keyed-lock.ts';
 import { modulesOf, policyOf } from '../src/identity/module-match.ts';
 import { hasEnded } from '../src/identity/pod-evidence.ts';
@@ -181,7 +188,12 @@ export class PodIdentity {
     const before = this.#holdings.get(uid);
     const identities = claim.identities.map(({ metadata }) => metadata.name ?? '');
     const now = { ...found, podUid: uid, namespace, pod: name, identities };
-    const since = before && !verdictChanged(before, now) ? before.since : this.#ports.clock.now();
+    const known = before
+      ? verdictChanged(before, now)
+        ? undefined
+        : before.since
+      : recordedSince(claim.identities, now);
+    const since = known ?? this.#ports.clock.now();
     const holding: Holding = { ...now, since };
     this.#holdings.set(uid, holding);
     this.#ports.report(uid, holding, before);

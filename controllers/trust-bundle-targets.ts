@@ -149,7 +149,7 @@ function configMapOf({ metadata }: TrustBundle, key: string, pem: string): Confi
 
 /** There is nothing to write into, and soon nothing to be asked for. */
 function isNamespaceGone(thrown: unknown): boolean {
-  return isApiError(thrown) && (thrown.status === 404 || thrown.message.includes('being terminated'));
+  return isApiError(thrown) && (thrown.status === 404 || (thrown.status === 403 && !thrown.retryable));
 }
 
 function ownedBy({ metadata }: Pick<TrustBundle, 'metadata'>): OwnerReference {

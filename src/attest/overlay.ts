@@ -45,3 +45,29 @@ export function resolveLayers(layers: OverlayLayers, exists: (path: string) => b
   }
   return undefined;
 }
+
+/**
+ * Whether the layers are named by folders that are gone. For a pod with a user namespace containerd mounts the layers
+ * with shifted ids at `ovl-idmapped<n>` in a folder for temporary files, mounts the overlay of these and unmounts them.
+ */
+export function namesAreGone(layers: OverlayLayers): boolean {
+  return layers.lower.some((path) => /\/ovl-idmapped\d+(?:\/|$)/.test(path));
+}
+
+/**
+ * Layers that an overlay whose own names are gone may consist of: the other snapshots beside its writable layer
+ * (`<snapshots>/<number>/fs`) that are older, latest first. More than its own are no harm: a file of the overlay has
+ * the inode either of its writable layer or of one of its own lower layers, so a file of the same inode in any other
+ * snapshot is one of the latter. `numbers` are the names in the folder of the snapshots. Undefined for another layout.
+ */
+export function olderSnapshots(
+  upper: string,
+  numbers: (folder: string) => readonly string[],
+): OverlayLayers | undefined {
+  const [, folder, own] = /^(\/.+)\/(\d+)\/fs$/.exec(upper) ?? [];
+  if (folder === undefined || own === undefined) return undefined;
+  const older = numbers(folder)
+    .map(Number)
+    .filter((number) => number < Number(own));
+  return { lower: older.sort((a, b) => b - a).map((number) => `${folder}/${number}/fs`), upper };
+}

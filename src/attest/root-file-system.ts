@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { posix } from 'node:path';
 import { errnoOf } from '../os/files.ts';
 import { parseMount, type MountEntry } from '../os/mountinfo.ts';
 import { procFileStatus } from '../os/proc.ts';
 import { entryAt, rootedPath } from '../os/rooted-path.ts';
 import type { LayerFolders } from './image-layers.ts';
-import { overlayLayers, resolveLayers, type OverlayLayers } from './overlay.ts';
+import { namesAreGone, olderSnapshots, overlayLayers, resolveLayers, type OverlayLayers } from './overlay.ts';
 
 /** The root file system of a container, as the runtime mounted it. Folders are paths of this program. */
 export interface RootFileSystem extends LayerFolders {
@@ -97,10 +97,14 @@ export class RootFileSystems {
 
   /** The layers as folders of this program; undefined where one of them is not to be found. */
   #reach(named: OverlayLayers): LayerFolders | undefined {
-    const layers = resolveLayers(named, (path) => this.#folder(path) !== undefined);
+    const gone = named.upper !== undefined && namesAreGone(named);
+    const layers = gone
+      ? olderSnapshots(named.upper, (path) => this.#numbered(path))
+      : resolveLayers(named, (path) => this.#folder(path) !== undefined);
     if (layers === undefined) return undefined;
     const lower = layers.lower.map((path) => this.#folder(path)).filter((path) => path !== undefined);
-    if (lower.length < layers.lower.length) return undefined;
+    // Of the older snapshots some may be of another layout or just removed; of layers by name none may be missing.
+    if (!gone && lower.length < layers.lower.length) return undefined;
     if (layers.upper === undefined) return { lower };
     const upper = this.#folder(layers.upper);
     return upper === undefined ? undefined : { lower, upper };
@@ -110,6 +114,12 @@ export class RootFileSystems {
   #folder(path: string): string | undefined {
     const found = rootedPath(this.#hostRoot, path);
     return found !== undefined && entryAt(found)?.isDirectory() === true ? found : undefined;
+  }
+
+  /** Names of numbers in a folder of the host. */
+  #numbered(path: string): string[] {
+    const found = this.#folder(path);
+    return found === undefined ? [] : readdirSync(found).filter((name) => /^\d+$/.test(name));
   }
 
   #remember(containerId: string, init: number, found: RootFileSystem): void {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { build, type Metafile, type Plugin } from 'esbuild';
-import { copyFile, mkdir, rm } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { copyChartCrds } from './chart-crds.ts';
@@ -43,10 +43,24 @@ export async function bundlePrograms(
   entries: Readonly<Record<string, string>> = PROGRAMS,
 ): Promise<Bundle[]> {
   const programs = Object.entries(entries).filter(([, entry]) => existsSync(resolve(ROOT, entry)));
-  await rm(outDir, { recursive: true, force: true });
   await mkdir(outDir, { recursive: true });
-  await copyFile(koffiBinary(), join(outDir, koffiFile(`linux-${process.arch}`)));
-  return Promise.all(programs.map(([name, entry]) => bundleProgram(name, entry, outDir)));
+  const work = await mkdtemp(join(outDir, '.building-'));
+  try {
+    await copyFile(koffiBinary(), join(work, koffiFile(`linux-${process.arch}`)));
+    const bundles = await Promise.all(programs.map(([name, entry]) => bundleProgram(name, entry, work)));
+    await replaceFiles(work, outDir);
+    return bundles.map((bundle) => ({ ...bundle, file: join(outDir, basename(bundle.file)) }));
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+/** Moves the files over those of the last build, one by one, so that who reads meanwhile finds old or new, never none. */
+async function replaceFiles(from: string, to: string): Promise<void> {
+  const made = await readdir(from);
+  for (const name of made) await rename(join(from, name), join(to, name));
+  const stale = (await readdir(to)).filter((name) => /\.(mjs|node)$/.test(name) && !made.includes(name));
+  for (const name of stale) await rm(join(to, name), { force: true });
 }
 
 async function bundleProgram(name: string, entry: string, outDir: string): Promise<Bundle> {

@@ -47,6 +47,19 @@ export function verdictChanged(before: Holding | undefined, now: Omit<Holding, '
   );
 }
 
+/** Since when the status says the same of this container: the memory of an agent that was restarted. */
+export function recordedSince(identities: readonly ModuleIdentity[], now: Omit<Holding, 'since'>): number | undefined {
+  const entries = identities.flatMap(({ status }) => status?.holders ?? []);
+  const same = entries.find(
+    ({ podUid, containerId, verdict, reason }) =>
+      podUid === now.podUid &&
+      containerId === now.container?.id &&
+      verdict === now.verdict &&
+      reason === now.refusal?.reason,
+  );
+  return same && Date.parse(same.since);
+}
+
 /** An entry of ModuleIdentity.status.holders, as the agent of `node` writes it. */
 export function holderEntry(holding: Holding, identity: string, node: string): Record<string, unknown> {
   const { container, process } = holding;

@@ -43,10 +43,11 @@ export class ApiError extends KeysteadError {
 
   /**
    * Unlike other errors of the same code, a refused permission or an absent object may change without the object
-   * that is reconciled changing (RBAC, quota, a namespace made later), so only malformed requests are final.
+   * that is reconciled changing (RBAC, quota, a namespace made later), so only malformed requests are final, and
+   * those into a namespace that is on its way out together with all that is in it.
    */
   override get retryable(): boolean {
-    return this.code !== 'InvalidRequest';
+    return this.code !== 'InvalidRequest' && !this.message.includes('because it is being terminated');
   }
 }
 

@@ -46,6 +46,39 @@ const replicas = (name: string, count: number): object[] => {
   return [{ ...module, spec: { ...module.spec, template: { ...module.spec.template, replicas: count } } }, identity];
 };
 
+describe('a restart of the agent', () => {
+  it(
+    'issues nothing anew, and renews nothing',
+    async () => {
+      await scene.apply(...replicas('steady', 2));
+      const before = await allHold('steady', 2);
+      const old = pidsOf('agent');
+      killNow('agent');
+      await until('another agent', 60, () => {
+        const pids = pidsOf('agent');
+        return Promise.resolve(pids.length > 0 && !old.includes(pids[0]!) ? { pids } : 'none');
+      });
+      await until('the agent ready', 60, async () => {
+        const ready = await scene.kubectl.run([
+          '-n',
+          'keystead-system',
+          'get',
+          'daemonset',
+          'keystead-node',
+          '-o',
+          'jsonpath={.status.numberReady}',
+        ]);
+        return ready === '1' ? { ready } : ready;
+      });
+      const after = await allHold('steady', 2);
+      const serials = (holders: readonly Holder[]): unknown[] =>
+        holders.map(({ podUid, serial, since }) => [podUid, serial, since]).sort();
+      expect(serials(after)).toEqual(serials(before));
+    },
+    LIMIT,
+  );
+});
+
 describe('while pods start', () => {
   it(
     'the notary may be killed again and again: all pods get their identity, once each',
@@ -100,39 +133,6 @@ describe('while pods start', () => {
         const stray = await strayMounts();
         return stray.length === 0 ? { stray } : stray.join('\n');
       });
-    },
-    LIMIT,
-  );
-});
-
-describe('a restart of the agent', () => {
-  it(
-    'issues nothing anew, and renews nothing',
-    async () => {
-      await scene.apply(...replicas('steady', 2));
-      const before = await allHold('steady', 2);
-      const old = pidsOf('agent');
-      killNow('agent');
-      await until('another agent', 60, () => {
-        const pids = pidsOf('agent');
-        return Promise.resolve(pids.length > 0 && !old.includes(pids[0]!) ? { pids } : 'none');
-      });
-      await until('the agent ready', 60, async () => {
-        const ready = await scene.kubectl.run([
-          '-n',
-          'keystead-system',
-          'get',
-          'daemonset',
-          'keystead-node',
-          '-o',
-          'jsonpath={.status.numberReady}',
-        ]);
-        return ready === '1' ? { ready } : ready;
-      });
-      const after = await allHold('steady', 2);
-      const serials = (holders: readonly Holder[]): unknown[] =>
-        holders.map(({ podUid, serial, since }) => [podUid, serial, since]).sort();
-      expect(serials(after)).toEqual(serials(before));
     },
     LIMIT,
   );

@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { permissions } from '../../controllers/index.ts';
 import type { KubeObject } from '../quickstart/kubectl.ts';
 import { selfSigned } from '../fakes/certificates.ts';
+import { Controllers, type Running } from './controller-process.ts';
 import { Scene, until } from './harness.ts';
 
 /*
@@ -17,14 +13,7 @@ const scene = new Scene('controller');
 const LIMIT = 120_000;
 const NEVER = `keystead.dev/none@sha256:${'e'.repeat(64)}`;
 const clusterName = scene.namespace;
-const folder = mkdtempSync(join(tmpdir(), 'keystead-controller-'));
-const kubeconfig = join(folder, 'kubeconfig');
-
-interface Running {
-  readonly process: ChildProcess;
-  readonly ended: Promise<number | null>;
-  log: string;
-}
+const controllers = new Controllers(scene);
 
 type Deployment = KubeObject & {
   readonly metadata: { readonly uid: string; readonly ownerReferences?: unknown[] };
@@ -39,79 +28,19 @@ let first: Running;
 let second: Running;
 let anchor: string;
 
-function start(name: string): Running {
-  const child = spawn(process.execPath, [join(import.meta.dirname, '../../src/bin/controller.ts')], {
-    env: {
-      PATH: process.env['PATH'],
-      KUBECONFIG: kubeconfig,
-      KEYSTEAD_NAMESPACE: scene.namespace,
-      KEYSTEAD_POD_NAME: name,
-      KEYSTEAD_LEASE: 'candidates',
-      KEYSTEAD_HEALTH_PORT: '0',
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
-  const running: Running = { process: child, ended, log: '' };
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (chunk: Buffer) => (running.log += chunk.toString()));
-  return running;
-}
-
-/** Rights as the table says, bound to a service account whose token the controllers use. */
-async function grant(): Promise<void> {
-  const rules = [...permissions('controller')].map(([key, verbs]) => {
-    const [target = '', resourceName] = key.split('#');
-    const [apiGroup = '', ...resource] = target.split('/');
-    const names = resourceName === undefined ? {} : { resourceNames: [resourceName] };
-    return { apiGroups: [apiGroup], resources: [resource.join('/')], verbs: [...verbs], ...names };
-  });
-  const named = { name: clusterName };
-  const rbac = 'rbac.authorization.k8s.io';
-  await scene.apply(
-    { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { namespace: scene.namespace, ...named } },
-    { apiVersion: `${rbac}/v1`, kind: 'ClusterRole', metadata: named, rules },
-    {
-      apiVersion: `${rbac}/v1`,
-      kind: 'ClusterRoleBinding',
-      metadata: named,
-      roleRef: { apiGroup: rbac, kind: 'ClusterRole', ...named },
-      subjects: [{ kind: 'ServiceAccount', namespace: scene.namespace, ...named }],
-    },
-  );
-  const token = (await scene.run('create', 'token', clusterName, '--duration=1h')).trim();
-  const admin = JSON.parse(await scene.kubectl.run(['config', 'view', '--raw', '-o', 'json'])) as {
-    clusters: { cluster: unknown }[];
-  };
-  const config = {
-    apiVersion: 'v1',
-    kind: 'Config',
-    clusters: [{ name: 'lab', cluster: admin.clusters[0]?.cluster }],
-    users: [{ name: 'controller', user: { token } }],
-    contexts: [{ name: 'lab', context: { cluster: 'lab', user: 'controller' } }],
-    'current-context': 'lab',
-  };
-  writeFileSync(kubeconfig, JSON.stringify(config), { mode: 0o600 });
-}
-
 beforeAll(async () => {
   anchor = await selfSigned('e2e anchor');
   await scene.open();
-  await grant();
-  first = start('first');
+  await controllers.grant();
+  first = controllers.start('first');
   await leads('first');
-  second = start('second');
+  second = controllers.start('second');
 }, LIMIT);
 
 afterAll(async () => {
-  for (const { process: child, ended } of [first, second]) {
-    child.kill('SIGTERM');
-    await ended;
-  }
-  const cluster = ['clusterrole', 'clusterrolebinding', 'trustbundle'].map((kind) => `${kind}/${clusterName}`);
-  await scene.kubectl.run(['delete', ...cluster, '--ignore-not-found']);
+  await controllers.close();
+  await scene.kubectl.run(['delete', 'trustbundle', clusterName, '--ignore-not-found']);
   await scene.close();
-  rmSync(folder, { recursive: true, force: true });
 }, 180_000);
 
 const leads = (name: string): Promise<true> =>
@@ -383,11 +312,11 @@ describe('of two controllers', () => {
       await leads('second');
       expect(Date.now() - stoppedAt).toBeLessThan(8_000);
       const log = first.log + second.log;
-      first = start('third');
+      first = controllers.start('third');
       second.process.kill('SIGKILL');
       await second.ended;
       await leads('third');
-      second = start('fourth');
+      second = controllers.start('fourth');
       // Everything above was done with the rights of the table alone.
       expect(log.match(/^.*forbidden.*$/gim) ?? []).toEqual([]);
       expect(log.match(/^.*"level":(50|60).*$/gim) ?? []).toEqual([]);

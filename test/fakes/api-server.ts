@@ -158,21 +158,19 @@ export class FakeApiServer {
 
   #route(request: Recorded, response: ServerResponse): void {
     const target = parse(request.path);
-    if (!target) return refuse(response, 404, 'NotFound');
-    if (request.method === 'GET') {
-      if (target.name !== undefined) return this.#get(target, response);
-      return request.query.get('watch') === 'true'
-        ? this.#watch(target, request, response)
-        : this.#list(target, request, response);
-    }
-    if (request.method === 'POST') return this.#create(target, request, response);
-    if (request.method === 'PATCH') return this.#patch(target, request, response);
-    return this.#delete(target, response);
+    if (!target) refuse(response, 404, 'NotFound');
+    else if (request.method === 'POST') this.#create(target, request, response);
+    else if (request.method === 'PATCH') this.#patch(target, request, response);
+    else if (request.method === 'DELETE') this.#delete(target, response);
+    else if (target.name !== undefined) this.#get(target, response);
+    else if (request.query.get('watch') === 'true') this.#watch(target, request, response);
+    else this.#list(target, request, response);
   }
 
   #get({ collection, namespace, name = '' }: Target, response: ServerResponse): void {
     const found = this.#objects.get(keyOf(collection, namespace, name));
-    return found ? answer(response, 200, found) : refuse(response, 404, 'NotFound');
+    if (found) answer(response, 200, found);
+    else refuse(response, 404, 'NotFound');
   }
 
   #list(target: Target, { query }: Recorded, response: ServerResponse): void {
@@ -181,7 +179,7 @@ export class FakeApiServer {
     const limit = Number(query.get('limit') ?? all.length);
     const next = start + limit < all.length ? String(start + limit) : undefined;
     const metadata = { resourceVersion: String(this.#version), ...(next !== undefined && { continue: next }) };
-    return answer(response, 200, { kind: 'List', metadata, items: all.slice(start, start + limit) });
+    answer(response, 200, { kind: 'List', metadata, items: all.slice(start, start + limit) });
   }
 
   #watch(target: Target, { query }: Recorded, response: ServerResponse): void {
@@ -204,10 +202,12 @@ export class FakeApiServer {
 
   #create({ collection, namespace }: Target, { body = {} }: Recorded, response: ServerResponse): void {
     const object = body as Json & { metadata: Json & { name: string } };
-    if (this.#objects.has(keyOf(collection, namespace, object.metadata.name)))
-      return refuse(response, 409, 'AlreadyExists');
+    if (this.#objects.has(keyOf(collection, namespace, object.metadata.name))) {
+      refuse(response, 409, 'AlreadyExists');
+      return;
+    }
     const metadata = { ...object.metadata, ...(namespace !== undefined && { namespace }) };
-    return answer(response, 201, this.put(collection, { ...object, metadata }));
+    answer(response, 201, this.put(collection, { ...object, metadata }));
   }
 
   #patch(
@@ -217,18 +217,26 @@ export class FakeApiServer {
   ): void {
     const found = this.#objects.get(keyOf(collection, namespace, name));
     const applying = headers['content-type'] === 'application/apply-patch+yaml';
-    if (!found && !applying) return refuse(response, 404, 'NotFound');
+    if (!found && !applying) {
+      refuse(response, 404, 'NotFound');
+      return;
+    }
     const expected = (body['metadata'] as Json | undefined)?.['resourceVersion'];
-    if (found && expected !== undefined && expected !== found.metadata.resourceVersion)
-      return refuse(response, 409, 'Conflict');
+    if (found && expected !== undefined && expected !== found.metadata.resourceVersion) {
+      refuse(response, 409, 'Conflict');
+      return;
+    }
     const merged = merge(found ?? { metadata: { name, ...(namespace !== undefined && { namespace }) } }, body);
-    return answer(response, 200, this.put(collection, merged as Stored));
+    answer(response, 200, this.put(collection, merged as Stored));
   }
 
   #delete({ collection, namespace, name = '' }: Target, response: ServerResponse): void {
-    if (!this.#objects.has(keyOf(collection, namespace, name))) return refuse(response, 404, 'NotFound');
+    if (!this.#objects.has(keyOf(collection, namespace, name))) {
+      refuse(response, 404, 'NotFound');
+      return;
+    }
     this.remove(collection, name, namespace);
-    return answer(response, 200, { kind: 'Status', status: 'Success' });
+    answer(response, 200, { kind: 'Status', status: 'Success' });
   }
 }
 

@@ -20,7 +20,7 @@ export async function selfSigned(
       notAfter: new Date(notAfter),
       extensions: [new BasicConstraintsExtension(ca, undefined, true)],
     },
-    webcrypto as unknown as NonNullable<Parameters<typeof X509CertificateGenerator.createSelfSigned>[1]>,
+    webcrypto,
   );
   return `${certificate.toString('pem').trim()}\n`;
 }

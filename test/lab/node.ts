@@ -81,6 +81,8 @@ function kubeletConfig(settings: LabSettings): object {
     podLogsDir: join(settings.dir, 'pod-logs'),
     volumePluginDir: volumePluginDir(settings),
     maxPods: 250,
+    // Tests that kill things would wait for minutes by the default of 300 s.
+    crashLoopBackOff: { maxContainerRestartPeriod: '2s' },
     serializeImagePulls: false,
     kubeAPIQPS: 500,
     kubeAPIBurst: 1000,

@@ -115,7 +115,16 @@ function nodesReady({ metadata, status }: DaemonSet): boolean {
 
 /** Uninstalls the release, its custom resources and its namespace, where they are there. */
 export async function uninstall(target: Target): Promise<void> {
-  await helm(target, ['uninstall', RELEASE, '--namespace', SYSTEM_NAMESPACE, '--ignore-not-found', '--wait']);
+  await helm(target, [
+    'uninstall',
+    RELEASE,
+    '--namespace',
+    SYSTEM_NAMESPACE,
+    '--ignore-not-found',
+    '--wait',
+    '--cascade',
+    'foreground',
+  ]);
   await target.kubectl.run(['delete', 'crd', '--ignore-not-found', '--timeout=60s', ...CRDS]);
   await target.kubectl.run(['delete', 'namespace', SYSTEM_NAMESPACE, '--ignore-not-found', '--timeout=120s']);
 }

@@ -5,6 +5,8 @@ import { QuickstartError } from './quickstart-error.ts';
 
 const execute = promisify(execFile);
 const POLL_MS = 500;
+/** How often a long wait says what it waits for. */
+const REMINDER_MS = 15_000;
 
 /** The parts of any Kubernetes object that the quickstart reads. */
 export interface KubeObject {
@@ -71,10 +73,15 @@ export async function until<T>(
   look: () => Promise<T | string>,
 ): Promise<Exclude<T, string>> {
   const deadline = Date.now() + seconds * 1000;
+  let reminder = Date.now() + REMINDER_MS;
   for (;;) {
     const found = await look();
     if (typeof found !== 'string') return found as Exclude<T, string>;
     if (Date.now() > deadline) throw new QuickstartError(`${what}: not within ${seconds} s. Last seen: ${found}`);
+    if (Date.now() > reminder) {
+      reminder += REMINDER_MS;
+      console.log(`             waiting for ${what}: ${found}`);
+    }
     await new Promise((done) => setTimeout(done, POLL_MS));
   }
 }

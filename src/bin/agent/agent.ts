@@ -126,13 +126,13 @@ export class Agent {
   /** A container starts, started or ended. While it is Starting the runtime waits for the promise. */
   async containerEvent(event: ContainerEvent): Promise<void> {
     if (!this.#running) return;
+    const toldAt = performance.now();
     const podUid = event.podUid ?? (await this.#parts.runtime.container(event.containerId))?.podUid;
     if (podUid === undefined) return;
     const pod = await this.#podSoon(podUid);
     if (!pod || !this.#isModule(pod)) return;
-    const startedAt = performance.now();
     await this.#look(podUid, event);
-    if (event.phase === 'Starting') this.metrics.held((performance.now() - startedAt) / 1000);
+    if (event.phase === 'Starting') this.metrics.held((performance.now() - toldAt) / 1000);
   }
 
   /** A look outside of the queue, which does not wait its turn; the queue takes over from there. */

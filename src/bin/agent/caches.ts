@@ -14,7 +14,7 @@ export interface AgentCaches {
   /** This node's EdgeDevice alone. */
   readonly devices: Reflector<EdgeDevice>;
   readonly bundles: Reflector<TrustBundle>;
-  all(): readonly Reflector<KubeObject>[];
+  all(): readonly Reflector[];
 }
 
 export function agentCaches(client: KubeClient, node: string, log: Logger): AgentCaches {
@@ -47,5 +47,5 @@ export function agentCaches(client: KubeClient, node: string, log: Logger): Agen
     }),
     bundles: new Reflector<TrustBundle>({ ...common, resource: trustBundles }),
   };
-  return { ...caches, all: () => Object.values(caches) as unknown as Reflector<KubeObject>[] };
+  return { ...caches, all: () => Object.values(caches) as unknown as Reflector[] };
 }

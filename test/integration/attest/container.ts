@@ -43,7 +43,7 @@ export class Host implements AsyncDisposable {
   /** Runs a shell command in the host's mount namespace; `$1`, `$2` … are `args`. Throws where it fails. */
   run(script: string, ...args: string[]): string {
     const inHost = ['--mount', '--target', String(this.pid), 'sh', '-ec', script, 'sh', ...args];
-    const { status, stdout, stderr } = spawnSync('nsenter', inHost, { encoding: 'utf8' });
+    const { status, stdout, stderr } = spawnSync('nsenter', inHost, { encoding: 'utf8', timeout: 10_000 });
     if (status !== 0) throw new Error(`${script}: ${stderr}`);
     return stdout;
   }
@@ -119,6 +119,7 @@ export class Container {
   run(script: string): string {
     const { status, stdout, stderr } = spawnSync('nsenter', [...this.#enter(), '/bin/busybox', 'sh', '-ec', script], {
       encoding: 'utf8',
+      timeout: 10_000,
     });
     if (status !== 0) throw new Error(`${script}: ${stderr}`);
     return stdout;

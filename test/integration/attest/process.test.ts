@@ -74,16 +74,18 @@ const busyboxHash = (): string => createHash('sha256').update(readFileSync('/bin
 
   it('sees another program after an exec, also after one of the same executable', async () => {
     const container = await started();
-    container.run('/bin/busybox mkfifo /tmp/go');
-    const script =
-      'read line < /tmp/go; exec /bin/busybox sh -c "read line < /tmp/go; exec /opt/app/busybox sleep 1000"';
-    const pid = await container.start(`exec /bin/busybox sh -c '${script}'`, '/bin/busybox');
+    // Each program tells that it runs, then waits for its end to be wanted.
+    const wait = (step: number): string => `echo > /tmp/at${step}; until test -e /tmp/go${step}; do sleep 0.05; done`;
+    const last = `exec /bin/busybox sh -c "${wait(2)}; exec /opt/app/busybox sleep 1000"`;
+    const pid = await container.start(`exec /bin/busybox sh -c '${wait(1)}; ${last}'`, '/bin/busybox');
     const meter = host.meter();
+    const reached = (step: number): boolean => existsSync(`/proc/${pid}/root/tmp/at${step}`);
+    await eventually(() => reached(1));
     const first = await meter.measure(pid, container.init);
-    container.run('echo > /tmp/go');
-    await eventually(() => incarnationOf(pid) !== first!.incarnation);
+    container.run('echo > /tmp/go1');
+    await eventually(() => reached(2));
     const second = await meter.measure(pid, container.init);
-    container.run('echo > /tmp/go');
+    container.run('echo > /tmp/go2');
     await container.runs(pid, '/opt/app/busybox');
     const third = await meter.measure(pid, container.init);
     expect(second).toMatchObject({ executable: first!.executable, startTime: first!.startTime });

@@ -64,6 +64,28 @@ jest.setTimeout(30_000);
     expect(await origins(container, await dropped(container))).toEqual(['writable /srv/busybox']);
   });
 
+  it('may have been mounted of layers whose names are gone, as in a pod with a user namespace', async () => {
+    const snapshots = join(host.folder, 'snapshots');
+    for (const part of ['2/fs', '8/fs', '9/fs', '9/work', '11/fs'])
+      mkdirSync(join(snapshots, part), { recursive: true });
+    imageLayer(host, 'snapshots/3/fs');
+    mkdirSync(join(host.folder, 'rootfs'));
+    mkdirSync(join(host.folder, 'ovl-idmapped7'));
+    host.run(
+      `mount --bind "$1/snapshots/3" "$1/ovl-idmapped7"
+       mount -t overlay overlay -o "lowerdir=$1/ovl-idmapped7/fs,upperdir=$2/9/fs,workdir=$2/9/work" "$1/rootfs"
+       umount "$1/ovl-idmapped7"`,
+      host.folder,
+      snapshots,
+    );
+    const container = await Container.start(host, join(host.folder, 'rootfs'));
+    expect(await origins(container)).toEqual(['image /bin/busybox']);
+    expect(await origins(container, await dropped(container))).toEqual(['writable /srv/busybox']);
+    container.run('echo more >> /opt/app/busybox');
+    const changed = await container.start('exec /opt/app/busybox sleep 1000', '/opt/app/busybox');
+    expect(await origins(container, changed)).toEqual(['writable /opt/app/busybox']);
+  });
+
   it('may be read-only', async () => {
     const layer = imageLayer(host);
     mkdirSync(join(host.folder, 'empty'));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
-import { overlayLayers, resolveLayers } from '../../../src/attest/overlay.ts';
+import { namesAreGone, olderSnapshots, overlayLayers, resolveLayers } from '../../../src/attest/overlay.ts';
 import { parseMount } from '../../../src/os/mountinfo.ts';
 
 function layersOf(options: string): unknown {
@@ -96,5 +96,27 @@ describe('resolveLayers', () => {
     ['where the writable layer is relative too', { lower: ['12/fs'], upper: '13/fs' }],
   ])('gives nothing %s', (_, layers) => {
     expect(resolveLayers(layers, folders('12/fs'))).toBeUndefined();
+  });
+});
+
+describe('layers whose names are gone', () => {
+  it.each([
+    ['/tmp/ovl-idmapped1238805181/fs', true],
+    ['/var/lib/containerd/tmpmounts/ovl-idmapped82/0', true],
+    ['/var/lib/containerd/snapshots/12/fs', false],
+    ['/tmp/ovl-idmapped/fs', false],
+  ])('%s: %p', (path, gone) => {
+    expect(namesAreGone({ lower: ['/a', path] })).toBe(gone);
+  });
+
+  it('are looked for in the older snapshots', () => {
+    const upper = '/var/lib/containerd/snapshots/13/fs';
+    const numbers = (folder: string) =>
+      folder === '/var/lib/containerd/snapshots' ? ['1', '13', '9', '12', '110'] : [];
+    expect(olderSnapshots(upper, numbers)).toEqual({
+      lower: [12, 9, 1].map((number) => `/var/lib/containerd/snapshots/${number}/fs`),
+      upper,
+    });
+    expect(olderSnapshots('/var/lib/containers/storage/overlay/abc/diff', numbers)).toBeUndefined();
   });
 });

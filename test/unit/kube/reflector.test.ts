@@ -133,7 +133,9 @@ describe('a reflector', () => {
     put('goes');
     const reflector = reflect();
     const gone: string[] = [];
-    reflector.onChange((key, current) => void (current ?? gone.push(key)));
+    reflector.onChange((key, current) => {
+      if (!current) gone.push(key);
+    });
     await start(reflector);
     await until(() => server.watching === 1);
     server.endWatches();

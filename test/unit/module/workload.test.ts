@@ -11,7 +11,7 @@ const withPod = (spec: EdgeModuleSpecTemplatePodSpec, more: Partial<EdgeModule['
 function deployment(...given: Parameters<typeof workloadOf>): Deployment {
   const workload = workloadOf(...given);
   if ('reason' in workload) throw new Error(workload.message);
-  return workload.object as Deployment;
+  return workload.object;
 }
 
 const podOf = (...given: Parameters<typeof workloadOf>) => deployment(...given).spec!.template.spec;

@@ -212,7 +212,8 @@ const N = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
 /** Textbook ECDSA over a digest, r and s side by side as tokens give them; node:crypto only signs messages. */
 function signDigest(key: KeyObject, digest: Buffer): Buffer {
   const ecdh = createECDH('prime256v1');
-  const nonce = BigInt(`0x${ecdh.generateKeys() && ecdh.getPrivateKey('hex')}`);
+  ecdh.generateKeys();
+  const nonce = BigInt(`0x${ecdh.getPrivateKey('hex')}`);
   const r = BigInt(`0x${ecdh.getPublicKey('hex').slice(2, 66)}`) % N;
   const d = BigInt(`0x${Buffer.from(key.export({ format: 'jwk' }).d!, 'base64url').toString('hex')}`);
   const s = (power(nonce, N - 2n) * ((BigInt(`0x${digest.toString('hex')}`) + r * d) % N)) % N;

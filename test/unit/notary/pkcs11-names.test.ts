@@ -32,7 +32,7 @@ describe('the choice of a token', () => {
     ['a label in other letters', [a], { tokenLabel: 'Edge' }, 'TokenAbsent', 'label "Edge"'],
     ['two of one label', [a, b, twin], { tokenLabel: 'edge' }, 'InvalidConfiguration', '(serial 03, slot 3)'],
     ['two and no wish', [a, b], {}, 'InvalidConfiguration', 'by its serial'],
-  ])('%s is an error that lists what is there', (_, tokens, choice, code, expected) => {
+  ])('%s is an error that lists what is there', (...[, tokens, choice, code, expected]) => {
     expect(() => chooseToken(tokens, choice)).toThrow(expect.objectContaining({ code }));
     expect(() => chooseToken(tokens, choice)).toThrow(expected);
   });

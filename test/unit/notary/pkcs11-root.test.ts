@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createPublicKey, verify } from 'node:crypto';
-import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { CK, type Cryptoki } from '../../../src/notary/root-of-trust/pkcs11/cryptoki.ts';
@@ -107,9 +107,9 @@ describe('the PIN', () => {
     ['empty', ''],
     ['a line end only', '\n'],
   ])('file that is %s is a configuration error that names it', (_, content) => {
-    const setting = new Setting();
-    if (content === undefined) setting.open = new Setting().open.bind({ ...setting, pinFile: '/nowhere/pin' });
-    else writeFileSync(setting.pinFile, content);
+    const setting = new Setting(content ?? '');
+    if (content === undefined) rmSync(setting.pinFile);
+    expect(() => setting.open()).toThrow(setting.pinFile);
     expect(() => setting.open()).toThrow(expect.objectContaining({ code: 'InvalidConfiguration' }));
   });
 });

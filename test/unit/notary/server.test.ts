@@ -22,7 +22,7 @@ interface Running {
   readonly server: NotaryServer;
   readonly lines: Record<string, unknown>[];
   readonly commits: () => number;
-  failCommit(error: Error): void;
+  readonly failCommit: (error: Error) => void;
 }
 
 async function runServer(options: { path?: string; callerUid?: number; folder?: string } = {}): Promise<Running> {

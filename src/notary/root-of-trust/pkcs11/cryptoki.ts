@@ -37,16 +37,23 @@ export interface CryptokiError {
 }
 
 const RAW_ERROR = /^(CKR_\w+):(\d+)/;
+const FUNCTION_NAME = /\b(C_[A-Z]\w+)/;
 
 /** What pkcs11js means by an error that it threw; undefined for other errors. */
 export function cryptokiErrorOf(thrown: unknown): CryptokiError | undefined {
   if (!(thrown instanceof Error)) return undefined;
-  if (thrown.name === 'Pkcs11Error' && 'code' in thrown && 'method' in thrown) {
-    return { name: thrown.message, number: Number(thrown.code), method: String(thrown.method) };
+  if (thrown.name === 'Pkcs11Error' && 'code' in thrown) {
+    const known = 'method' in thrown ? String(thrown.method) : '';
+    return { name: thrown.message, number: Number(thrown.code), method: known || functionIn(thrown) };
   }
   // C_FindObjects misses pkcs11js' own conversion (2.1.7).
   const [, name, number] = RAW_ERROR.exec(thrown.message) ?? [];
-  return name === undefined ? undefined : { name, number: Number(number), method: 'C_FindObjects' };
+  return name === undefined ? undefined : { name, number: Number(number), method: functionIn(thrown) };
+}
+
+/** pkcs11js leaves the name of C_Sign and C_GenerateKeyPair to the stack (2.1.7). */
+function functionIn(error: Error): string {
+  return FUNCTION_NAME.exec(error.stack ?? '')?.[1] ?? 'a PKCS#11 function';
 }
 
 /** A PKCS#11 library that is not loaded yet. */

@@ -11,6 +11,8 @@ interface Meaning {
 }
 
 const REINSERT = 'check that the token is plugged in and its service runs; the notary keeps trying';
+/** SoftHSM2 on a full disk says CKR_FUNCTION_FAILED. */
+const SEE_LOG = "see the library's own log; where a key was to be made the token may be full";
 const NEW_PIN = 'put the right PIN into the PIN file; the notary does not try this one again';
 
 /** The one table of what PKCS#11 return values (PKCS#11 2.40, 5.1) mean to Keystead. Others are `TokenFailed`. */
@@ -34,8 +36,8 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   CKR_OPERATION_ACTIVE: { code: 'TokenFailed', remedy: REINSERT, lost: true },
   CKR_CRYPTOKI_NOT_INITIALIZED: { code: 'TokenFailed', remedy: REINSERT, lost: true },
   CKR_DEVICE_ERROR: { code: 'TokenFailed', remedy: REINSERT, lost: true },
-  CKR_GENERAL_ERROR: { code: 'TokenFailed', remedy: "see the library's own log", lost: true },
-  CKR_FUNCTION_FAILED: { code: 'TokenFailed', remedy: "see the library's own log", lost: true },
+  CKR_GENERAL_ERROR: { code: 'TokenFailed', remedy: SEE_LOG, lost: true },
+  CKR_FUNCTION_FAILED: { code: 'TokenFailed', remedy: SEE_LOG, lost: true },
   CKR_TOKEN_WRITE_PROTECTED: { code: 'TokenFailed', remedy: 'make the token writable, or make the key beforehand' },
   CKR_SESSION_READ_ONLY: { code: 'TokenFailed', remedy: 'make the token writable, or make the key beforehand' },
   CKR_SESSION_COUNT: { code: 'TokenFailed', remedy: 'close sessions that other programs hold on the token' },
@@ -48,7 +50,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   CKR_KEY_TYPE_INCONSISTENT: { code: 'KeyUnfit', remedy: 'destroy the key; the notary makes a new one' },
 };
 
-const UNKNOWN: Meaning = { code: 'TokenFailed', remedy: "see the library's own log" };
+const UNKNOWN: Meaning = { code: 'TokenFailed', remedy: SEE_LOG };
 
 /** Turns what pkcs11js threw into a KeysteadError that names function, return value and remedy. */
 export function tokenError(thrown: unknown): KeysteadError {

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * `npm run bench -- [--json FILE] [--pods N]`: measures the installed product on the lab node (the quickstart brings
+ * both up) and says how it stands to the goals. Figures are of one run on one machine: compare ratios, not numbers.
+ */
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parseArgs, promisify } from 'node:util';
+import { waitForRelease } from '../quickstart/install.ts';
+import { presentLab, type Target } from '../quickstart/target.ts';
+import { heldQuantile, readHeld } from './held.ts';
+import { measureMemory } from './memory.ts';
+import { measureStarts } from './start-latency.ts';
+
+const execute = promisify(execFile);
+const { values } = parseArgs({ options: { json: { type: 'string' }, pods: { type: 'string', default: '50' } } });
+const pods = Number(values.pods);
+const say = (line: string): void => console.error(`  ${line}`);
+
+const target = presentLab() ?? fail('There is no lab with the product: run `npm run quickstart` first.');
+
+console.error('idle memory');
+const memory = measureMemory();
+console.error(`starts with NRI, ${pods} pods`);
+const before = await readHeld();
+const withNri = await measureStarts(pods, say);
+const after = await readHeld();
+const held = { p50: heldQuantile(before, after, 0.5), p99: heldQuantile(before, after, 0.99) };
+console.error(`starts without NRI, ${pods} pods`);
+const nri = target.nriSocket;
+await setNri(target, '');
+const withoutNri = await measureStarts(pods, say).finally(() => setNri(target, nri));
+console.error('issue rate against the raw token');
+const { stdout } = await execute(process.execPath, [resolve(import.meta.dirname, 'issue-rate.ts')]);
+const issueRate = JSON.parse(stdout) as { raw: number; issue: number; ratio: number };
+
+const result = { memory, starts: { withNri, held, withoutNri }, issueRate };
+const rows: [string, string, boolean][] = [
+  [
+    'with NRI: certificate there at the first instruction',
+    `${withNri.atFirstInstruction} of ${pods}`,
+    withNri.atFirstInstruction === pods,
+  ],
+  ['with NRI: start held, p99 (goal <= 60 ms)', `<= ${held.p99} ms`, held.p99 <= 60],
+  ['without NRI: start to certificate, p50 (goal <= 50 ms)', `${withoutNri.p50} ms`, withoutNri.p50 <= 50],
+  ['without NRI: start to certificate, p99 (goal <= 150 ms)', `${withoutNri.p99} ms`, withoutNri.p99 <= 150],
+  ['memory: PSS of all three (goal <= 150 MB)', `${memory.pss['total']} MB`, (memory.pss['total'] ?? Infinity) <= 150],
+  ['issue rate against the raw token (goal >= 50 %)', `${Math.round(issueRate.ratio * 100)} %`, issueRate.ratio >= 0.5],
+];
+for (const [what, figure, met] of rows) console.log(`${met ? 'met   ' : 'missed'}  ${what}: ${figure}`);
+console.log(JSON.stringify(result));
+if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(result, null, 2)}\n`);
+
+/** Has the agent use NRI by this socket, or, where it is empty, containerd's task events alone. */
+async function setNri(of: Target, socket: string): Promise<void> {
+  const chart = resolve(import.meta.dirname, '../../charts/keystead');
+  const args = [
+    'upgrade',
+    'keystead',
+    chart,
+    '-n',
+    'keystead-system',
+    '--reuse-values',
+    '--set',
+    `runtime.nriSocket=${socket}`,
+  ];
+  await execute(of.helm, args, { env: of.kubectl.environment });
+  await waitForRelease(of);
+}
+
+function fail(message: string): never {
+  console.error(message);
+  process.exit(1);
+}

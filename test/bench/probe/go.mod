@@ -1,0 +1,3 @@
+module keystead.dev/probe
+
+go 1.26

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readdirSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, jest } from '@jest/globals';
+import { eventually } from './notary-process.ts';
+import { freshLeaf } from './requests.ts';
+import { atEnd, Setting, TOKEN } from './setting.ts';
+import { objectFiles, softhsmLibrary } from './softhsm.ts';
+
+jest.setTimeout(120_000);
+
+const CKR_DEVICE_MEMORY = 0x31;
+const CKR_DEVICE_REMOVED = 0x32;
+
+const isReady = (setting: Setting) => async (): Promise<boolean> => (await setting.notary.client.status()).ready;
+
+describe('a wrong PIN', () => {
+  it('is tried once across restarts, is told, and a corrected file is taken up without a restart', async () => {
+    const setting = new Setting();
+    setting.hsm.makeToken(TOKEN);
+    setting.hsm.setPin('9999');
+    setting.notary.start();
+    const status = await setting.notary.client.configure(setting.configuration({ interposed: true }));
+    expect(status).toMatchObject({ ready: false, reason: 'PinRejected' });
+    for (let restart = 0; restart < 3; restart++) {
+      await setting.notary.stop('SIGKILL');
+      setting.notary.start();
+      expect(await setting.notary.client.status()).toMatchObject({ ready: false, reason: 'PinRejected' });
+    }
+    expect(setting.interposer.logins).toBe(1);
+    await expect(setting.notary.client.issue(freshLeaf().request)).rejects.toMatchObject({ code: 'PinRejected' });
+    const readiness = await setting.notary.get('/readyz');
+    expect(readiness.status).toBe(503);
+    expect(readiness.body).toContain('PinRejected');
+    expect((await setting.notary.get('/livez')).status).toBe(200);
+
+    setting.hsm.setPin('1234');
+    await eventually(isReady(setting), 'ready with the corrected PIN');
+    expect(setting.interposer.logins).toBe(2);
+    expect((await setting.notary.get('/readyz')).status).toBe(200);
+    expect(setting.notary.output).not.toMatch(/9999|"1234"/);
+  });
+});
+
+describe('a token', () => {
+  it('that is absent is named with those that are there, and taken up when it appears', async () => {
+    const setting = new Setting();
+    setting.hsm.makeToken('another');
+    setting.notary.start();
+    const status = await setting.notary.client.configure(setting.configuration());
+    expect(status).toMatchObject({ ready: false, reason: 'TokenAbsent' });
+    expect(status.message).toMatch(/label "edge token"; found "another" \(serial [0-9a-f]+, slot \d+\)/);
+    setting.hsm.makeToken(TOKEN);
+    await eventually(isReady(setting), 'ready with the token that appeared');
+  });
+
+  it('that goes away is TokenAbsent, and signs again when it is back, by the same process and CA', async () => {
+    const setting = new Setting();
+    setting.hsm.makeToken(TOKEN);
+    setting.notary.start();
+    const { client, pid } = setting.notary;
+    const before = await client.configure(setting.configuration({ interposed: true }));
+    setting.interposer.set('C_Sign', CKR_DEVICE_REMOVED);
+    setting.interposer.set('absent', 1);
+    await expect(client.issue(freshLeaf().request)).rejects.toMatchObject({ code: 'TokenAbsent', retryable: true });
+    expect(await client.status()).toMatchObject({ ready: false, reason: 'TokenAbsent' });
+    setting.interposer.clear('C_Sign');
+    setting.interposer.clear('absent');
+    await eventually(isReady(setting), 'ready with the token that is back');
+    expect((await client.status()).issuer).toEqual(before.issuer);
+    expect((await client.issue(freshLeaf().request)).chain).toHaveLength(1);
+    expect(setting.notary.pid).toBe(pid);
+  });
+
+  it('whose files are taken from under SoftHSM2 is an error, and signs again when they are back', async () => {
+    const setting = new Setting();
+    setting.hsm.makeToken(TOKEN);
+    setting.notary.start();
+    const { client } = setting.notary;
+    await client.configure(setting.configuration());
+    const [folder] = readdirSync(setting.hsm.tokens);
+    const [place, away] = [join(setting.hsm.tokens, folder!), join(setting.folder, 'away')];
+    renameSync(place, away);
+    await expect(client.issue(freshLeaf().request)).rejects.toMatchObject({ retryable: true });
+    renameSync(away, place);
+    await eventually(isReady(setting), 'ready with the files back');
+    expect((await client.issue(freshLeaf().request)).chain).toHaveLength(1);
+  });
+
+  it('that is full is TokenFull, and taken up when there is room', async () => {
+    const setting = new Setting();
+    setting.hsm.makeToken(TOKEN);
+    setting.interposer.set('C_GenerateKeyPair', CKR_DEVICE_MEMORY);
+    setting.notary.start();
+    const status = await setting.notary.client.configure(setting.configuration({ interposed: true }));
+    expect(status).toMatchObject({ ready: false, reason: 'TokenFull' });
+    setting.interposer.clear('C_GenerateKeyPair');
+    await eventually(isReady(setting), 'ready with room');
+  });
+
+  it('on a disk without room is an error that may be tried again, and leaves no half key behind', async () => {
+    const setting = new Setting();
+    mkdirSync(setting.hsm.tokens, { recursive: true });
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', setting.hsm.tokens]);
+    atEnd(() => execFileSync('umount', ['-l', setting.hsm.tokens]));
+    setting.hsm.makeToken(TOKEN);
+    const ballast = join(setting.hsm.tokens, 'ballast');
+    try {
+      execFileSync('dd', ['if=/dev/zero', `of=${ballast}`, 'bs=4k'], { stdio: 'pipe' });
+    } catch {
+      // It ends when the disk is full.
+    }
+    setting.notary.start();
+    const status = await setting.notary.client.configure(setting.configuration());
+    expect(status.ready).toBe(false);
+    expect(status.reason).toBe('TokenFailed');
+    expect(status.message).toContain('C_GenerateKeyPair returned CKR_FUNCTION_FAILED (0x6)');
+    execFileSync('rm', [ballast]);
+    await eventually(isReady(setting), 'ready with room on the disk');
+    expect(objectFiles(setting.hsm)).toHaveLength(2);
+    expect((await setting.notary.client.issue(freshLeaf().request)).chain).toHaveLength(1);
+  });
+
+  it('with an extractable key under the label of the CA is not used', async () => {
+    const setting = new Setting();
+    setting.hsm.makeToken(TOKEN);
+    const script = join(import.meta.dirname, 'make-key.ts');
+    execFileSync(process.execPath, [script, softhsmLibrary(), 'keystead-issuer:edge.example:node-1:1'], {
+      env: { ...process.env, ...setting.hsm.environment },
+    });
+    setting.notary.start();
+    const status = await setting.notary.client.configure(setting.configuration());
+    expect(status).toMatchObject({ ready: false, reason: 'KeyUnfit' });
+    expect(status.message).toContain('CKA_EXTRACTABLE is true');
+  });
+});
+
+describe('a PKCS#11 library', () => {
+  it.each([
+    ['missing', '/usr/lib/nothing.so'],
+    ['no PKCS#11 library', '/lib/x86_64-linux-gnu/libm.so.6'],
+  ])('that is %s is named, and a corrected path is taken', async (_, library) => {
+    const setting = new Setting();
+    setting.hsm.makeToken(TOKEN);
+    setting.notary.start();
+    const status = await setting.notary.client.configure(setting.configuration({ library }));
+    expect(status).toMatchObject({ ready: false, reason: 'TokenLibraryUnusable' });
+    expect(status.message).toContain(library);
+    expect(setting.notary.ended).toBe(false);
+    expect(await setting.notary.client.configure(setting.configuration())).toMatchObject({ ready: true });
+  });
+
+  it('that crashes takes the notary down with one retriable error; its successor issues under the same CA', async () => {
+    const setting = new Setting();
+    setting.hsm.makeToken(TOKEN);
+    setting.notary.start();
+    const before = await setting.notary.client.configure(setting.configuration({ interposed: true }));
+    setting.interposer.set('crash', 1);
+    const asked = setting.notary.client.issue(freshLeaf().request);
+    await expect(asked).rejects.toMatchObject({ code: 'Unavailable', retryable: true });
+    await eventually(() => setting.notary.ended, 'the crash');
+    setting.interposer.clear('crash');
+    setting.notary.start();
+    expect((await setting.notary.client.issue(freshLeaf().request)).chain).toHaveLength(1);
+    expect((await setting.notary.client.status()).issuer).toEqual(before.issuer);
+  });
+});
