@@ -3,7 +3,7 @@ import type { FileStatus } from '../os/file-status.ts';
 import { procFileStatus, readProcLink } from '../os/proc.ts';
 import { findInLayers } from './image-layers.ts';
 import type { MappingEvidence } from './port.ts';
-import { pathsWithin, type RootFileSystem, type Untraceable } from './root-file-system.ts';
+import type { RootFileSystem, Untraceable } from './root-file-system.ts';
 
 /** A file that a process runs code from. */
 export interface CodeFile extends MappingEvidence {
@@ -32,8 +32,7 @@ export function codeOrigin(pid: number, link: string, root: RootFileSystem | Unt
   if (status.mountId !== root.mountId || (status.mountId === undefined && status.device !== root.device)) {
     return { path, origin: 'foreign', detail: `device ${status.device} is not the root file system`, status };
   }
-  const found = findInLayers(status, pathsWithin(root, path), root);
-  return found === undefined
-    ? { path: pathsWithin(root, path)[0] ?? path, origin: 'writable', status }
-    : { path: found.path, origin: 'image', status, layerFile: found.file };
+  // A path of another mount namespace is written from that one's root, which is the root file system.
+  const layerFile = findInLayers(status, path, root);
+  return layerFile === undefined ? { path, origin: 'writable', status } : { path, origin: 'image', status, layerFile };
 }

@@ -28,8 +28,8 @@ export class ExecutableHashes {
   }
 
   /**
-   * SHA-256 of the file at `path`, which must have this status before, while and after it is read; otherwise the
-   * answer holds a problem. `file` is its device and inode; where several names stand for the same file (containers of
+   * SHA-256 of the file at `path`, which must still have this status when it has been read; otherwise the answer holds
+   * a problem. `file` is its device and inode; where several names stand for the same file (containers of
    * one image each have their own overlay) the one that they have in common, so that it is hashed once.
    */
   async of(path: string, status: FileStatus, file = `${status.device}/${status.inode}`): Promise<ExecutableHash> {
@@ -49,9 +49,9 @@ export class ExecutableHashes {
     try {
       const handle = await open(path);
       try {
-        if (!sameFile(handle, status)) return changed();
         const sha256 = await digest(handle);
-        if (!sameFile(handle, status)) return changed();
+        // After reading: that the file was the one meant all the while, and has not changed.
+        if (!sameFile(handle, status)) return { sha256: '', problem: 'it changed while it was read' };
         if (Date.now() - Number(status.ctimeNs / 1_000_000n) > SETTLED_AFTER) this.#remember(key, sha256);
         return { sha256 };
       } finally {
@@ -73,10 +73,6 @@ export class ExecutableHashes {
     if (this.#known.size >= REMEMBERED && oldest !== undefined) this.#known.delete(oldest);
     this.#known.set(key, sha256);
   }
-}
-
-function changed(): ExecutableHash {
-  return { sha256: '', problem: 'it changed while it was read' };
 }
 
 function sameFile(handle: FileHandle, status: FileStatus): boolean {

@@ -11,34 +11,21 @@ export interface LayerFolders {
   readonly upper?: string;
 }
 
-/** A file of an image. */
-export interface LayerFile {
-  /** Path in the container. */
-  readonly path: string;
-  /** `<device>/<inode>` of the file in its layer, alike for all containers of the image. */
-  readonly file: string;
-}
-
 /**
  * Finds the file of the image that a file in an overlay is, if it is one. `status` is what the overlay shows for it,
- * `paths` are the paths that it may have in the container.
+ * `path` where it lies in the container. Gives `<device>/<inode>` of the file in its layer, which is the same for all
+ * containers of the image.
  *
  * Two things are demanded. The writable layer has nothing at the path and hides nothing there. A layer of the image has
  * a file there with the same inode number *and* ctime, mtime and size. The inode number alone is no proof, as a file
  * that is changed in the container keeps it; nor is the path, as it may be renamed between two looks at it. But nobody
  * in the container can choose a ctime, so all of them together name the unchanged file of the layer.
  */
-export function findInLayers(
-  status: FileStatus,
-  paths: readonly string[],
-  { lower, upper }: LayerFolders,
-): LayerFile | undefined {
-  const visible = upper === undefined ? paths : paths.filter((path) => !covered(upper, path));
-  for (const path of visible) {
-    for (const layer of lower) {
-      const entry = entryAt(layer + path);
-      if (entry !== undefined && isSame(entry, status)) return { path, file: `${entry.dev}/${entry.ino}` };
-    }
+export function findInLayers(status: FileStatus, path: string, { lower, upper }: LayerFolders): string | undefined {
+  if (upper !== undefined && covered(upper, path)) return undefined;
+  for (const layer of lower) {
+    const entry = entryAt(layer + path);
+    if (entry !== undefined && isSame(entry, status)) return `${entry.dev}/${entry.ino}`;
   }
   return undefined;
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readdirSync, readFileSync } from 'node:fs';
-import { posix } from 'node:path';
 import { errnoOf } from '../os/files.ts';
 import { parseMount, type MountEntry } from '../os/mountinfo.ts';
 import { procFileStatus } from '../os/proc.ts';
@@ -14,8 +13,6 @@ export interface RootFileSystem extends LayerFolders {
   readonly device: string;
   /** The mount that is the root of the container's first process; undefined before Linux 5.8. */
   readonly mountId?: number;
-  /** Where the runtime mounted it on the host. */
-  readonly mountPoint: string;
 }
 
 /** Why code of a container cannot be traced to its image. */
@@ -35,7 +32,7 @@ const REMEMBERED = 1024;
 export class RootFileSystems {
   readonly #hostRoot: string;
   readonly #hostMounts: string;
-  readonly #known = new Map<string, { readonly init: number; readonly found: RootFileSystem }>();
+  readonly #known = new Map<string, RootFileSystem>();
 
   /** `hostRoot`: where the host's root directory is seen; `hostMounts`: mountinfo of a process of the host. */
   constructor(hostRoot: string, hostMounts: string) {
@@ -50,9 +47,7 @@ export class RootFileSystems {
   of(init: number, containerId?: string): RootFileSystem | Untraceable {
     const root = procFileStatus(init, 'root');
     const known = containerId === undefined ? undefined : this.#known.get(containerId);
-    if (known?.init === init && known.found.device === root.device && known.found.mountId === root.mountId) {
-      return known.found;
-    }
+    if (known?.device === root.device && known.mountId === root.mountId) return known;
     const mount = this.#mountOf(root.device, containerId);
     if (mount === undefined) {
       return unprovable(`its root file system (device ${root.device}) is not in the host's mount table`);
@@ -62,7 +57,7 @@ export class RootFileSystems {
       return { origin: 'foreign', problem };
     }
     const found = this.#trace(mount, root.mountId);
-    if (!('problem' in found) && containerId !== undefined) this.#remember(containerId, init, found);
+    if (!('problem' in found) && containerId !== undefined) this.#remember(containerId, found);
     return found;
   }
 
@@ -86,8 +81,7 @@ export class RootFileSystems {
           `layers of its root file system are missing below ${this.#hostRoot}: ${named.lower.join(':')}`,
         );
       }
-      const { device, mountPoint } = mount;
-      return { device, mountPoint, ...layers, ...(mountId === undefined ? {} : { mountId }) };
+      return { device: mount.device, ...layers, ...(mountId === undefined ? {} : { mountId }) };
     } catch (error) {
       return unprovable(
         `layers of its root file system cannot be read: ${errnoOf(error) ?? ''} below ${this.#hostRoot}`,
@@ -122,21 +116,13 @@ export class RootFileSystems {
     return found === undefined ? [] : readdirSync(found).filter((name) => /^\d+$/.test(name));
   }
 
-  #remember(containerId: string, init: number, found: RootFileSystem): void {
+  #remember(containerId: string, found: RootFileSystem): void {
     const [oldest] = this.#known.keys();
     if (this.#known.size >= REMEMBERED && oldest !== undefined) this.#known.delete(oldest);
-    this.#known.set(containerId, { init, found });
+    this.#known.set(containerId, found);
   }
 }
 
 function unprovable(problem: string): Untraceable {
   return { origin: 'unprovable', problem };
-}
-
-/** The names that a path may have within the root file system, most likely first. */
-export function pathsWithin(root: RootFileSystem, path: string): string[] {
-  // Links in /proc are written for this program's root: seen from outside of the container's mount namespace a path
-  // starts at the container's root; a program that is only chrooted shows the path of the host's mount.
-  const below = posix.relative(root.mountPoint, path);
-  return below.startsWith('..') ? [path] : [`/${below}`, path];
 }

@@ -8,6 +8,7 @@
 export function isGranted(dnsName: string, namespace: string, suffixes: readonly string[]): boolean {
   const inCluster = ['', '.svc', '.svc.cluster.local'].map((tail) => `.${namespace}${tail}`);
   const granted = suffixes.map((suffix) => (suffix.startsWith('.') ? suffix : `.${suffix}`));
-  const own = inCluster.some((tail) => dnsName.endsWith(tail) && !dnsName.slice(0, -tail.length).includes('.'));
-  return own || granted.some((tail) => dnsName.endsWith(tail) && dnsName.length > tail.length);
+  const isBelow = (tail: string): boolean => dnsName.endsWith(tail) && dnsName.length > tail.length;
+  const isService = (tail: string): boolean => isBelow(tail) && !dnsName.slice(0, -tail.length).includes('.');
+  return inCluster.some(isService) || granted.some(isBelow);
 }

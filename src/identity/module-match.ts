@@ -34,10 +34,14 @@ export function policyOf(module: EdgeModule): ModulePolicy {
   };
 }
 
-/** Digests named in `images`, and the one by which the template pins the module's own container. */
+/**
+ * Digests named in `images` (those for another image of the template left out), and the one by which the template pins
+ * the module's own container.
+ */
 export function digestsOf({ spec }: EdgeModule): Digest[] {
   const containers = spec.template?.pod.spec.containers ?? [];
   const own = containers.find(({ name }) => name === spec.container) ?? containers[0];
   const pinned = /@(sha256:[0-9a-f]{64})$/.exec(own?.image ?? '')?.[1];
-  return [...new Set([...spec.images.map(({ digest }) => digest), ...(pinned ? [pinned] : [])])];
+  const images = spec.images.filter(({ name }) => name === undefined || own === undefined || name === own.image);
+  return [...new Set([...images.map(({ digest }) => digest), ...(pinned ? [pinned] : [])])];
 }

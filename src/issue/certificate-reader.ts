@@ -37,24 +37,25 @@ export function readCertificate(der: Buffer): Certificate {
   const outer = new DerReader(der);
   const certificate = outer.enter(TAG.sequence, 'certificate');
   outer.end('certificate');
-  const tbs = certificate.element(TAG.sequence, 'TBSCertificate');
-  const signatureAlgorithm = certificate.element(TAG.sequence, 'signatureAlgorithm').whole;
+  const tbs = certificate.whole(TAG.sequence, 'TBSCertificate');
+  const signatureAlgorithm = certificate.whole(TAG.sequence, 'signatureAlgorithm');
   const signature = certificate.read(TAG.bitString, 'signature').subarray(1);
   certificate.end('certificate');
-  return { tbs: tbs.whole, signatureAlgorithm, signature, ...readTbs(new DerReader(tbs.contents), signatureAlgorithm) };
+  const fields = new DerReader(tbs).enter(TAG.sequence, 'TBSCertificate');
+  return { tbs, signatureAlgorithm, signature, ...readTbs(fields, signatureAlgorithm) };
 }
 
 function readTbs(tbs: DerReader, algorithm: Buffer): Omit<Certificate, 'tbs' | 'signatureAlgorithm' | 'signature'> {
   const version = tbs.enter(0xa0, 'version').read(TAG.integer, 'version');
   const serial = magnitude(tbs.read(TAG.integer, 'serialNumber'));
-  const inner = tbs.element(TAG.sequence, 'signature').whole;
+  const inner = tbs.whole(TAG.sequence, 'signature');
   if (version.length !== 1 || version[0] !== 2)
     throw malformed('version 3', `version field ${version.toString('hex')}`);
   if (!inner.equals(algorithm)) throw malformed('one signature algorithm', 'two that differ');
-  const issuer = tbs.element(TAG.sequence, 'issuer').whole;
+  const issuer = tbs.whole(TAG.sequence, 'issuer');
   const validity = decodeValidity(tbs.enter(TAG.sequence, 'validity'));
-  const subject = tbs.element(TAG.sequence, 'subject').whole;
-  const publicKey = tbs.element(TAG.sequence, 'subjectPublicKeyInfo').whole;
+  const subject = tbs.whole(TAG.sequence, 'subject');
+  const publicKey = tbs.whole(TAG.sequence, 'subjectPublicKeyInfo');
   const extensions = readExtensions(tbs.enter(0xa3, 'extensions').enter(TAG.sequence, 'extensions'));
   tbs.end('TBSCertificate');
   return { serial, issuer, validity, subject, publicKey, extensions };
@@ -64,7 +65,7 @@ function readExtensions(list: DerReader): Extension[] {
   const extensions: Extension[] = [];
   while (!list.done) {
     const entry = list.enter(TAG.sequence, 'extension');
-    const oid = entry.element(TAG.objectIdentifier, 'extnID').whole;
+    const oid = entry.whole(TAG.objectIdentifier, 'extnID');
     const critical = entry.peek() === TAG.boolean && entry.read(TAG.boolean, 'critical')[0] === 0xff;
     const value = entry.read(TAG.octetString, 'extnValue');
     entry.end('extension');

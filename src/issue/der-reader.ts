@@ -7,62 +7,74 @@ import { KeysteadError } from '../errors.ts';
  */
 export class DerReader {
   readonly #bytes: Buffer;
-  #offset = 0;
+  readonly #end: number;
+  #offset: number;
+  /** Where the contents of the element that was read last begin. */
+  #contents = 0;
 
-  constructor(bytes: Uint8Array) {
-    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  constructor(bytes: Buffer, start = 0, end: number = bytes.length) {
+    this.#bytes = bytes;
+    this.#offset = start;
+    this.#end = end;
   }
 
   get done(): boolean {
-    return this.#offset >= this.#bytes.length;
+    return this.#offset >= this.#end;
   }
 
   /** Tag of the next element, undefined at the end. */
   peek(): number | undefined {
-    return this.#bytes[this.#offset];
+    return this.done ? undefined : this.#bytes[this.#offset];
   }
 
   /** Contents of the next element, which must have this tag. `what` names it in the error. */
   read(tag: number, what: string): Buffer {
-    return this.element(tag, what).contents;
+    this.#pass(tag, what);
+    return this.#bytes.subarray(this.#contents, this.#offset);
+  }
+
+  /** The next element, which must have this tag, with its tag and length. */
+  whole(tag: number, what: string): Buffer {
+    const start = this.#offset;
+    this.#pass(tag, what);
+    return this.#bytes.subarray(start, this.#offset);
   }
 
   /** Opens the next element, which must have this tag, for reading inside. */
   enter(tag: number, what: string): DerReader {
-    return new DerReader(this.element(tag, what).contents);
-  }
-
-  /** The next element with (`whole`) and without its tag and length. */
-  element(tag: number, what: string): { readonly whole: Buffer; readonly contents: Buffer } {
-    const start = this.#offset;
-    const found = this.#bytes[start];
-    if (found !== tag) throw malformed(what, `tag ${hex(tag)}`, found === undefined ? 'the end' : `tag ${hex(found)}`);
-    const { length, header } = this.#length(start + 1, what);
-    const end = start + 1 + header + length;
-    if (end > this.#bytes.length) {
-      throw malformed(what, `${length} octets`, `${this.#bytes.length - start - 1 - header} octets`);
-    }
-    this.#offset = end;
-    return { whole: this.#bytes.subarray(start, end), contents: this.#bytes.subarray(start + 1 + header, end) };
+    this.#pass(tag, what);
+    return new DerReader(this.#bytes, this.#contents, this.#offset);
   }
 
   /** Throws unless everything has been read. */
   end(what: string): void {
-    const left = this.#bytes.length - this.#offset;
-    if (left > 0) throw malformed(what, 'nothing after it', `${left} more octets`);
+    if (!this.done) throw malformed(what, 'nothing after it', `${this.#end - this.#offset} more octets`);
   }
 
-  #length(at: number, what: string): { length: number; header: number } {
-    const first = this.#bytes[at];
+  /** Goes behind the next element. */
+  #pass(tag: number, what: string): void {
+    const found = this.peek();
+    if (found !== tag) throw malformed(what, `tag ${hex(tag)}`, found === undefined ? 'the end' : `tag ${hex(found)}`);
+    const length = this.#passLength(what);
+    const left = this.#end - this.#contents;
+    if (length > left) throw malformed(what, `${length} octets`, `${left} octets`);
+    this.#offset = this.#contents + length;
+  }
+
+  /** Length of the element at the offset; notes where its contents begin. */
+  #passLength(what: string): number {
+    const at = this.#offset + 1;
+    const first = at < this.#end ? this.#bytes[at] : undefined;
     if (first === undefined) throw malformed(what, 'a length', 'the end');
-    if (first < 0x80) return { length: first, header: 1 };
-    const octets = first & 0x7f;
-    if (octets === 0 || octets > 4 || at + 1 + octets > this.#bytes.length) {
+    const octets = first < 0x80 ? 0 : first & 0x7f;
+    this.#contents = at + 1 + octets;
+    if (first < 0x80) return first;
+    if (octets === 0 || octets > 4 || this.#contents > this.#end) {
       throw malformed(what, 'a definite length of up to 4 octets', `length octet ${hex(first)}`);
     }
     const length = this.#bytes.readUIntBE(at + 1, octets);
     if (length < 0x80 || length < 2 ** (8 * (octets - 1))) throw malformed(what, 'a minimal length', 'a padded one');
-    return { length, header: 1 + octets };
+    return length;
   }
 }
 

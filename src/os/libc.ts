@@ -26,9 +26,3 @@ function systemError(call: string, errno: number): KeysteadError {
     cause: Object.assign(new Error(code), { code }),
   });
 }
-
-/** errno name of an error thrown by a bound function or by node:fs; undefined for others. */
-export function errnoOf(thrown: unknown): string | undefined {
-  const error = thrown instanceof KeysteadError ? thrown.cause : thrown;
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
-}

@@ -15,7 +15,12 @@ interface Pod extends KubeObject {
 /** Reasons that every starting pod gives for a while. */
 const ORDINARY = new Set(['PodInitializing', 'ContainerCreating']);
 
-/** What pods of a namespace wait for other than their turn, for example an image; empty where there is nothing. */
+interface Event extends KubeObject {
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** What pods of a namespace wait for other than their turn: an image, or else what the last warning says. Empty: nothing. */
 export async function troubles(kubectl: Kubectl, namespace: string): Promise<string> {
   const pods = await kubectl.list<Pod>(['-n', namespace, 'pods']);
   const found = pods.flatMap(({ metadata, status }) =>
@@ -24,5 +29,8 @@ export async function troubles(kubectl: Kubectl, namespace: string): Promise<str
       return reason === '' || ORDINARY.has(reason) ? [] : [`${metadata.name}: ${reason}: ${message}`];
     }),
   );
-  return found.length === 0 ? '' : `; ${found.join('; ')}`;
+  if (found.length > 0) return `; ${found.join('; ')}`;
+  const selection = ['--field-selector', 'type=Warning', '--sort-by', '.metadata.creationTimestamp'];
+  const last = (await kubectl.list<Event>(['-n', namespace, 'events', ...selection])).at(-1);
+  return last === undefined ? '' : `; last warning: ${last.reason}: ${last.message}`;
 }

@@ -191,4 +191,21 @@ const busyboxHash = (): string => createHash('sha256').update(readFileSync('/bin
       },
     ]);
   });
+
+  it('are measured by the root file system that the runtime mounted for the container', async () => {
+    const rootfs = mountOverlay(host, [imageLayer(host)], containerId);
+    const command = `mkdir /tmp/bin; cp /bin/busybox /tmp/bin; until test -e /tmp/go; do sleep 0.05; done
+      exec /bin/busybox chroot /tmp /bin/busybox sleep 1000`;
+    const container = await Container.start(host, rootfs, command);
+    writeFileSync(join(folder, 'cgroup.procs'), String(container.init));
+    const meter = host.meter({ kubepodsRoot: root });
+    const before = await meter.measure(container.init);
+    expect(before).toMatchObject({ containerId, mappings: [{ path: '/bin/busybox', origin: 'image' }] });
+
+    container.run('echo > /tmp/go');
+    await container.runs(container.init, '/tmp/bin/busybox');
+    const after = await meter.measure(container.init);
+    const detail = "the container's first process has changed its root to another file system";
+    expect(after!.mappings).toEqual([{ path: '/tmp/bin/busybox', origin: 'foreign', detail }]);
+  });
 });

@@ -26,20 +26,19 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 describe('findInLayers', () => {
-  const paths = ['/opt/app/tool'];
+  const path = '/opt/app/tool';
 
   it.each(['top', 'base'])('finds a file of layer %s', (layer) => {
     const status = file(layer, '/opt/app/tool');
-    const found = findInLayers(status, paths, layers);
-    expect(found).toEqual({ path: '/opt/app/tool', file: expect.stringMatching(new RegExp(`^\\d+/${status.inode}$`)) });
-    expect(findInLayers(status, ['/elsewhere', ...paths], layers)).toEqual(found);
-    expect(findInLayers(status, paths, { lower: layers.lower })).toEqual(found);
+    const found = findInLayers(status, path, layers);
+    expect(found).toMatch(new RegExp(`^\\d+/${status.inode}$`));
+    expect(findInLayers(status, path, { lower: layers.lower })).toEqual(found);
   });
 
   it('takes an inode number with the number of the file system in its highest bits', () => {
     const status = file('base', '/opt/app/tool');
     const shown = { ...status, inode: status.inode | (3n << 62n) };
-    expect(findInLayers(shown, paths, layers)).toBeDefined();
+    expect(findInLayers(shown, path, layers)).toBeDefined();
   });
 
   it.each<[string, (status: FileStatus) => Partial<FileStatus>]>([
@@ -49,28 +48,28 @@ describe('findInLayers', () => {
     ['size', ({ size }) => ({ size: size + 1n })],
   ])('refuses a file with another %s, so one that was changed and renamed meanwhile', (_, change) => {
     const status = file('base', '/opt/app/tool');
-    expect(findInLayers({ ...status, ...change(status) }, paths, layers)).toBeUndefined();
+    expect(findInLayers({ ...status, ...change(status) }, path, layers)).toBeUndefined();
   });
 
   it.each([
     ['has the file', '/opt/app/tool'],
     ['has a whiteout of its folder', '/opt/app'],
     ['has a whiteout of a folder above', '/opt'],
-  ])('refuses where the writable layer %s', (_, path) => {
-    const status = file('base', '/opt/app/tool');
-    expect(findInLayers(status, paths, layers)).toBeDefined();
-    file('upper', path);
-    expect(findInLayers(status, paths, layers)).toBeUndefined();
+  ])('refuses where the writable layer %s', (_, cover) => {
+    const status = file('base', path);
+    expect(findInLayers(status, path, layers)).toBeDefined();
+    file('upper', cover);
+    expect(findInLayers(status, path, layers)).toBeUndefined();
   });
 
   it('lets the writable layer have other files in the folder', () => {
     const status = file('base', '/opt/app/tool');
     file('upper', '/opt/app/data');
-    expect(findInLayers(status, paths, layers)).toBeDefined();
+    expect(findInLayers(status, path, layers)).toBeDefined();
   });
 
   it('refuses a file at another path', () => {
-    expect(findInLayers(file('base', '/opt/app/other'), paths, layers)).toBeUndefined();
+    expect(findInLayers(file('base', '/opt/app/other'), path, layers)).toBeUndefined();
   });
 });
 

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, it } from '@jest/globals';
+import { deviceStatus, NodeDevice, notaryConfiguration } from '../../../controllers/node-device.ts';
+import type { Condition } from '../../../src/api/conditions.ts';
+import type { EdgeDevice } from '../../../src/api/v1alpha1/index.ts';
+import { KeysteadError } from '../../../src/errors.ts';
+import type { NotaryStatus } from '../../../src/notary/port.ts';
+
+const NOW = Date.parse('2026-11-22T10:00:00Z');
+const device = {
+  metadata: { name: 'node-1', uid: 'd', generation: 3 },
+  spec: {
+    trustDomain: 'edge.example',
+    rootOfTrust: { pkcs11: { library: '/l.so', tokenLabel: 'tpm', pinFile: '/pin' } },
+    issuer: { selfSigned: { keyAlgorithm: 'EC-P256', lifetime: '8760h' }, maxLeafLifetime: '24h', dnsSuffixes: [] },
+  },
+} as unknown as EdgeDevice;
+const ready = { protocol: 1, version: '1', ready: true, token: { label: 'tpm' } } as unknown as NotaryStatus;
+const refused: NotaryStatus = {
+  protocol: 1,
+  version: '1',
+  ready: false,
+  reason: 'PinRejected',
+  message: 'set another PIN',
+};
+
+const conditionsOf = (status: Record<string, unknown>): Record<string, Condition> =>
+  Object.fromEntries((status['conditions'] as Condition[]).map((condition) => [condition.type, condition]));
+const observe = (notary: NotaryStatus | undefined, skewMs: number | undefined) =>
+  conditionsOf(deviceStatus(device, { notary, skewMs, platform: {}, now: NOW }));
+
+describe('the status of a device', () => {
+  it('says what is wrong with the token, in Ready too', () => {
+    const conditions = observe(refused, 0);
+    expect(conditions['RootOfTrustReady']).toMatchObject({
+      status: 'False',
+      reason: 'PinRejected',
+      observedGeneration: 3,
+    });
+    expect(conditions['Ready']).toMatchObject({ status: 'False', reason: 'PinRejected', message: 'set another PIN' });
+  });
+
+  it('is unknown before the notary has answered', () => {
+    expect(observe(undefined, 0)['Ready']).toMatchObject({ status: 'Unknown', reason: 'NotaryUnknown' });
+  });
+
+  it.each([
+    [0, 'True', 'WithinTolerance'],
+    [200_000, 'True', 'WithinTolerance'],
+    [-3_600_000, 'False', 'ClockSkewed'],
+    [3_600_000, 'False', 'ClockSkewed'],
+    [undefined, 'Unknown', 'NotMeasured'],
+  ])('with the API server %s ms ahead says ClockSynchronized %s, and goes on issuing', (skewMs, status, reason) => {
+    const conditions = observe(ready, skewMs);
+    expect(conditions['ClockSynchronized']).toMatchObject({ status, reason });
+    expect(conditions['RootOfTrustReady']).toMatchObject({ status: 'True' });
+  });
+
+  it('tells the direction of a clock that is an hour off', () => {
+    expect(observe(ready, 3_600_000)['ClockSynchronized']!.message).toContain('3600 s behind');
+    expect(observe(ready, -3_600_000)['ClockSynchronized']!.message).toContain('3600 s ahead of');
+  });
+});
+
+describe('what the notary is told', () => {
+  it('is what the spec asks for', () => {
+    expect(notaryConfiguration(device, 'node-1')).toEqual({
+      trustDomain: 'edge.example',
+      node: 'node-1',
+      rootOfTrust: { pkcs11: { library: '/l.so', tokenLabel: 'tpm', pinFile: '/pin' } },
+      issuer: { algorithm: 'EC-P256', lifetimeSeconds: 31_536_000, maxLeafSeconds: 86_400 },
+    });
+  });
+
+  it('is written into status once, and again when it changes', async () => {
+    let answer: NotaryStatus | KeysteadError = refused;
+    const written: Record<string, unknown>[] = [];
+    const changes: (boolean | undefined)[] = [];
+    const subject = new NodeDevice({
+      node: 'node-1',
+      clock: { now: () => NOW },
+      notary: {
+        configure: () => (answer instanceof KeysteadError ? Promise.reject(answer) : Promise.resolve(answer)),
+        status: () => Promise.resolve(refused),
+      },
+      device: () => device,
+      clockSkewMs: () => 0,
+      platform: () => ({}),
+      apply: (status) => {
+        written.push(status);
+        return Promise.resolve();
+      },
+      changed: (status) => changes.push(status?.ready),
+    });
+    await subject.reconcile();
+    await subject.reconcile();
+    expect(written).toHaveLength(1);
+    answer = new KeysteadError('Unavailable', 'the notary is away');
+    expect(await subject.reconcile()).toEqual({ requeueAfterMs: 3_000 });
+    expect(conditionsOf(written[1]!)['Ready']).toMatchObject({ reason: 'Unavailable' });
+    answer = ready;
+    expect(await subject.reconcile()).toEqual({ requeueAfterMs: 15_000 });
+    expect(changes).toEqual([false, true]);
+  });
+});

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PodDelivery, type PodDeliveryPorts } from '../../../controllers/pod-delivery.ts';
+import type { Credentials, PublishedVolume } from '../../../src/deliver/port.ts';
+import { KeysteadError } from '../../../src/errors.ts';
+import type { Refusal } from '../../../src/identity/holding.ts';
+import type { Wanted } from '../../../src/issue/credentials.ts';
+import { aContainer, anIdentity, aPod } from '../../fakes/agent.ts';
+
+const HOUR = 3_600_000;
+const ID = 'spiffe://edge.example/ns/shop/module/till';
+let authority: { ca: string; leaf: string; other: string };
+
+/** A CA and two leaves of it, made by openssl: what a volume may hold. */
+beforeAll(() => {
+  const folder = mkdtempSync(join(tmpdir(), 'keystead-delivery-'));
+  const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' });
+  const ec = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+  openssl('req', '-x509', ...ec, '-keyout', 'ca.key', '-out', 'ca.crt', '-subj', '/CN=ca', '-days', '30');
+  for (const [name, id] of [
+    ['leaf', ID],
+    ['other', `${ID}-other`],
+  ] as const) {
+    const san = `subjectAltName=URI:${id}`;
+    openssl(
+      'req',
+      '-x509',
+      ...ec,
+      '-keyout',
+      `${name}.key`,
+      '-out',
+      `${name}.crt`,
+      '-subj',
+      '/',
+      '-days',
+      '1',
+      '-CA',
+      'ca.crt',
+      '-CAkey',
+      'ca.key',
+      '-addext',
+      san,
+    );
+  }
+  const read = (name: string): string => readFileSync(join(folder, name), 'utf8');
+  authority = { ca: read('ca.crt'), leaf: read('leaf.crt'), other: read('other.crt') };
+  rmSync(folder, { recursive: true });
+});
+
+function setting(held?: () => string) {
+  const volume: PublishedVolume = {
+    volumeId: 'v',
+    targetPath: '/t',
+    podUid: 'pod-1',
+    podNamespace: 'shop',
+    podName: 'p',
+    attributes: { identity: 'till' },
+  };
+  const state = {
+    now: Date.now(),
+    volumes: [volume],
+    credentials: held ? ({ privateKey: 'key', chain: held() } as Credentials) : undefined,
+    wanted: { spiffeId: ID, dnsNames: [], lifetimeSeconds: 86_400, issuer: authority.ca } as Wanted | Refusal,
+    failure: undefined as KeysteadError | undefined,
+    renewIn: HOUR,
+    done: [] as string[],
+  };
+  const ports: PodDeliveryPorts = {
+    clock: { now: () => state.now },
+    volumes: {
+      list: () => state.volumes,
+      readCredentials: () => state.credentials,
+      writeCredentials: ({ volumeId }, _credentials, { uid }) => void state.done.push(`write ${volumeId} for ${uid}`),
+      withdraw: ({ volumeId }) => {
+        state.done.push(`withdraw ${volumeId}`);
+        return true;
+      },
+    },
+    secrets: {
+      write: () => state.done.push('write secret'),
+      withdraw: () => state.done.push('withdraw secret'),
+    },
+    obtain: () => {
+      state.done.push('issue');
+      if (state.failure) return Promise.reject(state.failure);
+      const certificate = { chain: [], serial: 'ff', notBefore: state.now, notAfter: state.now + 2 * HOUR };
+      return Promise.resolve({ credentials: { privateKey: 'k', chain: 'c' }, certificate });
+    },
+    wanted: () => state.wanted,
+    renewalTime: () => state.now + state.renewIn,
+  };
+  const holder = {
+    pod: aPod(),
+    module: 'till',
+    container: aContainer(),
+    identities: [anIdentity()],
+    issued: new Map(),
+  };
+  return { state, holder, delivery: new PodDelivery(ports) };
+}
+
+describe('ensuring an identity', () => {
+  it('issues once and writes it into the volume for the module user', async () => {
+    const { state, holder, delivery } = setting();
+    expect(await delivery.ensure(anIdentity(), holder)).toMatchObject({ serial: 'ff', revision: 1 });
+    expect(state.done).toEqual(['issue', 'write v for 1000']);
+  });
+
+  it('keeps what the volume holds where it fits, as after a restart of the agent', async () => {
+    const { state, holder, delivery } = setting(() => authority.leaf);
+    expect(await delivery.ensure(anIdentity(), holder)).toMatchObject({ revision: 1 });
+    expect(state.done).toEqual([]);
+  });
+
+  it.each<[string, (state: ReturnType<typeof setting>['state']) => void]>([
+    ['is for another SPIFFE ID', (state) => (state.credentials = { privateKey: 'key', chain: authority.other })],
+    ['is due for renewal', (state) => (state.renewIn = -1)],
+    [
+      'has another lifetime than is wanted now',
+      (state) => (state.wanted = { ...(state.wanted as Wanted), lifetimeSeconds: 600 }),
+    ],
+    ['lacks a DNS name', (state) => (state.wanted = { ...(state.wanted as Wanted), dnsNames: ['till.shop.svc'] })],
+  ])('issues anew where what the volume holds %s', async (_why, change) => {
+    const { state, holder, delivery } = setting(() => authority.leaf);
+    change(state);
+    await delivery.ensure(anIdentity(), holder);
+    expect(state.done).toEqual(['issue', 'write v for 1000']);
+  });
+
+  it('withdraws and says why where the identity is refused', async () => {
+    const { state, holder, delivery } = setting(() => authority.leaf);
+    state.wanted = { reason: 'IdentityTaken', message: 'taken' };
+    expect(await delivery.ensure(anIdentity(), holder)).toEqual(state.wanted);
+    expect(state.done).toEqual(['withdraw v']);
+  });
+
+  it('withdraws nothing while only the issuer is away', async () => {
+    const { state, holder, delivery } = setting(() => authority.leaf);
+    state.wanted = { reason: 'IssuerNotReady', message: 'wait', passing: true };
+    expect(await delivery.ensure(anIdentity(), holder)).toMatchObject({ reason: 'IssuerNotReady' });
+    expect(state.done).toEqual([]);
+  });
+
+  it('keeps the old certificate when renewal fails, and refuses when there is none', async () => {
+    const { state, holder, delivery } = setting(() => authority.leaf);
+    state.renewIn = -1;
+    state.failure = new KeysteadError('Unavailable', 'the notary is away');
+    const before = { serial: '01', notBefore: 0, notAfter: state.now + HOUR, renewalTime: 0, revision: 3 };
+    expect(await delivery.ensure(anIdentity(), { ...holder, issued: new Map([['till', before]]) })).toBe(before);
+    expect(await delivery.ensure(anIdentity(), holder)).toEqual({
+      reason: 'Unavailable',
+      message: 'the notary is away',
+    });
+  });
+
+  it('refuses a volume that names no identity where the module has two', async () => {
+    const { state, holder, delivery } = setting();
+    state.volumes = [{ ...state.volumes[0]!, attributes: {} }];
+    const identities = [anIdentity(), anIdentity({}, 'second')];
+    expect(await delivery.ensure(identities[0]!, { ...holder, identities })).toMatchObject({
+      reason: 'IdentityAmbiguous',
+    });
+    expect(state.done).not.toContain('issue');
+    expect(await delivery.ensure(identities[0]!, holder)).toMatchObject({ revision: 1 });
+  });
+
+  it('fills the Secret of an identity that asks for one', async () => {
+    const { state, holder, delivery } = setting();
+    await delivery.ensure(anIdentity({ delivery: ['Secret'] }), holder);
+    expect(state.done).toEqual(['issue', 'write secret']);
+  });
+});
+
+describe('taking back', () => {
+  it('empties volumes that no identity is for any more, and leaves the others', () => {
+    const { state, delivery } = setting();
+    delivery.withdrawUnclaimed('pod-1', [anIdentity()]);
+    expect(state.done).toEqual([]);
+    delivery.withdrawUnclaimed('pod-1', [anIdentity({}, 'another')]);
+    expect(state.done).toEqual(['withdraw v']);
+  });
+
+  it('empties volume and Secret', () => {
+    const { state, delivery } = setting();
+    delivery.withdraw(anIdentity({ delivery: ['Volume', 'Secret'] }), 'pod-1');
+    expect(state.done).toEqual(['withdraw v', 'withdraw secret']);
+  });
+});
