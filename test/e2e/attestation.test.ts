@@ -14,7 +14,12 @@ describe('a module that is what its EdgeModule allows', () => {
   it(
     'has its identity and the trust bundle, and its pod is ready',
     async () => {
-      await scene.apply(...scene.module('honest', { spec: { process: { uid: 1000, gid: 1000 } }, container: { securityContext: { runAsUser: 1000, runAsGroup: 1000 } } }));
+      await scene.apply(
+        ...scene.module('honest', {
+          spec: { process: { uid: 1000, gid: 1000 } },
+          container: { securityContext: { runAsUser: 1000, runAsGroup: 1000 } },
+        }),
+      );
       const holder = await scene.holder('honest', 'Allowed');
       expect(holder).toMatchObject({ node: scene.lab.nodeName, container: 'main', imageDigest: scene.digests.index });
       await scene.filesAre(holder.pod, ALL_FILES);

@@ -70,16 +70,21 @@ async function demonstrate(target: Target, images: DemoImages): Promise<void> {
 }
 
 async function down(options: Options): Promise<void> {
-  const target = options.cluster ? await clusterTarget(options.cluster) : presentLab();
-  if (target) {
-    await step('removing the demonstration', () => removeDemo(target));
-    await step('removing the release', () => uninstall(target));
+  if (options.cluster) {
+    const target = await clusterTarget(options.cluster);
+    await remove(target);
+    progress.say(`The token and the keys stay on the nodes, in ${target.stateDir}; remove that by hand.`);
+    return;
   }
-  if (!options.cluster) await runLab('down');
-  else
-    progress.say(
-      `The token and the keys stay on the nodes, in ${target?.stateDir ?? 'the state folder'}; remove that by hand.`,
-    );
+  const lab = presentLab();
+  // A lab that is half dead goes away all the same, and everything in it with it.
+  if (lab) await remove(lab).catch((error: unknown) => progress.say(`  not removed in good order: ${String(error)}`));
+  await runLab('down');
+}
+
+async function remove(target: Target): Promise<void> {
+  await step('removing the demonstration', () => removeDemo(target));
+  await step('removing the release', () => uninstall(target));
 }
 
 try {

@@ -238,7 +238,8 @@ export class Agent {
 
   #notaryChanged(status: NotaryStatus | undefined): void {
     const { log, caches } = this.#parts;
-    if (status?.ready) log.info({ tokenLabel: status.token?.label, keyUri: status.issuer?.keyUri }, 'the notary is ready');
+    if (status?.ready)
+      log.info({ tokenLabel: status.token?.label, keyUri: status.issuer?.keyUri }, 'the notary is ready');
     else log.warn({ reason: status?.reason, err: status?.message }, 'the notary is not ready');
     this.#controllers.bundles.enqueue('');
     if (this.#running) for (const pod of caches.pods.list()) this.#controllers.pods.enqueue(pod.metadata.uid);

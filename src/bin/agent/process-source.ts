@@ -2,12 +2,13 @@
 import { readIncarnation } from '../../attest/incarnation.ts';
 import type { ProcessEvidence } from '../../attest/port.ts';
 import { ProcessMeter } from '../../attest/process.ts';
-import { processesOfContainer } from '../../attest/processes-of-container.ts';
+import { processesByContainer } from '../../attest/processes-of-container.ts';
 import { openPidfd, watchExit, type Pidfd } from '../../os/pidfd.ts';
 
 /** Processes of this node, as attestation sees them. */
 export class ProcessSource {
   readonly #meter: ProcessMeter;
+  #scan: { readonly at: number; readonly found: ReadonlyMap<string, readonly number[]> } | undefined;
 
   constructor(meter: ProcessMeter) {
     this.#meter = meter;
@@ -17,9 +18,12 @@ export class ProcessSource {
     return this.#meter.measure(pid, init);
   }
 
-  /** All processes in a container. */
+  /** All processes in a container, as a look at the whole node found them at most a second ago. */
   of(containerId: string): readonly number[] {
-    return processesOfContainer(containerId);
+    const now = performance.now();
+    // One look serves all containers that are measured about now: a node of 200 modules must not be walked 200 times.
+    if (!this.#scan || now - this.#scan.at > SCAN_MS) this.#scan = { at: now, found: processesByContainer() };
+    return this.#scan.found.get(containerId) ?? [];
   }
 
   /** Calls back once, never at once, when that very process has ended; also when it had ended before. */
@@ -37,6 +41,8 @@ export class ProcessSource {
     return { close: () => closeWatch(pidfd, stop) };
   }
 }
+
+const SCAN_MS = 1000;
 
 function closeWatch(pidfd: Pidfd, stop: () => void): void {
   stop();
