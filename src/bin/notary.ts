@@ -18,6 +18,7 @@ import manifest from '../../package.json' with { type: 'json' };
 
 /** Log lines are written with the answers that they belong to, others at latest after this long, milliseconds. */
 const OUTPUT_FLUSH_MS = 1_000;
+const STANDARD_OUTPUT = 1;
 
 interface Settings {
   readonly socket: string;
@@ -55,7 +56,7 @@ function socketMode({ agentUid }: Settings): number {
 async function main(): Promise<void> {
   hardenProcess();
   const settings = readSettings();
-  const output = new LineOutput(process.stdout.fd);
+  const output = new LineOutput(STANDARD_OUTPUT);
   const flush = (): void => output.flush();
   process.on('exit', flush);
   setInterval(flush, OUTPUT_FLUSH_MS).unref();

@@ -82,17 +82,30 @@ export class Authority {
     this.maintain();
   }
 
-  /** Takes the steps of rollover that are due. Returns whether anything changed. Cheap where nothing is due. */
-  maintain(): boolean {
+  /**
+   * Takes the steps of rollover that are due; cheap where none is. Where a step fails (no room on the token or the disk)
+   * while the current CA is still good, issuing goes on and the step is tried again next time; else its error is thrown.
+   */
+  maintain(): void {
     const now = this.#options.clock.now();
-    const retired = this.#retire(now);
+    try {
+      this.#retire(now);
+      this.#step(now);
+    } catch (thrown) {
+      const { notBefore, notAfter } = this.#record.current.certificate.validity;
+      if (now < notBefore || now > notAfter) throw thrown;
+      const { code, message } = asKeysteadError(thrown);
+      this.#options.log.error({ code, err: message }, 'cannot roll the CA over, trying again later');
+    }
+  }
+
+  #step(now: number): void {
     const step = rolloverStep(this.#situation(), now);
-    if (step === 'keep') return retired;
+    if (step === 'keep') return;
     this.#options.log.info({ step, generation: this.#record.current.generation }, 'CA rollover');
-    if (step === 'prepare') return this.#prepare(now);
+    if (step === 'prepare') this.#prepare(now);
     if (step === 'replace') this.#replace();
     if (step === 'activate') this.#activate(now);
-    return true;
   }
 
   #situation(): Parameters<typeof rolloverStep>[0] {
@@ -132,19 +145,11 @@ export class Authority {
     return { key: replacement, record: this.#saved({ ...this.#blank(), current, former }) };
   }
 
-  /** The current CA is still good: where the token has no room for the next one, issuing goes on meanwhile. */
-  #prepare(now: number): boolean {
-    try {
-      const generation = this.#nextGeneration(this.#record.current.generation);
-      const entry = this.#certify(this.#keys.obtain(generation, this.#settings.algorithm), generation);
-      const activateAt = now + overlapMs(this.#settings.lifetimeSeconds);
-      this.#record = this.#saved({ ...this.#record, next: { ...entry, activateAt } });
-      return true;
-    } catch (thrown) {
-      const { code, message } = asKeysteadError(thrown);
-      this.#options.log.error({ code, err: message }, 'cannot make the next CA, trying again later');
-      return false;
-    }
+  #prepare(now: number): void {
+    const generation = this.#nextGeneration(this.#record.current.generation);
+    const entry = this.#certify(this.#keys.obtain(generation, this.#settings.algorithm), generation);
+    const activateAt = now + overlapMs(this.#settings.lifetimeSeconds);
+    this.#record = this.#saved({ ...this.#record, next: { ...entry, activateAt } });
   }
 
   #replace(): void {
@@ -176,12 +181,11 @@ export class Authority {
     return newest > floor ? newest : floor + 1;
   }
 
-  #retire(now: number): boolean {
+  #retire(now: number): void {
     const former = this.#record.former.filter((entry) => entry.keepUntil > now);
-    if (former.length === this.#record.former.length) return false;
+    if (former.length === this.#record.former.length) return;
     this.#record = this.#saved({ ...this.#record, former });
     this.#destroyUnused();
-    return true;
   }
 
   #destroyUnused(): void {

@@ -37,7 +37,9 @@ export class Writers {
     const change = credentials ? deliveredSecret(destination, credentials) : withdrawnSecret(destination);
     // A merge patch, not an apply: it must not make a Secret that its ModuleIdentity took along when it was deleted.
     const options = { ...this.#options, type: 'merge' as const };
-    if (!(await unlessGone(this.#client.patch(secrets, { namespace, name }, change, options)))) return;
+    // An emptying that the admission policy refuses is one of a Secret that another node has filled since: let it be.
+    const passed = credentials ? GONE : [...GONE, 403, 422];
+    if (!(await unlessGone(this.#client.patch(secrets, { namespace, name }, change, options), passed))) return;
     if (podName === '') return;
     const pod = refreshedPod({ namespace, name: podName, uid: podUid }, String(Date.now()));
     await unlessGone(this.#client.patch(pods, { namespace, name: podName }, pod, { type: 'merge' }));
@@ -53,13 +55,16 @@ export class Writers {
   }
 }
 
-/** False where the object was deleted (404) or has another uid by now (409): then there is nothing to write. */
-async function unlessGone(call: Promise<unknown>): Promise<boolean> {
+/** The object was deleted, or has another uid by now. */
+const GONE = [404, 409];
+
+/** False where the server answers with one of these: then there is nothing to write. */
+async function unlessGone(call: Promise<unknown>, passed: readonly number[] = GONE): Promise<boolean> {
   try {
     await call;
     return true;
   } catch (error) {
-    if (isApiError(error) && (error.status === 404 || error.status === 409)) return false;
+    if (isApiError(error) && passed.includes(error.status)) return false;
     throw error;
   }
 }

@@ -114,23 +114,22 @@ describe("the authority's rollover", () => {
     const authority = setting.start();
     const first = authority.anchors[0]!;
     setting.clock.time += 17 * HOUR;
-    expect(authority.maintain()).toBe(true);
+    authority.maintain();
     expect(authority.anchors).toHaveLength(2);
     expect(authority.issuer.entry.der).toEqual(first);
     const oldLeaf = setting.issue(authority);
 
     setting.clock.time += 3 * HOUR;
-    expect(authority.maintain()).toBe(true);
+    authority.maintain();
     expect(authority.issuer.entry.der).not.toEqual(first);
     expect(authority.anchors).toContainEqual(first);
     expect(isAnchored(oldLeaf, authority)).toBe(true);
     expect(isAnchored(setting.issue(authority), authority)).toBe(true);
 
     setting.clock.time += 2 * HOUR;
-    expect(authority.maintain()).toBe(true);
+    authority.maintain();
     expect(authority.anchors).toHaveLength(1);
     expect([...setting.token.keys.keys()]).toEqual(['keystead-issuer:edge.example:node-1:2']);
-    expect(authority.maintain()).toBe(false);
   });
 
   it('goes on after a restart between the steps', () => {
@@ -161,10 +160,20 @@ describe("the authority's rollover", () => {
     const authority = setting.start();
     setting.clock.time += 17 * HOUR;
     setting.token.generationFailure = new KeysteadError('TokenFull', 'full');
-    expect(authority.maintain()).toBe(false);
+    authority.maintain();
+    expect(authority.anchors).toHaveLength(1);
     expect(isAnchored(setting.issue(authority), authority)).toBe(true);
     setting.token.generationFailure = undefined;
-    expect(authority.maintain()).toBe(true);
+    authority.maintain();
+    expect(authority.anchors).toHaveLength(2);
+  });
+
+  it('says so where the CA has ended and the token has no room for another', () => {
+    const setting = new Setting();
+    const authority = setting.start();
+    setting.clock.time += 100 * HOUR;
+    setting.token.generationFailure = new KeysteadError('TokenFull', 'full');
+    expect(() => authority.maintain()).toThrow(expect.objectContaining({ code: 'TokenFull' }));
   });
 
   it('is issuing again after a time without power that outlasted the CA', () => {
