@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Lab } from '../lab/index.ts';
+import { readLab, type Lab } from '../lab/index.ts';
 
-/** Host pids of one of the product's programs, by its bundle's name. */
+/** Host pids of one of the product's programs in the lab, by its bundle's name. Another lab's are not touched. */
 export function pidsOf(program: 'agent' | 'notary' | 'controller'): number[] {
+  const { cgroup } = readLab();
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
-    .filter((pid) => commandOf(pid).includes(`/opt/keystead/${program}.mjs`));
+    .filter((pid) => procFile(pid, 'cmdline').includes(`/opt/keystead/${program}.mjs`))
+    .filter((pid) => procFile(pid, 'cgroup').includes(`:${cgroup}/`));
 }
 
-function commandOf(pid: number): string {
+function procFile(pid: number, name: string): string {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+    return readFileSync(`/proc/${pid}/${name}`, 'utf8');
   } catch {
     return '';
   }
