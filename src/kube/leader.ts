@@ -34,6 +34,8 @@ export class LeaderElection {
   readonly #options: LeaderOptions;
   readonly #timing: LeaderTiming;
   #leading = false;
+  /** Who held the lease when it was last looked at. */
+  #holder: string | undefined;
   /** The lease as last seen, and since when it has looked like this. */
   #seen: { readonly version: string; readonly at: number } | undefined;
 
@@ -95,8 +97,6 @@ export class LeaderElection {
   #mayStillHold(): boolean {
     return this.#holder === undefined || this.#holder === this.#options.identity;
   }
-
-  #holder: string | undefined;
 
   /** Acquires or renews; false where another holds the lease or the server gave no answer. */
   async #tryOnce(signal: AbortSignal): Promise<boolean> {
