@@ -8,6 +8,9 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { installPackages, missingPackages } from './lab/packages.ts';
+import { Progress } from './lab/progress.ts';
+import { TEST_PACKAGES } from './lab/versions.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 /** In the order of running: cheap ones first, so that a plain mistake shows at once. */
@@ -31,6 +34,9 @@ async function main(): Promise<number> {
   const suites = SUITES.filter(
     (name) => existsSync(join(ROOT, 'test', name)) && (wanted.length === 0 || wanted.includes(name)),
   );
+  if (suites.some((name) => NEEDS_NODE.has(name))) {
+    await installPackages(await missingPackages(TEST_PACKAGES), new Progress());
+  }
   const outcomes: Outcome[] = [];
   const ownsNode = suites.some((name) => NEEDS_NODE.has(name)) && !(await nodeIsUp());
   try {

@@ -2,6 +2,7 @@
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import type { Credentials } from '../deliver/port.ts';
 import type { CertificateRequest, IssuedCertificate, Notary } from '../notary/port.ts';
+import { pemOf } from './pem.ts';
 
 /**
  * Makes a P-256 key in this process's memory and has the notary certify it.
@@ -15,15 +16,9 @@ export async function obtainCredentials(
   const certificate = await notary.issue({ ...request, publicKey: publicKey.export({ type: 'spki', format: 'der' }) });
   const credentials = {
     privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
-    chain: certificate.chain.map(pem).join(''),
+    chain: certificate.chain.map(pemOf).join(''),
   };
   return { credentials, certificate };
-}
-
-/** RFC 7468 textual encoding of a certificate. */
-export function pem(der: Buffer): string {
-  const lines = der.toString('base64').match(/.{1,64}/g) ?? [];
-  return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
 }
 
 /** What a delivered leaf must be to be kept rather than issued anew. */

@@ -20,7 +20,7 @@ export interface ModuleIdentitySpec {
   readonly moduleRef: ModuleIdentitySpecModuleRef;
   /**
    * SPIFFE ID that the certificates carry: spiffe://<trust domain>/ns/<this namespace>/<path>. Left out, it is
-   * spiffe://<trust domain of the node>/ns/<namespace>/module/<name of the EdgeModule>. It cannot be changed later.
+   * spiffe://<trust domain of the node>/ns/<namespace>/module/<name of this ModuleIdentity>. It cannot be changed later.
    */
   readonly spiffeId?: string;
   /** The X.509-SVID. */
