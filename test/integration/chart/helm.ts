@@ -36,8 +36,8 @@ export async function helm(args: readonly string[], input = ''): Promise<string>
 }
 
 /** What `helm template` makes of the chart with these values. */
-export async function render(values: object = {}, namespace = 'system'): Promise<Rendered[]> {
-  const text = await helm(['template', 'keystead', CHART, '-n', namespace, '-f', '-'], JSON.stringify(values));
+export async function render(values: object = {}, namespace = 'system', release = 'keystead'): Promise<Rendered[]> {
+  const text = await helm(['template', release, CHART, '-n', namespace, '-f', '-'], JSON.stringify(values));
   return loadAll(text).filter((document) => document !== null && document !== undefined) as Rendered[];
 }
 

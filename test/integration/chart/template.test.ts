@@ -307,3 +307,11 @@ describe('values reach what they are for', () => {
     for (const { metadata } of objects) expect(metadata.name.length).toBeLessThanOrEqual(63);
   });
 });
+
+describe('a release whose name looks like a number', () => {
+  it.each(['123456', '12e345'])('%s has labels that are texts', async (name) => {
+    const objects = await render({}, 'system', name);
+    const instances = objects.map(({ metadata }) => metadata.labels?.['app.kubernetes.io/instance']);
+    expect(new Set(instances.filter((instance) => instance !== undefined))).toEqual(new Set([name]));
+  });
+});
