@@ -14,6 +14,7 @@ export interface PodDeliveryPorts {
   readonly clock: Clock;
   readonly volumes: Pick<Volumes, 'list' | 'readCredentials' | 'writeCredentials' | 'withdraw'>;
   readonly secrets: SecretDelivery;
+  readonly sockets: SocketDelivery;
   /** Makes a key and has it certified. */
   obtain(
     request: Omit<CertificateRequest, 'publicKey'>,
@@ -34,6 +35,15 @@ export interface SecretDelivery {
   write(identity: ModuleIdentity, pod: Pod, credentials: Credentials): void;
   /** Empties the Secret where it holds what was issued to this pod. */
   withdraw(identity: ModuleIdentity, podUid: string): void;
+}
+
+/** What the sockets of this node's pods serve, in memory. Every change reaches open streams at once. */
+export interface SocketDelivery {
+  current(podUid: string, identity: string): Credentials | undefined;
+  put(podUid: string, identity: string, credentials: Credentials): void;
+  withdraw(podUid: string, identity: string): void;
+  /** Takes back all identities of the pod but these. */
+  retain(podUid: string, identities: readonly string[]): void;
 }
 
 /** Who gets it: the attested container of a pod. */
@@ -94,25 +104,38 @@ export class PodDelivery {
       return await this.#issue(identity, holder, wanted, (before?.revision ?? 0) + 1);
     } catch (error) {
       const { code, message } = asKeysteadError(error);
-      return before && before.notAfter > this.#ports.clock.now() ? before : { reason: code, message };
+      const valid = before && before.notAfter > this.#ports.clock.now() && !this.#unserved(identity, uid);
+      return valid ? before : { reason: code, message };
     }
+  }
+
+  /** What lies in each place of the pod where the identity is read, the Secret apart; undefined for an empty one. */
+  #delivered(identity: ModuleIdentity, podUid: string): (Credentials | undefined)[] {
+    const { volumes, sockets } = this.#ports;
+    const lying = this.#volumesFor(podUid, identity).map((volume) => volumes.readCredentials(volume));
+    if (!bySocket(identity)) return lying;
+    // After a restart of the agent the volume remembers what the socket served.
+    if (lying[0] && this.#unserved(identity, podUid)) sockets.put(podUid, nameOf(identity), lying[0]);
+    return [...lying, sockets.current(podUid, nameOf(identity))];
+  }
+
+  /** Whether the socket should serve the identity and has nothing. */
+  #unserved(identity: ModuleIdentity, podUid: string): boolean {
+    return bySocket(identity) && !this.#ports.sockets.current(podUid, nameOf(identity));
   }
 
   /** What was issued before, where it is still valid and still lies where it was put. */
   #stillHeld(identity: ModuleIdentity, podUid: string, before: Issued | undefined): Issued | undefined {
     if (!before || before.notAfter <= this.#ports.clock.now()) return undefined;
-    const there = this.#volumesFor(podUid, identity).every((volume) => this.#ports.volumes.readCredentials(volume));
-    return there ? before : undefined;
+    return this.#delivered(identity, podUid).every((credentials) => credentials) ? before : undefined;
   }
 
   #kept(identity: ModuleIdentity, holder: Holder, wanted: Wanted, before: Issued | undefined): Issued | undefined {
-    const volumes = this.#volumesFor(holder.pod.metadata.uid, identity);
-    const found = volumes.map((volume) => {
-      const credentials = this.#ports.volumes.readCredentials(volume);
-      return credentials && fitting(credentials.chain, wanted);
-    });
+    const found = this.#delivered(identity, holder.pod.metadata.uid).map(
+      (credentials) => credentials && fitting(credentials.chain, wanted),
+    );
     const [first] = found;
-    const secretOnly = volumes.length === 0;
+    const secretOnly = found.length === 0;
     const certificate = secretOnly ? before : first;
     if (!certificate || found.some((each) => each?.serial !== first?.serial)) return undefined;
     const renewalTime = this.#ports.renewalTime(certificate, identity);
@@ -141,6 +164,7 @@ export class PodDelivery {
     for (const volume of this.#volumesFor(pod.metadata.uid, identity)) {
       this.#ports.volumes.writeCredentials(volume, credentials, { uid: container.uid, gid: container.gid });
     }
+    if (bySocket(identity)) this.#ports.sockets.put(pod.metadata.uid, nameOf(identity), credentials);
     if (identity.spec.delivery.includes('Secret')) this.#ports.secrets.write(identity, pod, credentials);
     const { serial, notBefore, notAfter } = certificate;
     return { serial, notBefore, notAfter, renewalTime: this.#ports.renewalTime(certificate, identity), revision };
@@ -149,11 +173,13 @@ export class PodDelivery {
   /** Takes back what a pod has of an identity. The trust bundle stays. */
   withdraw(identity: ModuleIdentity, podUid: string): void {
     for (const volume of this.#volumesFor(podUid, identity)) this.#ports.volumes.withdraw(volume);
+    this.#ports.sockets.withdraw(podUid, nameOf(identity));
     if (identity.spec.delivery.includes('Secret')) this.#ports.secrets.withdraw(identity, podUid);
   }
 
-  /** Empties the volumes of a pod that no identity of its module is for any more. */
+  /** Empties the volumes and sockets of a pod of what no identity of its module puts there any more. */
   withdrawUnclaimed(podUid: string, identities: readonly ModuleIdentity[]): void {
+    this.#ports.sockets.retain(podUid, identities.filter(bySocket).map(nameOf));
     const claimed = identities.flatMap((identity) => this.#volumesFor(podUid, identity));
     const kept = new Set(claimed.map(({ volumeId }) => volumeId));
     for (const volume of this.#ports.volumes.list()) {
@@ -161,10 +187,13 @@ export class PodDelivery {
     }
   }
 
-  /** Empties every volume of a pod, whatever identity it was for. */
+  /** Empties every volume and socket of a pod, whatever identity it was for. */
   withdrawVolumes(podUid: string): void {
+    this.#ports.sockets.retain(podUid, []);
     for (const volume of this.#ports.volumes.list()) if (volume.podUid === podUid) this.#ports.volumes.withdraw(volume);
   }
 }
 
+const nameOf = ({ metadata }: ModuleIdentity): string => metadata.name ?? '';
+const bySocket = ({ spec }: ModuleIdentity): boolean => spec.delivery.includes('Socket');
 const byVolume = ({ spec }: ModuleIdentity): boolean => spec.delivery.includes('Volume');

@@ -138,7 +138,14 @@ export class PodIdentity {
       if ('reason' in result) refused.set(name, result);
       else issued.set(name, result);
     }
-    this.#record(pod, claim, { verdict: 'Allowed', container, issued, refused, ...(process && { process }) });
+    this.#record(pod, claim, {
+      verdict: 'Allowed',
+      ...this.#judged(judged.verdict),
+      container,
+      issued,
+      refused,
+      ...(process && { process }),
+    });
     if (process) this.#watch(pod.metadata.uid, process);
   }
 
@@ -151,6 +158,7 @@ export class PodIdentity {
     if (!reportOnly) this.#takeBack(pod, claim);
     this.#record(pod, claim, {
       verdict: 'Denied',
+      ...this.#judged(verdict),
       refusal,
       container,
       issued,
@@ -166,15 +174,21 @@ export class PodIdentity {
     this.#takeBack(pod, claim);
     this.#unwatch(pod.metadata.uid);
     const refusal = { reason: 'ProcessEnded', message: 'The module process has ended; its identity was withdrawn.' };
-    const { container, process } = before;
+    const { container, process, table, judgedAt } = before;
     this.#record(pod, claim, {
       verdict: 'Ended',
+      ...(table && judgedAt !== undefined && { table, judgedAt }),
       refusal,
       issued: new Map(),
       refused: new Map(),
       ...(container && { container }),
       ...(process && { process }),
     });
+  }
+
+  /** Kept for `keystead explain`. */
+  #judged({ table }: Verdict): Pick<Holding, 'table' | 'judgedAt'> {
+    return { table, judgedAt: this.#ports.clock.now() };
   }
 
   #takeBack(pod: Pod, claim: Claim): void {

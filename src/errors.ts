@@ -30,6 +30,8 @@ export const ERROR_CODES = {
   KeyUnfit: { retryable: false },
   /** The token failed in another way; the message names the PKCS#11 function and return value. */
   TokenFailed: { retryable: true },
+  /** The audit log cannot be written, so nothing is issued. */
+  AuditUnavailable: { retryable: true },
   /** The other process (notary, runtime, API server) cannot be reached just now. */
   Unavailable: { retryable: true },
   /** Too much is asked at once; ask again after the time that the message says. */

@@ -18,8 +18,11 @@ export interface HealthOptions {
   readonly checks: () => readonly Check[] | Promise<readonly Check[]>;
   /** Prometheus text for /metrics. */
   readonly metrics: () => Promise<string>;
-  /** More read-only pages by path, for example the notary's, which has no network of its own. */
-  readonly pages?: Readonly<Record<string, () => Promise<HealthPage>>>;
+  /**
+   * More read-only pages by path, for example the notary's, which has no network of its own. A path that ends with `/`
+   * stands for all just below it; the page is given the rest.
+   */
+  readonly pages?: Readonly<Record<string, (below: string) => Promise<HealthPage>>>;
 }
 
 export interface HealthPage {
@@ -54,8 +57,11 @@ async function answer(options: HealthOptions, path: string): Promise<HealthPage>
   if (path === '/metrics') {
     return { status: 200, type: 'text/plain; version=0.0.4; charset=utf-8', body: await options.metrics() };
   }
-  const page = options.pages?.[path];
-  return page ? page() : { status: 404, type: 'text/plain', body: 'not found: try /livez, /readyz or /metrics\n' };
+  const below = path.lastIndexOf('/') + 1;
+  const page = options.pages?.[path] ?? options.pages?.[path.slice(0, below)];
+  return page
+    ? page(path.slice(below))
+    : { status: 404, type: 'text/plain', body: 'not found: try /livez, /readyz or /metrics\n' };
 }
 
 /** Every check as a line: `ok name` or `failed name: Reason: message`. */

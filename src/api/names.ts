@@ -23,6 +23,9 @@ export const CSI_DRIVER = 'csi.keystead.dev';
 export const IDENTITY_ATTRIBUTE = 'identity';
 /** Where modules find their files. */
 export const MOUNT_PATH = '/var/run/keystead';
+/** The SPIFFE Workload API's socket beside those files, and the variable by which its clients find it. */
+export const SPIFFE_SOCKET = 'spiffe.sock';
+export const SPIFFE_SOCKET_VARIABLE = 'SPIFFE_ENDPOINT_SOCKET';
 /** Signer of the ClusterTrustBundle objects. */
 export const TRUST_SIGNER = 'keystead.dev/identity';
 

@@ -15,8 +15,10 @@ import { VERSION } from '../version.ts';
 import { Agent } from './agent/agent.ts';
 import { agentCaches, type AgentCaches } from './agent/caches.ts';
 import { agentConfiguration, type AgentConfiguration } from './agent/configuration.ts';
+import { explainPages } from './agent/explain.ts';
 import { notaryPages } from './agent/notary-pages.ts';
 import { ProcessSource } from './agent/process-source.ts';
+import { AgentWorkload } from './agent/workload.ts';
 import { Writers } from './agent/writers.ts';
 
 /** Runs the agent until the signal is aborted. */
@@ -28,7 +30,13 @@ async function run(configuration: AgentConfiguration, log: Logger, signal: Abort
   const notary = new NotaryClient({ path: configuration.notarySocket });
   const volumes = new VolumeStore();
   const starts = new RuntimeStarts({ runtimeSocket, runtime, log, ...(nriSocket !== '' && { nriSocket }) });
-  const agent = new Agent({
+  const processes = new ProcessSource(new ProcessMeter({ hostRoot: configuration.hostRoot }));
+  const workload: AgentWorkload = new AgentWorkload({
+    ...{ node, log, caches, runtime, processes, volumes },
+    holding: (podUid) => agent.holding(podUid),
+    bundle: () => agent.bundle(),
+  });
+  const agent: Agent = new Agent({
     node,
     log,
     client,
@@ -37,7 +45,8 @@ async function run(configuration: AgentConfiguration, log: Logger, signal: Abort
     runtime,
     volumes,
     events: new Events({ client, log, controller: 'keystead.dev/agent', instance: node }),
-    processes: new ProcessSource(new ProcessMeter({ hostRoot: configuration.hostRoot })),
+    processes,
+    workload,
     writers: new Writers(client, node),
     platform: () => ({ agentVersion: VERSION, kernel: release(), architecture: arch(), containerStarts: starts.kind }),
   });
@@ -46,22 +55,27 @@ async function run(configuration: AgentConfiguration, log: Logger, signal: Abort
   const changed = ({ podUid }: PublishedVolume): void => agent.volumeChanged(podUid);
   const onPublish = (volume: PublishedVolume): string => {
     changed(volume);
+    workload.published(volume);
     return agent.bundle();
   };
   const kubelet = { kubeletRoot, stateDir, nodeName: node, version: VERSION };
-  const csi = await startCsiDriver({ ...kubelet, volumes, log, onPublish, onUnpublish: changed });
+  const beforeUnmount = (volume: PublishedVolume): void => workload.unpublishing(volume);
+  const csi = await startCsiDriver({ ...kubelet, volumes, log, onPublish, beforeUnmount, onUnpublish: changed });
+  workload.resume();
   const health = await startHealthServer({
     listen: { port: configuration.healthPort },
     metrics: () => agent.metrics.registry.metrics(),
-    pages: notaryPages(configuration.notaryHealth),
+    pages: { ...notaryPages(configuration.notaryHealth), ...explainPages(node, (uid) => agent.holding(uid)) },
     checks: () => checks({ agent, caches, csi, starts }),
   });
   log.info({ node, kubeletRoot, port: configuration.healthPort }, 'agent started');
   const watching = starts.run((event) => agent.containerEvent(event), signal);
   // A pod that is not in the caches counts as gone: nothing is judged before they are filled.
   await allSynced(caches.all(), signal);
+  workload.start();
   await Promise.all([agent.run(signal), watching, ...following]);
   health.close();
+  workload.stop();
   await csi.stop();
   for (const open of [notary, runtime, client]) open.close();
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { parseArgs } from 'node:util';
+import { AuditLog } from '../audit/log.ts';
 import { KeysteadError } from '../errors.ts';
 import { startHealthServer, type Check } from '../health.ts';
 import { createLogger, type Logger } from '../log.ts';
-import { logAudit } from '../notary/audit.ts';
+import { auditInAll, logAudit } from '../notary/audit.ts';
 import { LineOutput } from '../notary/line-output.ts';
 import { NotaryMetrics } from '../notary/metrics.ts';
 import { Pkcs11Libraries } from '../notary/root-of-trust/pkcs11/library.ts';
@@ -65,7 +66,8 @@ async function main(): Promise<void> {
   const libraries = new Pkcs11Libraries();
   const pins = new PinGuard(state);
   const metrics = new NotaryMetrics();
-  const audit = logAudit(log, flush);
+  const auditLog = new AuditLog({ folder: settings.state, clock: systemClock, version: manifest.version });
+  const audit = auditInAll(auditLog, logAudit(log, flush));
   const service = new NotaryService({
     openRoot: ({ pkcs11 }) => {
       const { library, pinFile, ...choice } = pkcs11;
@@ -88,13 +90,23 @@ async function main(): Promise<void> {
     commit: () => audit.commit(),
   });
   await server.listen();
+  // Not before: the files may still belong to the notary that listens there.
+  tellOfAudit(auditLog, log);
   if (settings.health !== undefined) await serveHealth(settings.health, service);
   log.info({ socket: settings.socket, version: manifest.version }, 'listening');
   stopOnSignal(log, async () => {
     await server.close();
     service.close();
     libraries.finalize();
+    auditLog.close();
   });
+}
+
+/** Opens the audit log. Where that fails the notary goes on, refuses to issue, and tries again. */
+function tellOfAudit(audit: AuditLog, log: Logger): void {
+  const { records, head, failure } = audit.state();
+  if (failure) log.error({ code: failure.code, err: failure.message }, 'cannot issue');
+  else log.info({ records, head }, 'audit log open');
 }
 
 async function serveHealth(path: string, service: NotaryService): Promise<void> {

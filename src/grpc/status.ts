@@ -18,6 +18,7 @@ const OUTWARD: Readonly<Record<ErrorCode, status>> = {
   MechanismMissing: status.FAILED_PRECONDITION,
   KeyUnfit: status.FAILED_PRECONDITION,
   TokenFailed: status.UNAVAILABLE,
+  AuditUnavailable: status.UNAVAILABLE,
   Unavailable: status.UNAVAILABLE,
   Overloaded: status.RESOURCE_EXHAUSTED,
   Internal: status.INTERNAL,
@@ -32,11 +33,16 @@ const INWARD: Readonly<Partial<Record<status, ErrorCode>>> = {
   [status.INTERNAL]: 'Internal',
 };
 
+/** A method that is known and not offered: the caller learns why, and does not try again. */
+export class NotOffered extends Error {
+  override readonly name = 'NotOffered';
+}
+
 /** What a gRPC handler answers with when it throws: code by the table above, message as it stands, never a stack. */
 export function toServiceError(thrown: unknown): Pick<ServiceError, 'code' | 'details' | 'metadata'> & Error {
   const error = asKeysteadError(thrown);
   return Object.assign(new Error(error.message, { cause: error }), {
-    code: OUTWARD[error.code],
+    code: thrown instanceof NotOffered ? status.UNIMPLEMENTED : OUTWARD[error.code],
     details: error.message,
     metadata: new Metadata(),
   });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ModuleIdentity } from '../api/v1alpha1/index.ts';
-import type { ContainerEvidence, ProcessEvidence } from '../attest/port.ts';
+import type { ContainerEvidence, ProcessEvidence, RuleResult } from '../attest/port.ts';
 
 /** Why a pod has no identity: a rule's reason or an error code, with what to do about it. */
 export interface Refusal {
@@ -29,6 +29,9 @@ export interface Holding {
   readonly refusal?: Refusal;
   /** Milliseconds since the epoch at which the verdict last changed. */
   readonly since: number;
+  /** The rules' findings at the last measurement, and when that was. */
+  readonly table?: readonly RuleResult[];
+  readonly judgedAt?: number;
   readonly container?: ContainerEvidence;
   readonly process?: Pick<ProcessEvidence, 'pid' | 'startTime' | 'executable'>;
   /** Names of the ModuleIdentities (in the pod's namespace) that this pod asks for. */

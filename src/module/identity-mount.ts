@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from 'node:crypto';
-import { CSI_DRIVER, IDENTITY_ATTRIBUTE, MOUNT_PATH } from '../api/names.ts';
+import { CSI_DRIVER, IDENTITY_ATTRIBUTE, MOUNT_PATH, SPIFFE_SOCKET } from '../api/names.ts';
 import type { ModuleIdentity } from '../api/v1alpha1/index.ts';
 import { secretName, type Refusal } from '../identity/holding.ts';
 import type { Container, PodSpec, Volume } from '../kube/kinds.ts';
@@ -9,12 +9,14 @@ import type { Container, PodSpec, Volume } from '../kube/kinds.ts';
 export interface IdentityMount {
   readonly volume: Volume;
   readonly mountPath: string;
+  /** Where the module finds the SPIFFE Workload API; undefined where the identity is not delivered so. */
+  readonly socket?: string;
 }
 
 /**
  * How a module's identities come into its pod. One identity lies directly under `/var/run/keystead`; of several
- * each lies in a folder of its name below. `Volume` delivery takes the identity volume, `Secret` delivery without
- * it the Secret. An identity that the template mounts itself, through a CSI volume of Keystead's driver, is left to it.
+ * each lies in a folder of its name below. `Volume` and `Socket` delivery take the identity volume, `Secret` delivery
+ * alone the Secret. An identity that the template mounts itself, through a CSI volume of Keystead's driver, is left to it.
  */
 export function identityMounts(identities: readonly ModuleIdentity[], spec: PodSpec): IdentityMount[] {
   const own = (spec.volumes ?? []).filter(({ csi }) => csi?.driver === CSI_DRIVER);
@@ -29,16 +31,18 @@ export function identityMounts(identities: readonly ModuleIdentity[], spec: PodS
       const { name = '' } = identity.metadata;
       // Names of volumes are shorter than names of identities may be, and know no dots.
       const suffix = several ? `-${createHash('sha256').update(name).digest('hex').slice(0, 8)}` : '';
+      const mountPath = several ? `${MOUNT_PATH}/${name}` : MOUNT_PATH;
       return {
         volume: { name: `keystead-identity${suffix}`, ...volumeSource(identity) },
-        mountPath: several ? `${MOUNT_PATH}/${name}` : MOUNT_PATH,
+        mountPath,
+        ...(identity.spec.delivery.includes('Socket') && { socket: `${mountPath}/${SPIFFE_SOCKET}` }),
       };
     });
 }
 
 function volumeSource(identity: ModuleIdentity): Omit<Volume, 'name'> {
   const secret = secretName(identity);
-  if (secret !== undefined && !identity.spec.delivery.includes('Volume')) return { secret: { secretName: secret } };
+  if (secret !== undefined && identity.spec.delivery.length === 1) return { secret: { secretName: secret } };
   const volumeAttributes = { [IDENTITY_ATTRIBUTE]: identity.metadata.name ?? '' };
   return { csi: { driver: CSI_DRIVER, readOnly: true, volumeAttributes } };
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { ErrorCode } from '../errors.ts';
+import type { ErrorCode, KeysteadError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Requester } from './port.ts';
 
@@ -9,12 +9,25 @@ export interface AuditEntry {
   readonly requester: Requester;
   readonly spiffeId: string;
   readonly result: 'Issued' | ErrorCode;
+  /** RFC 7512 URI of the key that was used, or would have been. */
+  readonly keyUri?: string;
   /** Of the certificate issued. */
   readonly serial?: string;
   /** Milliseconds since the Unix epoch. */
+  readonly notBefore?: number;
   readonly notAfter?: number;
   /** Why it was refused. */
   readonly reason?: string;
+}
+
+/** How far the record of uses has got. */
+export interface AuditState {
+  /** Number of the last record. */
+  readonly records: number;
+  /** SHA-256 over the last record and, through it, all before. */
+  readonly head: string;
+  /** Why nothing can be recorded now; no key may be used then. */
+  readonly failure?: KeysteadError;
 }
 
 /** Where uses of keys are recorded. What cannot be recorded must throw: nothing is then handed out. */
@@ -22,6 +35,22 @@ export interface Audit {
   record(entry: AuditEntry): void;
   /** Writes out what was recorded since the last time; no answer leaves before it. One write for many requests. */
   commit(): void;
+  /** Undefined where the place keeps no count. Asked before each use of a key. */
+  state?(): AuditState;
+}
+
+/** Records in several places; the first one's state counts, and is committed first. */
+export function auditInAll(first: Audit, ...others: readonly Audit[]): Audit {
+  const all = [first, ...others];
+  return {
+    record: (entry) => {
+      for (const audit of all) audit.record(entry);
+    },
+    commit: () => {
+      for (const audit of all) audit.commit();
+    },
+    ...(first.state && { state: () => first.state?.() ?? { records: 0, head: '' } }),
+  };
 }
 
 /**

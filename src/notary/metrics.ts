@@ -30,6 +30,11 @@ export class NotaryMetrics {
     help: 'End of the issuing certificate, Unix time.',
     registers: [this.registry],
   });
+  readonly auditRecords = new Gauge({
+    name: 'keystead_notary_audit_records',
+    help: 'Number of the last record in the audit log.',
+    registers: [this.registry],
+  });
   readonly refusedCallers = new Counter({
     name: 'keystead_notary_refused_callers_total',
     help: 'Connections refused because of the peer credentials.',

@@ -42,6 +42,8 @@ export interface NotaryStatus {
   readonly reason?: string;
   readonly message?: string;
   readonly token?: TokenDescription;
+  /** How far the audit log has got: whoever keeps `head` elsewhere can tell later whether its end was cut. */
+  readonly audit?: { readonly records: number; readonly head: string };
   readonly issuer?: {
     readonly algorithm: KeyAlgorithm;
     readonly keyUri: string;

@@ -115,7 +115,9 @@ export class NotaryServer {
       for (const connection of answered) connection.flush();
     } catch (thrown) {
       const error = asKeysteadError(thrown);
-      for (const connection of answered) connection.refuse(new KeysteadError('Unavailable', error.message));
+      this.#options.log.error({ code: error.code, err: error.message }, 'answers dropped, as they are not recorded');
+      const told = error.code === 'Internal' ? new KeysteadError('Unavailable', error.message) : error;
+      for (const connection of answered) connection.refuse(told);
     }
   }
 

@@ -54,7 +54,7 @@ export class NotaryService {
     }
     const { key, entry } = held.authority.issuer;
     const { sensitive, extractable } = key.attributes;
-    const issuer = {
+    const issuer: NotaryStatus['issuer'] = {
       algorithm: key.algorithm,
       keyUri: key.uri,
       sensitive,
@@ -63,7 +63,10 @@ export class NotaryService {
       anchors: held.authority.anchors.map(pemOf).join(''),
       ...entry.certificate.validity,
     };
-    return { protocol: 1, version, ready: true, token: held.root.token, issuer };
+    const { failure: unrecorded, ...audit } = this.#options.audit.state?.() ?? {};
+    const reason = unrecorded && { reason: unrecorded.code, message: unrecorded.message };
+    const recorded = 'head' in audit && { audit };
+    return { protocol: 1, version, ready: !unrecorded, ...reason, ...recorded, token: held.root.token, issuer };
   }
 
   /** Issues within the profile. Every call, refused or not, is recorded before its answer leaves. */
@@ -71,13 +74,17 @@ export class NotaryService {
     const { clock, metrics } = this.#options;
     const start = performance.now();
     try {
+      // Before the key is used, not after: what cannot be recorded is not signed.
+      const unrecorded = this.#options.audit.state?.().failure;
+      if (unrecorded) throw unrecorded;
       const configuration = this.#configuration;
       const issued = this.#custody.use((authority) => {
         if (!configuration) throw new KeysteadError('Internal', 'an authority without configuration');
         const profile = { trustDomain: configuration.trustDomain, maxLeafSeconds: configuration.issuer.maxLeafSeconds };
         return issueLeaf(authority, profile, request, clock.now());
       });
-      this.#record(request, { result: 'Issued', serial: issued.serial, notAfter: issued.notAfter });
+      const { serial, notBefore, notAfter } = issued;
+      this.#record(request, { result: 'Issued', serial, notBefore, notAfter });
       metrics.issueSeconds.observe((performance.now() - start) / 1000);
       return issued;
     } catch (thrown) {
@@ -90,9 +97,10 @@ export class NotaryService {
   /** Prometheus text. */
   metrics(): Promise<string> {
     const { metrics } = this.#options;
-    const { ready, reason = '', issuer } = this.status();
+    const { ready, reason = '', issuer, audit } = this.status();
     metrics.ready.reset();
     metrics.ready.set({ reason }, ready ? 1 : 0);
+    if (audit) metrics.auditRecords.set(audit.records);
     if (issuer) metrics.issuerNotAfter.set(issuer.notAfter / 1000);
     return metrics.text();
   }
@@ -101,9 +109,13 @@ export class NotaryService {
     this.#custody.close();
   }
 
-  #record(request: CertificateRequest, outcome: Omit<AuditEntry, 'operation' | 'requester' | 'spiffeId'>): void {
+  #record(
+    request: CertificateRequest,
+    outcome: Omit<AuditEntry, 'operation' | 'requester' | 'spiffeId' | 'keyUri'>,
+  ): void {
     const { requester, spiffeId } = request;
-    this.#options.audit.record({ operation: 'issue', requester, spiffeId, ...outcome });
+    const keyUri = this.#custody.held?.authority.issuer.key.uri;
+    this.#options.audit.record({ operation: 'issue', requester, spiffeId, ...(keyUri && { keyUri }), ...outcome });
   }
 
   #readConfiguration(): NotaryConfiguration | undefined {

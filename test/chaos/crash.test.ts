@@ -20,7 +20,8 @@ function allHold(name: string, count: number): Promise<readonly Holder[]> {
   return until(`${count} holders of ${name}`, 120, async () => {
     const identity = await scene.find<ModuleIdentity & KubeObject>('moduleidentity', name);
     const holders = identity?.status?.holders ?? [];
-    const allowed = holders.filter(({ verdict }) => verdict === 'Allowed');
+    // With its pid: the process has been measured, not only its image.
+    const allowed = holders.filter(({ verdict, pid }) => verdict === 'Allowed' && pid !== undefined);
     const serials = new Set(allowed.map(({ serial }) => serial));
     const ready = await scene.run('get', 'deployment', name, '-o', 'jsonpath={.status.readyReplicas}');
     const done =

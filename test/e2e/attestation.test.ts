@@ -210,7 +210,7 @@ describe('an identity once given', () => {
       await scene.apply(
         ...scene.module('mortal', { container: { command: ['/bin/sh', '-c', 'while :; do sleep 1; done'] } }),
       );
-      const before = await scene.holder('mortal', 'Allowed');
+      const before = await scene.holder('mortal', 'Allowed', ({ pid }) => pid !== undefined);
       await scene.run('exec', before.pod, '--', '/bin/sh', '-c', 'kill -9 -1; kill 1').catch(() => undefined);
       process.kill(before.pid!, 'SIGKILL');
       const after = await scene.holder('mortal', 'Allowed', ({ containerId }) => containerId !== before.containerId);

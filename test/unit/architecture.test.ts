@@ -79,7 +79,7 @@ describe('layers', () => {
     ['koffi', /^src\/os\//],
     ['pkcs11js', /^src\/notary\/root-of-trust\/pkcs11\//],
     ['@kubernetes/client-node', /^src\/kube\//],
-    ['@grpc/grpc-js', /^src\/(grpc|deliver\/csi|runtime)\//],
+    ['@grpc/grpc-js', /^src\/(grpc|deliver\/csi|runtime|workload)\//],
   ])('%s is used in one place', (library, allowed) => {
     expect(show(values.filter((edge) => edge.to === library && !allowed.test(edge.from)))).toEqual([]);
   });

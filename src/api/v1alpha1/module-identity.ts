@@ -26,10 +26,11 @@ export interface ModuleIdentitySpec {
   /** The X.509-SVID. */
   readonly x509: ModuleIdentitySpecX509;
   /**
-   * How the identity reaches the module. Volume: files in the identity volume. Secret: a Secret of type
-   * kubernetes.io/tls, for modules that mount one.
+   * How the identity reaches the module. Volume: files in the identity volume. Socket: the SPIFFE Workload API on
+   * spiffe.sock in that volume, named by SPIFFE_ENDPOINT_SOCKET. Secret: a Secret of type kubernetes.io/tls, for
+   * modules that mount one.
    */
-  readonly delivery: readonly ('Volume' | 'Secret')[];
+  readonly delivery: readonly ('Volume' | 'Socket' | 'Secret')[];
   /** Name of the Secret; left out, the name of the ModuleIdentity. Only with Secret in delivery. */
   readonly secretName?: string;
 }

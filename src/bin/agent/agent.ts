@@ -25,6 +25,7 @@ import { trustAnchors } from './bundle.ts';
 import type { AgentCaches } from './caches.ts';
 import { AgentMetrics } from './metrics.ts';
 import type { ProcessSource } from './process-source.ts';
+import type { AgentWorkload } from './workload.ts';
 import type { Writers } from './writers.ts';
 
 export interface AgentParts {
@@ -38,6 +39,7 @@ export interface AgentParts {
   readonly processes: ProcessSource;
   readonly volumes: VolumeStore;
   readonly writers: Writers;
+  readonly workload: Pick<AgentWorkload, 'served' | 'reported' | 'bundleChanged'>;
   platform(): Record<string, string>;
 }
 
@@ -94,6 +96,11 @@ export class Agent {
     const { caches, node } = this.#parts;
     const own = this.device.notary?.issuer?.anchors ?? '';
     return trustAnchors(own, caches.devices.get(node)?.spec.trustDomain, caches.bundles.list());
+  }
+
+  /** What is known of a pod of this node, for who asks why. */
+  holding(podUid: string): Holding | undefined {
+    return this.#identity.holding(podUid);
   }
 
   /** A volume came or went. */
@@ -160,6 +167,7 @@ export class Agent {
       clock: systemClock,
       volumes,
       secrets,
+      sockets: this.#parts.workload.served,
       obtain: (request) => this.#obtain(request),
       wanted: (identity) =>
         wantedCertificate(identity, {
@@ -263,10 +271,12 @@ export class Agent {
   #writeBundles(): Promise<void> {
     const bundle = this.bundle();
     for (const volume of this.#parts.volumes.list()) this.#parts.volumes.writeBundle(volume, bundle);
+    this.#parts.workload.bundleChanged();
     return Promise.resolve();
   }
 
   #report(podUid: string, now: Holding | undefined, before: Holding | undefined): void {
+    this.#parts.workload.reported(podUid, now, before);
     const { namespace = '', identities = [] } = now ?? before ?? {};
     for (const name of new Set([...identities, ...(before?.identities ?? [])])) {
       this.#controllers.holders.enqueue(`${namespace}/${name}`);

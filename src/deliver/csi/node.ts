@@ -27,6 +27,8 @@ export interface VolumeEvents {
    * again. Must answer at once; an empty bundle, or a throw, makes the kubelet try again.
    */
   onPublish(volume: PublishedVolume): string;
+  /** A volume is about to be unmounted: what else lies in it must be closed now. Must not throw. */
+  beforeUnmount?(volume: PublishedVolume): void;
   /** A volume is gone from this node. */
   onUnpublish(volume: PublishedVolume): void;
 }
@@ -93,7 +95,8 @@ export class NodeService {
 
   /** In one go, so that no write can come between unmounting and forgetting. */
   #clear(targetPath: string, volume: PublishedVolume | undefined): void {
-    const { volumes, mounts } = this.#parts;
+    const { volumes, mounts, events } = this.#parts;
+    if (volume) events.beforeUnmount?.(volume);
     // A container that still runs keeps its view of the mount: what it may not have any more is taken out first.
     if (volume) volumes.withdraw(volume);
     mounts.unmountAll(targetPath);

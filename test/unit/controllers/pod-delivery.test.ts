@@ -68,6 +68,7 @@ function setting(held?: () => string) {
     failure: undefined as KeysteadError | undefined,
     renewIn: HOUR,
     done: [] as string[],
+    served: new Map<string, Credentials>(),
   };
   const ports: PodDeliveryPorts = {
     clock: { now: () => state.now },
@@ -83,6 +84,19 @@ function setting(held?: () => string) {
     secrets: {
       write: () => state.done.push('write secret'),
       withdraw: () => state.done.push('withdraw secret'),
+    },
+    sockets: {
+      current: (_podUid, identity) => state.served.get(identity),
+      put: (_podUid, identity, credentials) => {
+        state.done.push(`serve ${identity}`);
+        state.served.set(identity, credentials);
+      },
+      withdraw: (_podUid, identity) => {
+        if (state.served.delete(identity)) state.done.push(`unserve ${identity}`);
+      },
+      retain: (_podUid, identities) => {
+        for (const name of state.served.keys()) if (!identities.includes(name)) state.served.delete(name);
+      },
     },
     obtain: () => {
       state.done.push('issue');
@@ -172,6 +186,55 @@ describe('ensuring an identity', () => {
     const { state, holder, delivery } = setting();
     await delivery.ensure(anIdentity({ delivery: ['Secret'] }), holder);
     expect(state.done).toEqual(['issue', 'write secret']);
+  });
+});
+
+describe('delivery by Socket', () => {
+  const socket = (also: readonly ('Volume' | 'Secret')[] = []) => anIdentity({ delivery: [...also, 'Socket'] });
+
+  it('issues into memory alone, and keeps what is served there', async () => {
+    const { state, holder, delivery } = setting();
+    const issued = await delivery.ensure(socket(), holder);
+    expect(issued).toMatchObject({ revision: 1 });
+    expect(state.done).toEqual(['issue', 'serve till']);
+    state.served.set('till', { privateKey: 'key', chain: authority.leaf });
+    await delivery.ensure(socket(), holder);
+    expect(state.done).toEqual(['issue', 'serve till']);
+  });
+
+  it('serves what lies in the volume after a restart of the agent', async () => {
+    const { state, holder, delivery } = setting(() => authority.leaf);
+    expect(await delivery.ensure(socket(['Volume']), holder)).toMatchObject({ revision: 1 });
+    expect(state.done).toEqual(['serve till']);
+  });
+
+  it('issues anew after a restart where only memory held it, and says so while it cannot', async () => {
+    const { state, holder, delivery } = setting();
+    const before = { serial: '01', notBefore: 0, notAfter: state.now + HOUR, renewalTime: state.now, revision: 3 };
+    const known = { ...holder, issued: new Map([['till', before]]) };
+    state.failure = new KeysteadError('Unavailable', 'the notary is away');
+    expect(await delivery.ensure(socket(), known)).toMatchObject({ reason: 'Unavailable' });
+    state.failure = undefined;
+    expect(await delivery.ensure(socket(), known)).toMatchObject({ revision: 4 });
+  });
+
+  it('issues once for volume and socket, and renews both', async () => {
+    const { state, holder, delivery } = setting();
+    await delivery.ensure(socket(['Volume']), holder);
+    expect(state.done).toEqual(['issue', 'write v for 1000', 'serve till']);
+  });
+
+  it('is taken back with the identity, with the pod, and when Socket is not asked for any more', () => {
+    for (const take of [
+      (delivery: PodDelivery) => delivery.withdraw(socket(), 'pod-1'),
+      (delivery: PodDelivery) => delivery.withdrawVolumes('pod-1'),
+      (delivery: PodDelivery) => delivery.withdrawUnclaimed('pod-1', [anIdentity()]),
+    ]) {
+      const { state, delivery } = setting();
+      state.served.set('till', { privateKey: 'key', chain: authority.leaf });
+      take(delivery);
+      expect([...state.served]).toEqual([]);
+    }
   });
 });
 

@@ -237,9 +237,8 @@ describe('a reflector', () => {
     const reflector = reflect({ timing: { backOff: { initialMs: 20, maxMs: 400 } } });
     await start(reflector);
     await until(() => times.length === 6);
-    const waits = times.slice(1).map((time, index) => time - (times[index] ?? 0));
-    expect(waits.at(-1)).toBeGreaterThan(150);
-    expect(waits.at(-1)).toBeGreaterThan((waits[0] ?? 0) * 3);
+    // The first waits are of 20 ms; a slow machine makes them longer, never the last one shorter.
+    expect((times.at(-1) ?? 0) - (times.at(-2) ?? 0)).toBeGreaterThan(150);
   });
 
   it('waits as long as an overloaded server asks for', async () => {

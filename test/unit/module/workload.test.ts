@@ -136,6 +136,17 @@ describe('the workload of a module', () => {
     expect(podOf(aModule('web'), [both]).volumes?.[0]).toHaveProperty('csi');
   });
 
+  it('says where the SPIFFE Workload API is, where an identity is delivered by Socket', () => {
+    const variable = (...identities: Parameters<typeof workloadOf>[1]) =>
+      podOf(aModule('web'), identities).containers[0]?.env?.find(({ name }) => name === 'SPIFFE_ENDPOINT_SOCKET')
+        ?.value;
+    const socket = { delivery: ['Socket', 'Secret'] as const };
+    expect(variable(anIdentity('web-id'))).toBeUndefined();
+    expect(variable(anIdentity('web-id', socket))).toBe('unix:///var/run/keystead/spiffe.sock');
+    expect(variable(anIdentity('one'), anIdentity('two', socket))).toBe('unix:///var/run/keystead/two/spiffe.sock');
+    expect(podOf(aModule('web'), [anIdentity('web-id', socket)]).volumes?.[0]).toHaveProperty('csi');
+  });
+
   it('leaves an identity alone that the template mounts itself', () => {
     const own = { name: 'mine', csi: { driver: 'csi.keystead.dev', volumeAttributes: { identity: 'web-id' } } };
     const spec = { volumes: [own], containers: [{ name: 'main', image: IMAGE }] };

@@ -116,11 +116,21 @@ describe('the notary service', () => {
   it('records what was issued and to whom, and what was refused and why', () => {
     const { service, audit } = start({ token: new MemoryToken() });
     service.configure(CONFIGURATION);
-    const { serial, notAfter } = service.issue(REQUEST);
+    const { serial, notBefore, notAfter } = service.issue(REQUEST);
+    const keyUri = service.status().issuer!.keyUri;
     expect(() => service.issue({ ...REQUEST, spiffeId: 'spiffe://other.example/ns/a' })).toThrow('trust domain');
     const { requester } = REQUEST;
     expect(audit.entries).toEqual([
-      { operation: 'issue', requester, spiffeId: REQUEST.spiffeId, result: 'Issued', serial, notAfter },
+      {
+        operation: 'issue',
+        requester,
+        spiffeId: REQUEST.spiffeId,
+        result: 'Issued',
+        keyUri,
+        serial,
+        notBefore,
+        notAfter,
+      },
       expect.objectContaining({
         requester,
         result: 'ProfileViolation',

@@ -57,7 +57,7 @@ export const invalidIdentities = casesOf('module-identity-full', [
     'spec.x509.dnsNames: Too many',
   ],
   ['no delivery', { spec: { delivery: [], secretName: null } }, 'spec.delivery in body should have at least 1 items'],
-  ['an unknown delivery', { spec: { delivery: ['Env'] } }, 'supported values: "Volume", "Secret"'],
+  ['an unknown delivery', { spec: { delivery: ['Env'] } }, 'supported values: "Volume", "Socket", "Secret"'],
   ['a delivery twice', { spec: { delivery: ['Secret', 'Secret'] } }, 'spec.delivery[1]: Duplicate value'],
   [
     'a Secret name without Secret',

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+import { once } from 'node:events';
+import { setTimeout } from 'node:timers/promises';
+import { PodCaller, type PodCallerPorts } from '../../../controllers/pod-caller.ts';
+import { IDENTITY_ATTRIBUTE, SPIFFE_SOCKET } from '../../api/names.ts';
+import { decide } from '../../attest/decide.ts';
+import { incarnationOf } from '../../attest/incarnation.ts';
+import type { Verdict } from '../../attest/port.ts';
+import type { PublishedVolume } from '../../deliver/port.ts';
+import type { VolumeStore } from '../../deliver/volume.ts';
+import type { Holding } from '../../identity/holding.ts';
+import { modulesOf } from '../../identity/module-match.ts';
+import type { Logger } from '../../log.ts';
+import { ServedCredentials } from '../../workload/served-credentials.ts';
+import { standingOf } from '../../workload/standing.ts';
+import { WorkloadApi } from '../../workload/workload-api.ts';
+import type { AgentCaches } from './caches.ts';
+import type { ProcessSource } from './process-source.ts';
+
+export interface AgentWorkloadParts {
+  readonly node: string;
+  readonly log: Logger;
+  readonly caches: AgentCaches;
+  readonly runtime: PodCallerPorts['runtime'];
+  readonly processes: Pick<ProcessSource, 'measure'>;
+  readonly volumes: Pick<VolumeStore, 'list'>;
+  holding(podUid: string): Holding | undefined;
+  bundle(): string;
+}
+
+/** How long a call waits for an agent that has just started, in milliseconds. */
+const START_MS = 5_000;
+
+/** The sockets in the volumes of this node's pods: in which there is one, and what is behind it. */
+export class AgentWorkload {
+  /** Filled by delivery. */
+  readonly served = new ServedCredentials((podUid) => this.#api.changed(podUid));
+  readonly #parts: AgentWorkloadParts;
+  readonly #api: WorkloadApi;
+  /** As it was asked for last: a fleet's bundle is large, and every call carries it. Empty is asked for again. */
+  #bundle = '';
+  /** Aborted once the caches are filled. */
+  readonly #started = new AbortController();
+  readonly #whenStarted = once(this.#started.signal, 'abort');
+
+  constructor(parts: AgentWorkloadParts) {
+    this.#parts = parts;
+    const { node, log, caches, runtime, processes } = parts;
+    const callers = new PodCaller({
+      node,
+      runtime,
+      decide,
+      measure: (pid, init) => processes.measure(pid, init),
+      pod: (uid) => caches.pods.by('uid', uid)[0],
+      modules: (namespace) => caches.modules.by('namespace', namespace),
+      identities: (namespace, module) => caches.identities.by('module', `${namespace}/${module}`),
+      holding: (uid) => parts.holding(uid),
+    });
+    this.#api = new WorkloadApi({
+      log,
+      socket: SPIFFE_SOCKET,
+      identityAttribute: IDENTITY_ATTRIBUTE,
+      ports: {
+        incarnationOf,
+        bundle: () => (this.#bundle ||= parts.bundle()),
+        standing: (podUid) => standingOf(parts.holding(podUid), this.served.list(podUid)),
+        judge: (podUid, pid) => this.#judge(callers, podUid, pid),
+      },
+    });
+  }
+
+  /** Takes up the sockets of the agent before this one. Calls wait until `start`. */
+  resume(): void {
+    this.#api.resume(this.#parts.volumes.list());
+  }
+
+  /** The caches are filled: from now on a pod that is not in them is none of this node. */
+  start(): void {
+    this.#started.abort();
+    for (const volume of this.#parts.volumes.list()) this.#fit(volume);
+  }
+
+  /** A volume was mounted. Opens its socket at once where that is known to be wanted; else the first verdict does. */
+  published(volume: PublishedVolume): void {
+    if (this.#wanted(volume)) this.#api.open(volume);
+  }
+
+  /** A volume is about to be unmounted. */
+  unpublishing(volume: PublishedVolume): void {
+    this.#api.close(volume);
+  }
+
+  /** A look at a pod has ended; `now` is undefined for one that is gone. */
+  reported(podUid: string, now: Holding | undefined, before: Holding | undefined): void {
+    if (now === undefined) {
+      this.#api.forget(podUid);
+      return;
+    }
+    for (const volume of this.#parts.volumes.list()) if (volume.podUid === podUid) this.#fit(volume);
+    if (now.since !== before?.since || now.container?.id !== before.container?.id) this.#api.judgedAnew(podUid);
+    else this.#api.changed(podUid);
+  }
+
+  /** The trust bundle may have changed. */
+  bundleChanged(): void {
+    const bundle = this.#parts.bundle();
+    if (bundle === this.#bundle) return;
+    this.#bundle = bundle;
+    this.#api.bundleChanged();
+  }
+
+  stop(): void {
+    this.#api.stop();
+  }
+
+  #fit(volume: PublishedVolume): void {
+    if (this.#wanted(volume)) this.#api.open(volume);
+    else this.#api.close(volume);
+  }
+
+  /** Only for modules that ask for it: `Socket` in the delivery of the volume's identity, or of one of the pod's. */
+  #wanted({ podUid, podNamespace, attributes }: PublishedVolume): boolean {
+    const { caches } = this.#parts;
+    const named = attributes[IDENTITY_ATTRIBUTE];
+    if (named !== undefined) {
+      return caches.identities.get(`${podNamespace}/${named}`)?.spec.delivery.includes('Socket') === true;
+    }
+    const [pod] = caches.pods.by('uid', podUid);
+    const modules = pod ? modulesOf(pod, caches.modules.by('namespace', podNamespace)) : [];
+    return modules
+      .flatMap(({ metadata }) => caches.identities.by('module', `${podNamespace}/${metadata.name ?? ''}`))
+      .some(({ spec }) => spec.delivery.includes('Socket'));
+  }
+
+  async #judge(callers: PodCaller, podUid: string, pid: number): Promise<Verdict | undefined> {
+    const { aborted } = this.#started.signal;
+    if (!aborted) await Promise.race([this.#whenStarted, setTimeout(START_MS, undefined, { ref: false })]);
+    return callers.judge(podUid, pid);
+  }
+}

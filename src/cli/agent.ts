@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Pod } from '../api/pod.ts';
+import { asKeysteadError, KeysteadError } from '../errors.ts';
+import type { Explanation } from '../identity/explanation.ts';
+import { AGENT_PORT, componentSelector, PODS, proxied } from './kinds.ts';
+import type { Cluster } from './port.ts';
+
+/** Which pod it is, as the user names it. */
+export interface PodName {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/**
+ * Asks the agent on a pod's node what it found out about the pod. The way leads through the API server, which checks
+ * that the user may `get pods/proxy` where Keystead is installed.
+ */
+export async function explanation(cluster: Cluster, pod: PodName, systemNamespace?: string): Promise<Explanation> {
+  const { metadata, spec } = (await cluster.get(PODS, pod)) as Pick<Pod, 'metadata' | 'spec'>;
+  if (!spec.nodeName) {
+    const remedy = 'kubectl describe pod says why it is not scheduled';
+    throw new KeysteadError('NotFound', `pod ${pod.namespace}/${pod.name} is on no node yet; ${remedy}`);
+  }
+  const agent = await agentOn(cluster, spec.nodeName, systemNamespace);
+  const page = proxied(agent.name, AGENT_PORT, 'explain');
+  try {
+    // Not an object of the API, though it comes by it: what the agent of the same release answers.
+    return (await cluster.get(page, { namespace: agent.namespace, name: metadata.uid })) as unknown as Explanation;
+  } catch (thrown) {
+    throw told(thrown, agent, spec.nodeName);
+  }
+}
+
+/** The agent's own words where it knows nothing of the pod, and what is lacking where the user may not ask it. */
+function told(thrown: unknown, agent: PodName, node: string): KeysteadError {
+  const error = asKeysteadError(thrown);
+  if (error.code === 'PermissionDenied') {
+    const needed = `the verb get on pods/proxy in namespace ${agent.namespace}`;
+    return new KeysteadError(error.code, `you need ${needed} to ask the agent: ${error.message}`, { cause: error });
+  }
+  if (error.code !== 'NotFound') return error;
+  const said = /HTTP 404 (.*)$/s.exec(error.message)?.[1] ?? error.message;
+  const older = said.startsWith('not found: try') ? 'it is older than this program and cannot explain' : said;
+  return new KeysteadError(error.code, `the agent on node ${node} says: ${older}`, { cause: error });
+}
+
+async function agentOn(cluster: Cluster, node: string, namespace: string | undefined): Promise<PodName> {
+  const selection = { labelSelector: componentSelector('node'), fieldSelector: `spec.nodeName=${node}`, namespace };
+  const agents = await cluster.list(PODS, selection);
+  const [agent] = agents.filter(({ metadata }) => metadata?.deletionTimestamp === undefined);
+  if (agent) return { namespace: agent.metadata?.namespace ?? '', name: agent.metadata?.name ?? '' };
+  const place = namespace === undefined ? '' : ` in namespace ${namespace}`;
+  const remedy = "check the node selector and tolerations of Keystead's DaemonSet, or run keystead check";
+  throw new KeysteadError('NotFound', `no agent of Keystead runs on node ${node}${place}; ${remedy}`);
+}

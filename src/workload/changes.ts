@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Tells waiting streams that something about their pod has changed. Says only *that*: who is woken looks for himself,
+ * so that ten changes in a row are one look, and none is lost between a look and the wait after it.
+ */
+export class Changes {
+  readonly #versions = new Map<string, number>();
+  readonly #waiting = new Map<string, Set<() => void>>();
+  #common = 0;
+
+  /** Counts what has changed for a pod so far. Read it before looking, and give it to `after`. */
+  version(podUid: string): number {
+    return this.#common + (this.#versions.get(podUid) ?? 0);
+  }
+
+  /** Something changed for one pod. */
+  tell(podUid: string): void {
+    this.#versions.set(podUid, (this.#versions.get(podUid) ?? 0) + 1);
+    this.#wake(podUid);
+  }
+
+  /** Something changed that all pods see, as the trust bundle. */
+  tellAll(): void {
+    this.#common += 1;
+    for (const podUid of [...this.#waiting.keys()]) this.#wake(podUid);
+  }
+
+  /** Drops what is counted for a pod that has left the node. */
+  forget(podUid: string): void {
+    this.tell(podUid);
+    this.#versions.delete(podUid);
+  }
+
+  /** Resolves at the first change after `version`, or when `milliseconds` have passed, or when the signal aborts. */
+  after(podUid: string, version: number, { signal, milliseconds }: Patience): Promise<Waited> {
+    if (signal.aborted) return Promise.resolve('Aborted');
+    if (this.version(podUid) !== version) return Promise.resolve('Changed');
+    return new Promise((resolve) => {
+      const settle = (waited: Waited): void => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', abort);
+        this.#leave(podUid, wake);
+        resolve(waited);
+      };
+      const wake = (): void => settle('Changed');
+      const abort = (): void => settle('Aborted');
+      const timer = milliseconds === Infinity ? undefined : setTimeout(() => settle('Late'), milliseconds);
+      signal.addEventListener('abort', abort, { once: true });
+      const others = this.#waiting.get(podUid);
+      if (others) others.add(wake);
+      else this.#waiting.set(podUid, new Set([wake]));
+    });
+  }
+
+  #wake(podUid: string): void {
+    for (const wake of [...(this.#waiting.get(podUid) ?? [])]) wake();
+  }
+
+  #leave(podUid: string, wake: () => void): void {
+    const others = this.#waiting.get(podUid);
+    others?.delete(wake);
+    if (others?.size === 0) this.#waiting.delete(podUid);
+  }
+}
+
+export type Waited = 'Changed' | 'Late' | 'Aborted';
+
+export interface Patience {
+  readonly signal: AbortSignal;
+  /** `Infinity` waits as long as the signal lets it. */
+  readonly milliseconds: number;
+}

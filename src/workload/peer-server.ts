@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+import { ServerCredentials, type ConnectionInjector, type Server } from '@grpc/grpc-js';
+import type { Socket } from 'node:net';
+import type { PublishedVolume } from '../deliver/port.ts';
+import { asKeysteadError } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import { peerPidfd } from '../os/peer-pidfd.ts';
+import type { Pidfd } from '../os/pidfd.ts';
+import { hasSocket, PodSocket } from './pod-socket.ts';
+import type { Caller } from './port.ts';
+
+export interface PeerServerOptions {
+  /** Serves the calls; a handler finds its caller by the call's peer address. */
+  readonly server: Server;
+  /** Name of the socket in each volume. */
+  readonly name: string;
+  /** Volume attribute that names an identity. */
+  readonly identityAttribute: string;
+  readonly log: Logger;
+  /** Open connections that one pod may have. Default 256. */
+  readonly connectionsPerPod?: number;
+}
+
+interface Connection extends Caller {
+  readonly volumeId: string;
+  readonly socket: Socket;
+}
+
+/**
+ * Takes the connections of all pods' sockets and knows of each which pod's it is and which process opened it. One gRPC
+ * server serves them all: each connection gets an address of its own, which the handler sees as its peer.
+ */
+export class PeerServer {
+  readonly #options: PeerServerOptions;
+  readonly #injector: ConnectionInjector;
+  readonly #sockets = new Map<string, { readonly volume: PublishedVolume; readonly socket: PodSocket }>();
+  readonly #connections = new Map<string, Connection>();
+  readonly #perPod = new Map<string, number>();
+  #counter = 0;
+
+  constructor(options: PeerServerOptions) {
+    this.#options = options;
+    this.#injector = options.server.createConnectionInjector(ServerCredentials.createInsecure());
+  }
+
+  /** Serves in a volume; does nothing where it does already. Throws where the volume is gone. */
+  open(volume: PublishedVolume): void {
+    if (this.#sockets.has(volume.volumeId)) return;
+    const socket = new PodSocket(volume.targetPath, this.#options.name, (peer) => this.#accept(peer, volume));
+    this.#sockets.set(volume.volumeId, { volume, socket });
+  }
+
+  /** Whether a volume holds a socket, of this process or of the one before it. */
+  found(volume: PublishedVolume): boolean {
+    return hasSocket(volume.targetPath, this.#options.name);
+  }
+
+  /** Ends the volume's socket and every connection through it. */
+  close(volumeId: string): void {
+    this.#sockets.get(volumeId)?.socket.close({ remove: true });
+    this.#sockets.delete(volumeId);
+    for (const connection of this.#connections.values()) {
+      if (connection.volumeId === volumeId) connection.socket.destroy();
+    }
+  }
+
+  /** Stops serving. The sockets' files stay where they are: the next agent takes their place by rename. */
+  stop(): void {
+    for (const { socket } of this.#sockets.values()) socket.close({ remove: false });
+    this.#sockets.clear();
+    for (const { socket } of this.#connections.values()) socket.destroy();
+    this.#injector.destroy();
+  }
+
+  /** The process behind a call, by the call's peer address. Undefined where its connection has ended. */
+  caller(peer: string): Caller | undefined {
+    return this.#connections.get(peer);
+  }
+
+  /** Open connections, for metrics. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  #accept(socket: Socket, volume: PublishedVolume): void {
+    const { log, identityAttribute, connectionsPerPod = 256 } = this.#options;
+    const { podUid, volumeId, attributes } = volume;
+    // A peer that resets must not end the agent.
+    socket.on('error', (error) => log.debug({ err: error.message, podUid }, 'connection failed'));
+    const open = this.#perPod.get(podUid) ?? 0;
+    const pidfd = open < connectionsPerPod ? this.#peer(socket, podUid) : undefined;
+    if (pidfd === undefined) {
+      // Hung up before HTTP/2: to a gRPC caller this is UNAVAILABLE.
+      socket.destroy();
+      return;
+    }
+    const tag = `unix:${++this.#counter}`;
+    const { pid } = pidfd;
+    const identity = attributes[identityAttribute];
+    this.#connections.set(tag, { podUid, identity, pid, alive: () => pidfd.alive(), volumeId, socket });
+    this.#perPod.set(podUid, open + 1);
+    socket.once('close', () => this.#ended(tag, podUid, pidfd));
+    // The one property that grpc-js asks for the peer's address and a unix socket does not have.
+    Object.defineProperty(socket, 'remoteAddress', { value: tag });
+    this.#injector.injectConnection(socket);
+  }
+
+  #peer(socket: Socket, podUid: string): Pidfd | undefined {
+    try {
+      return peerPidfd(socket);
+    } catch (error) {
+      this.#options.log.warn({ err: asKeysteadError(error).message, podUid }, 'caller cannot be told');
+      return undefined;
+    }
+  }
+
+  #ended(tag: string, podUid: string, pidfd: Pidfd): void {
+    pidfd.close();
+    this.#connections.delete(tag);
+    const left = (this.#perPod.get(podUid) ?? 1) - 1;
+    if (left === 0) this.#perPod.delete(podUid);
+    else this.#perPod.set(podUid, left);
+  }
+}

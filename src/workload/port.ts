@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Verdict } from '../attest/port.ts';
+import type { Credentials } from '../deliver/port.ts';
+
+/** One identity as the pod's sockets serve it. */
+export interface ServedIdentity {
+  /** Name of the ModuleIdentity; also the hint by which a module with several tells them apart. */
+  readonly identity: string;
+  readonly credentials: Credentials;
+}
+
+/** What the pod of a socket may have at this moment. */
+export type Standing =
+  /** Not judged yet, or just between two judgements: worth a short wait. */
+  | { readonly state: 'Pending' }
+  /** `passing`: nothing speaks against the module, only nothing can be issued just now. */
+  | { readonly state: 'Refused'; readonly reason: string; readonly message: string; readonly passing: boolean }
+  | { readonly state: 'Held'; readonly served: readonly ServedIdentity[] };
+
+/** What the sockets need of the rest of the agent. */
+export interface WorkloadPorts {
+  standing(podUid: string): Standing;
+  /**
+   * Measures the process that called and judges it by the same rules as the module's first process. Undefined while
+   * the pod is not known to this agent, for example just after its start.
+   */
+  judge(podUid: string, pid: number): Promise<Verdict | undefined>;
+  /** Names the program that runs in a process; differs after an exec. Undefined where it has ended. */
+  incarnationOf(pid: number): string | undefined;
+  /** Trust anchors of this node's trust domain, PEM; empty while they are not known. */
+  bundle(): string;
+}
+
+/** A process at the other end of a pod's socket, held so that its pid cannot become another's. */
+export interface Caller {
+  readonly podUid: string;
+  /** Identity that the socket's volume was asked for; undefined where it names none. */
+  readonly identity: string | undefined;
+  readonly pid: number;
+  alive(): boolean;
+}

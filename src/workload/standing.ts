@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+import { ERROR_CODES } from '../errors.ts';
+import type { Holding, Refusal } from '../identity/holding.ts';
+import type { ServedIdentity, Standing } from './port.ts';
+
+/**
+ * What a pod may have, from the last verdict on it and what delivery has put into the store. The store decides: it is
+ * emptied before the verdict is recorded, and filled before that too, so it is never behind.
+ */
+export function standingOf(holding: Holding | undefined, served: readonly ServedIdentity[]): Standing {
+  if (served.length > 0) return { state: 'Held', served };
+  if (holding === undefined) return { state: 'Pending' };
+  switch (holding.verdict) {
+    case 'Denied':
+      return refused(holding.refusal ?? { reason: 'Denied', message: 'The module process was refused.' });
+    case 'Allowed': {
+      const [first] = holding.refused.values();
+      return first ? refused(first) : { state: 'Pending' };
+    }
+    case 'Ended':
+      // The container restarts, or the pod is about to go: who calls now is judged with the next container.
+      return { state: 'Pending' };
+  }
+}
+
+function refused({ reason, message, passing }: Refusal): Standing {
+  const retryable = reason in ERROR_CODES && ERROR_CODES[reason as keyof typeof ERROR_CODES].retryable;
+  return { state: 'Refused', reason, message, passing: passing === true || retryable };
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+import { Server } from '@grpc/grpc-js';
+import type { PublishedVolume } from '../deliver/port.ts';
+import { asKeysteadError } from '../errors.ts';
+import { SpiffeWorkloadAPI } from '../gen/spiffe/workload_pb.js';
+import { addService } from '../grpc/server.ts';
+import type { Logger } from '../log.ts';
+import { Callers } from './callers.ts';
+import { Changes } from './changes.ts';
+import { PeerServer } from './peer-server.ts';
+import type { WorkloadPorts } from './port.ts';
+import { SpiffeService } from './spiffe/service.ts';
+
+/** No request of the Workload API comes near it. */
+const MAX_REQUEST_BYTES = 64 * 1024;
+/** Of one connection; all of a pod's calls are counted beside. */
+const MAX_STREAMS = 128;
+
+export interface WorkloadApiOptions {
+  readonly ports: WorkloadPorts;
+  readonly log: Logger;
+  /** Name of the socket in each volume. */
+  readonly socket: string;
+  /** Volume attribute that names an identity. */
+  readonly identityAttribute: string;
+}
+
+/** The sockets in the pods' volumes and the services on them. */
+export class WorkloadApi {
+  readonly #log: Logger;
+  readonly #server: Server;
+  readonly #peers: PeerServer;
+  readonly #callers: Callers;
+  readonly #changes = new Changes();
+
+  constructor({ ports, log, socket, identityAttribute }: WorkloadApiOptions) {
+    this.#log = log;
+    this.#server = new Server({
+      'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
+      'grpc.max_concurrent_streams': MAX_STREAMS,
+      'grpc.enable_channelz': 0,
+    });
+    this.#peers = new PeerServer({ server: this.#server, name: socket, identityAttribute, log });
+    this.#callers = new Callers({ ports });
+    const service = new SpiffeService({
+      callers: this.#callers,
+      changes: this.#changes,
+      standing: (podUid) => ports.standing(podUid),
+      caller: (peer) => this.#peers.caller(peer),
+      bundle: () => ports.bundle(),
+      now: () => Date.now(),
+    });
+    addService(this.#server, SpiffeWorkloadAPI, service.handlers());
+  }
+
+  /** Serves in a volume. A failure is logged, and tried again by the next call: it must not keep files from a pod. */
+  open(volume: PublishedVolume): void {
+    try {
+      this.#peers.open(volume);
+    } catch (error) {
+      const { volumeId, podUid } = volume;
+      this.#log.warn({ err: asKeysteadError(error).message, volume: volumeId, podUid }, 'no socket in this volume');
+    }
+  }
+
+  /** Serves again in those volumes that the agent before this one served in. */
+  resume(volumes: readonly PublishedVolume[]): void {
+    for (const volume of volumes) if (this.#peers.found(volume)) this.open(volume);
+  }
+
+  /** Ends a volume's socket and its connections; before its unmount, or when nothing is delivered by it any more. */
+  close({ volumeId }: Pick<PublishedVolume, 'volumeId'>): void {
+    this.#peers.close(volumeId);
+  }
+
+  /** What a pod may have has changed. */
+  changed(podUid: string): void {
+    this.#changes.tell(podUid);
+  }
+
+  /** Another verdict on a pod, or none any more: its processes are measured anew. */
+  judgedAnew(podUid: string): void {
+    this.#callers.forget(podUid);
+    this.#changes.tell(podUid);
+  }
+
+  /** A pod has left the node. */
+  forget(podUid: string): void {
+    this.#callers.forget(podUid);
+    this.#changes.forget(podUid);
+  }
+
+  /** The trust bundle has changed, for all. */
+  bundleChanged(): void {
+    this.#changes.tellAll();
+  }
+
+  /** Stops serving; the sockets' files stay for the next agent. */
+  stop(): void {
+    this.#peers.stop();
+    this.#server.forceShutdown();
+  }
+}

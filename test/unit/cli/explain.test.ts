@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, it } from '@jest/globals';
+import { KeysteadError } from '../../../src/errors.ts';
+import { explainPages } from '../../../src/bin/agent/explain.ts';
+import type { Cluster } from '../../../src/cli/port.ts';
+import type { Holding } from '../../../src/identity/holding.ts';
+import type { KubeObject, ObjectName, Resource } from '../../../src/kube/index.ts';
+import { collectionPath } from '../../../src/kube/resource.ts';
+import { fakeCluster, NOW, run } from './fakes.ts';
+import { HEALTHY, pod } from './objects.ts';
+
+const DENIED: Holding = {
+  podUid: 'uid-press-0',
+  namespace: 'factory',
+  pod: 'press-0',
+  verdict: 'Denied',
+  refusal: { reason: 'ImageDigestMismatch', message: 'expected a, found b; deploy a' },
+  since: NOW - 120_000,
+  judgedAt: NOW - 5_000,
+  table: [
+    { rule: 'ContainerKnown', outcome: 'Held', message: 'container main' },
+    { rule: 'ImageDigest', outcome: 'Failed', message: 'expected a, found b; deploy a' },
+    { rule: 'CodeFromImage', outcome: 'NotReached', message: 'not judged, as ImageDigest failed' },
+  ],
+  container: {
+    id: 'containerd://c1',
+    name: 'main',
+    podUid: 'uid-press-0',
+    image: { reference: 'registry/press:1', manifest: 'sha256:b', config: 'sha256:c' },
+    uid: 0,
+    gid: 0,
+  },
+  identities: ['press'],
+  issued: new Map(),
+  refused: new Map(),
+};
+const { refusal: _refusal, ...undenied } = DENIED;
+const ALLOWED: Holding = {
+  ...undenied,
+  verdict: 'Allowed',
+  process: { pid: 4711, startTime: '1', executable: { path: '/bin/press', sha256: 'ee' } },
+  issued: new Map([['press', { serial: '0a', notBefore: NOW, notAfter: NOW + 60_000, renewalTime: NOW, revision: 1 }]]),
+};
+
+/** A cluster whose proxy leads to the agent's pages, as the API server's does. */
+function clusterWith(holding: Holding | undefined, asked: string[] = []): Cluster {
+  const plain = fakeCluster(HEALTHY);
+  const pages = explainPages('node-1', (uid) => (uid === holding?.podUid ? holding : undefined));
+  const get = async (kind: Resource, name: ObjectName): Promise<KubeObject> => {
+    if (!kind.plural.includes('/proxy/')) return plain.get(kind, name);
+    asked.push(`${collectionPath(kind, name.namespace)}/${name.name}`);
+    const { status, body } = await pages['/explain/']!(name.name);
+    if (status === 200) return JSON.parse(body) as KubeObject;
+    throw new KeysteadError('NotFound', `GET /proxy: HTTP ${status} ${body.trim()}`);
+  };
+  return { ...plain, get: get as Cluster['get'] };
+}
+
+describe('keystead explain', () => {
+  it("asks the agent on the pod's node through the API server", async () => {
+    const asked: string[] = [];
+    await run('explain pod/press-0 -n factory', { cluster: clusterWith(DENIED, asked) });
+    expect(asked).toEqual(['/api/v1/namespaces/keystead-system/pods/agent-1%3A9464/proxy/explain/uid-press-0']);
+  });
+
+  it('shows every rule of a denied pod, with the evidence', async () => {
+    const { exit, out } = await run('explain pod/press-0 -n factory', { cluster: clusterWith(DENIED), styled: true });
+    expect(exit).toBe(0);
+    expect(out).toContain(
+      'pod factory/press-0 on node-1: <red>Denied</>, ImageDigestMismatch (since 2026-11-22T11:58:00Z',
+    );
+    expect(out).toContain('measured 5s ago');
+    expect(out).toMatch(/ContainerKnown +<green>Held<\/>/);
+    expect(out).toMatch(/ImageDigest +<red>Failed<\/>.*expected a, found b; deploy a/);
+    expect(out).toMatch(/CodeFromImage +<dim>NotReached<\/>/);
+    expect(out).toMatch(/manifest digest +sha256:b/);
+  });
+
+  it('shows what an allowed pod holds', async () => {
+    const { out } = await run('explain press-0 --namespace factory', { cluster: clusterWith(ALLOWED) });
+    expect(out).toContain('Allowed');
+    expect(out).toMatch(/process +pid 4711 on the node/);
+    expect(out).toMatch(/press +0a +in 1m/);
+  });
+
+  it.each(['pod/press-0', 'pod press-0', 'po/press-0', 'press-0'])('understands %s', async (operand) => {
+    const { out } = await run(`explain ${operand} -n factory --json`, { cluster: clusterWith(ALLOWED) });
+    expect(JSON.parse(out)).toMatchObject({ pod: 'factory/press-0', verdict: 'Allowed', table: { length: 3 } });
+  });
+
+  it('says what is missing', async () => {
+    const nothing = await run('explain press-0 -n factory', { cluster: clusterWith(undefined) });
+    expect(nothing).toMatchObject({ exit: 2 });
+    expect(nothing.err).toContain('the agent on node node-1 says: the agent has judged no pod with this uid');
+    const other = fakeCluster({ ...HEALTHY, pods: [pod('press-0', { node: 'node-2' })] });
+    expect((await run('explain press-0 -n factory', { cluster: other })).err).toContain(
+      'no agent of Keystead runs on node node-2',
+    );
+    const unscheduled = fakeCluster({ ...HEALTHY, pods: [{ ...pod('press-0'), spec: {} } as KubeObject] });
+    expect((await run('explain press-0 -n factory', { cluster: unscheduled })).err).toContain('is on no node yet');
+    const plain = fakeCluster(HEALTHY);
+    const forbidden = (kind: Resource, name: ObjectName): Promise<KubeObject> =>
+      kind.plural.includes('proxy')
+        ? Promise.reject(new KeysteadError('PermissionDenied', 'pods/proxy is forbidden'))
+        : plain.get(kind, name);
+    const denied = await run('explain press-0 -n factory', { cluster: { ...plain, get: forbidden as Cluster['get'] } });
+    expect(denied.err).toContain('you need the verb get on pods/proxy in namespace keystead-system');
+  });
+});

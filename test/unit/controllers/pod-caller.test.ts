@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, it } from '@jest/globals';
+import { PodCaller } from '../../../controllers/pod-caller.ts';
+import type { ContainerEvidence, ProcessEvidence } from '../../../src/attest/port.ts';
+import { decide } from '../../../src/attest/decide.ts';
+import type { Holding } from '../../../src/identity/holding.ts';
+import { aContainer, aModule, anIdentity, aPod, aProcess, OTHER_DIGEST } from '../../fakes/agent.ts';
+
+const ELSEWHERE = 'd'.repeat(64);
+
+function setting() {
+  const state = {
+    pod: aPod() as ReturnType<typeof aPod> | undefined,
+    containers: [aContainer()] as ContainerEvidence[],
+    known: aContainer() as ContainerEvidence | undefined,
+    process: { init: 4242 } as Partial<ProcessEvidence>,
+    inits: [] as number[],
+    asked: 0,
+  };
+  const caller = new PodCaller({
+    node: 'node-1',
+    decide,
+    runtime: {
+      containersOf: () => Promise.resolve(state.containers.map(({ id }) => id)),
+      container: (id) => {
+        state.asked += 1;
+        return Promise.resolve(state.containers.find((each) => each.id === id));
+      },
+    },
+    measure: (pid, init) => {
+      state.inits.push(init);
+      return Promise.resolve(aProcess({ pid, ...state.process, init }));
+    },
+    pod: () => state.pod,
+    modules: () => [aModule({ images: [{ digest: aContainer().image.config }] })],
+    identities: () => [anIdentity({ delivery: ['Socket'] })],
+    holding: () => (state.known ? ({ container: state.known } as Holding) : undefined),
+  });
+  return { state, judge: () => caller.judge('pod-1', 5000) };
+}
+
+describe('a process that calls over a pod socket', () => {
+  it('is allowed in the module container, without asking the runtime again', async () => {
+    const { state, judge } = setting();
+    expect(await judge()).toMatchObject({ allowed: true });
+    expect(state).toMatchObject({ asked: 0, inits: [4242] });
+  });
+
+  it.each<[string, string, (state: ReturnType<typeof setting>['state']) => void]>([
+    ['of another container', 'ContainerUnknown', (state) => (state.process = { containerId: ELSEWHERE })],
+    ['of another pod', 'ContainerUnknown', (state) => (state.process = { podUid: 'pod-2' })],
+    [
+      'of the host, which is in no container',
+      'ContainerUnknown',
+      (state) => (state.process = { containerId: undefined, podUid: undefined } as never),
+    ],
+    [
+      'whose pod has no module container any more',
+      'ContainerUnknown',
+      (state) => {
+        state.known = undefined;
+        state.containers = [];
+      },
+    ],
+    [
+      'of another image',
+      'ImageDigestMismatch',
+      (state) => {
+        state.known = aContainer({ image: { reference: 'r/x', config: OTHER_DIGEST } });
+      },
+    ],
+    [
+      'whose code was dropped into the container',
+      'CodeNotFromImage',
+      (state) => {
+        state.process = { mappings: [{ path: '/tmp/x', origin: 'writable' }] };
+      },
+    ],
+  ])('is refused: one %s', async (_what, reason, change) => {
+    const { state, judge } = setting();
+    change(state);
+    expect(await judge()).toMatchObject({ allowed: false, reason });
+  });
+
+  it('is judged with the container that has just taken the place of the known one', async () => {
+    const { state, judge } = setting();
+    state.containers = [aContainer({ id: ELSEWHERE, pid: 4300 })];
+    state.process = { containerId: ELSEWHERE };
+    expect(await judge()).toMatchObject({ allowed: true });
+    expect(state.inits).toEqual([4242, 4300]);
+  });
+
+  it('cannot be judged while its pod is not known', async () => {
+    const { state, judge } = setting();
+    state.pod = undefined;
+    expect(await judge()).toBeUndefined();
+  });
+});

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import type { ServedIdentity } from '../../../src/workload/port.ts';
+import { x509Bundles, x509Svids } from '../../../src/workload/spiffe/x509-messages.ts';
+import { makeCredentials, type Made } from './credentials.ts';
+
+const TILL = 'spiffe://edge.example/ns/shop/module/till';
+const STOCK = 'spiffe://edge.example/ns/shop/module/stock';
+let made: Made;
+let served: ServedIdentity[];
+
+beforeAll(() => {
+  made = makeCredentials([STOCK, TILL]);
+  served = ['stock', 'till'].map((identity, index) => ({ identity, credentials: made.credentials[index]! }));
+});
+
+const content = () => ({ served, first: undefined, bundle: made.authority, now: Date.now() });
+const der = (pem: string): Buffer => new X509Certificate(pem).raw;
+
+describe('FetchX509SVID answers', () => {
+  it('with chain and bundle as DER one behind the other, and the key as PKCS#8 DER', () => {
+    const [svid] = x509Svids(content()).svids!;
+    const { chain, privateKey } = made.credentials[0]!;
+    const leaf = der(chain);
+    expect(svid).toMatchObject({ spiffeId: STOCK, hint: 'stock' });
+    expect(Buffer.from(svid!.x509Svid!)).toEqual(Buffer.concat([leaf, der(made.authority)]));
+    expect(Buffer.from(svid!.bundle!)).toEqual(der(made.authority));
+    const key = createPrivateKey({ key: Buffer.from(svid!.x509SvidKey!), format: 'der', type: 'pkcs8' });
+    expect(new X509Certificate(leaf).checkPrivateKey(key)).toBe(true);
+    expect(key.equals(createPrivateKey(privateKey))).toBe(true);
+  });
+
+  it('with all identities, that of the socket first, hints unique', () => {
+    const hints = (first?: string) => x509Svids({ ...content(), first }).svids!.map(({ hint }) => hint);
+    expect(hints()).toEqual(['stock', 'till']);
+    expect(hints('till')).toEqual(['till', 'stock']);
+    expect(hints('unknown')).toEqual(['stock', 'till']);
+  });
+
+  it('leaves out what has expired, and is not available where nothing is left', () => {
+    const late = { ...content(), now: Date.now() + 2 * 86_400_000 };
+    expect(() => x509Svids(late)).toThrow(expect.objectContaining({ code: 'Unavailable' }));
+  });
+
+  it('is not available while the bundle is not known', () => {
+    expect(() => x509Svids({ ...content(), bundle: '' })).toThrow(expect.objectContaining({ code: 'Unavailable' }));
+    expect(() => x509Bundles({ ...content(), bundle: '' })).toThrow(expect.objectContaining({ code: 'Unavailable' }));
+  });
+
+  it('never with a key that is no PKCS#8, nor with something that is no SVID', () => {
+    const change = (credentials: object): ServedIdentity[] => [
+      { identity: 'till', credentials: { ...made.credentials[1]!, ...credentials } },
+    ];
+    const sec1 = '-----BEGIN EC PRIVATE KEY-----\nMHcC\n-----END EC PRIVATE KEY-----\n';
+    for (const wrong of [{ privateKey: sec1 }, { chain: made.authority }]) {
+      expect(() => x509Svids({ ...content(), served: change(wrong) })).toThrow(
+        expect.objectContaining({ code: 'Internal' }),
+      );
+    }
+  });
+});
+
+describe('FetchX509Bundles answers', () => {
+  it('by the SPIFFE ID of the trust domain, once for all of its identities', () => {
+    const { bundles } = x509Bundles(content());
+    expect(Object.keys(bundles!)).toEqual(['spiffe://edge.example']);
+    expect(Buffer.from(bundles!['spiffe://edge.example']!)).toEqual(der(made.authority));
+  });
+});
