@@ -38,7 +38,7 @@ async function strayMounts(): Promise<string[]> {
   const uids = new Set(pods.split(' '));
   return readFileSync('/proc/mounts', 'utf8')
     .split('\n')
-    .filter((line) => line.includes('kubernetes.io~csi'))
+    .filter((line) => line.includes(scene.lab.kubeletRoot) && line.includes('kubernetes.io~csi'))
     .filter((line) => !uids.has(/pods\/([0-9a-f-]{36})\//.exec(line)?.[1] ?? ''));
 }
 
