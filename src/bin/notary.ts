@@ -10,6 +10,7 @@ import { NotaryMetrics } from '../notary/metrics.ts';
 import { Pkcs11Libraries } from '../notary/root-of-trust/pkcs11/library.ts';
 import { PinGuard } from '../notary/root-of-trust/pkcs11/pin-guard.ts';
 import { Pkcs11Root } from '../notary/root-of-trust/pkcs11/root.ts';
+import { isInSamePod } from '../notary/same-pod.ts';
 import { NotaryServer } from '../notary/server.ts';
 import { NotaryService } from '../notary/service.ts';
 import { StateFolder } from '../notary/state-folder.ts';
@@ -84,6 +85,7 @@ async function main(): Promise<void> {
     path: settings.socket,
     mode: socketMode(settings),
     callerUid: settings.agentUid,
+    isInSamePod,
     service,
     metrics,
     log,

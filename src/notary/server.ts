@@ -3,7 +3,7 @@ import { chmodSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { asKeysteadError, KeysteadError } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import { peerCredentials } from '../os/peer.ts';
+import { peerCredentials, type PeerCredentials } from '../os/peer.ts';
 import { Connection } from './connection.ts';
 import { encodeIssued } from './messages.ts';
 import type { NotaryMetrics } from './metrics.ts';
@@ -17,6 +17,8 @@ export interface NotaryServerOptions {
   readonly mode: number;
   /** The one user that may call. */
   readonly callerUid: number;
+  /** Whether a process is in the notary's own pod, as the agent is; undefined where that cannot be told. */
+  readonly isInSamePod: (pid: number) => boolean | undefined;
   readonly service: NotaryService;
   readonly metrics: NotaryMetrics;
   readonly log: Logger;
@@ -121,24 +123,25 @@ export class NotaryServer {
     }
   }
 
-  /** Throws PermissionDenied for any other user than the agent's, root included. */
+  /** Throws PermissionDenied for any other user than the agent's, root included, and for any other pod. */
   #admit(socket: Socket): void {
-    const { callerUid, log, metrics } = this.#options;
+    const { callerUid, isInSamePod, log } = this.#options;
     const peer = peerCredentials(socket);
-    if (peer.uid !== callerUid) {
-      metrics.refusedCallers.inc();
-      log.warn({ peer, allowedUid: callerUid }, 'caller refused');
-      const remedy = 'only the agent may call the notary';
-      throw new KeysteadError(
-        'PermissionDenied',
-        `expected a caller with uid ${callerUid}, found ${peer.uid}; ${remedy}`,
-      );
-    }
+    if (peer.uid !== callerUid) this.#refuse(peer, `a caller with uid ${callerUid}, found ${peer.uid}`);
+    if (isInSamePod(peer.pid) !== true)
+      this.#refuse(peer, `a caller of this pod, found process ${peer.pid} of another`);
     if (this.#connections.size >= MAX_CONNECTIONS) {
       const found = `expected at most ${MAX_CONNECTIONS} connections, found one more`;
       throw new KeysteadError('Overloaded', `${found}; close some, or try again in 1000 ms`);
     }
     log.debug({ peer }, 'caller connected');
+  }
+
+  #refuse(peer: PeerCredentials, expected: string): never {
+    const { metrics, log } = this.#options;
+    metrics.refusedCallers.inc();
+    log.warn({ peer, expected }, 'caller refused');
+    throw new KeysteadError('PermissionDenied', `expected ${expected}; only the agent may call the notary`);
   }
 
   #handle(request: Request): unknown {

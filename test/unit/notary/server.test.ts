@@ -25,7 +25,9 @@ interface Running {
   readonly failCommit: (error: Error) => void;
 }
 
-async function runServer(options: { path?: string; callerUid?: number; folder?: string } = {}): Promise<Running> {
+async function runServer(
+  options: { path?: string; callerUid?: number; folder?: string; isInSamePod?: () => boolean | undefined } = {},
+): Promise<Running> {
   const token = new MemoryToken();
   const { service, log, metrics, lines } = serviceOver({ token, ...(options.folder && { folder: options.folder }) });
   const path = options.path ?? join(temporaryFolder(), 'notary.sock');
@@ -36,7 +38,8 @@ async function runServer(options: { path?: string; callerUid?: number; folder?: 
     if (failure) throw failure;
   };
   const callerUid = options.callerUid ?? process.getuid!();
-  const server = new NotaryServer({ path, mode: 0o600, callerUid, service, metrics, log, commit });
+  const isInSamePod = options.isInSamePod ?? (() => true);
+  const server = new NotaryServer({ path, mode: 0o600, callerUid, isInSamePod, service, metrics, log, commit });
   await server.listen();
   cleanups.push(async () => {
     await server.close();
@@ -112,6 +115,11 @@ describe('the notary over its socket', () => {
     expect(lines).toContainEqual(
       expect.objectContaining({ msg: 'caller refused', peer: expect.objectContaining({ pid: process.pid }) }),
     );
+  });
+
+  it.each([false, undefined])('refuses a caller of the same user in another pod (told: %s)', async (told) => {
+    const { path } = await runServer({ isInSamePod: () => told });
+    await expect(client(path).status()).rejects.toMatchObject({ code: 'PermissionDenied' });
   });
 
   it('refuses to run where another notary listens, and replaces a socket that nobody listens at', async () => {
