@@ -67,7 +67,9 @@ export class PodAttestation {
   }
 
   async #moduleContainer({ pod, policies }: Subject, event?: ContainerEvent): Promise<ContainerEvidence | undefined> {
-    const wanted = policies[0]?.container ?? pod.spec.containers[0]?.name;
+    const [first] = pod.spec.containers;
+    // A pod that lacks the module's container is judged by its first one, so that it is refused with a reason.
+    const wanted = pod.spec.containers.find(({ name }) => name === policies[0]?.container)?.name ?? first?.name;
     const find = async (ids: readonly string[]): Promise<ContainerEvidence | undefined> => {
       for (const id of ids) {
         const container = await this.#ports.runtime.container(id);

@@ -107,6 +107,12 @@ describe('attesting a pod', () => {
     expect(slept).toHaveLength(7);
   });
 
+  it('judges the first container of a pod that lacks the one which the module names', async () => {
+    const { subject: attestation, judged } = setting();
+    await attestation.attest({ ...subject, policies: [{ ...policy, container: 'elsewhere' }] });
+    expect(judged[0]?.container?.name).toBe('main');
+  });
+
   it('finds no module where the runtime has no such container', async () => {
     const { subject: attestation, containers } = setting();
     containers.clear();
