@@ -19,6 +19,7 @@ import { explainPages } from './agent/explain.ts';
 import { notaryPages } from './agent/notary-pages.ts';
 import { ProcessSource } from './agent/process-source.ts';
 import { AgentWorkload } from './agent/workload.ts';
+import { warmUp } from './agent/warm-up.ts';
 import { Writers } from './agent/writers.ts';
 
 /** Runs the agent until the signal is aborted. */
@@ -71,7 +72,7 @@ async function run(configuration: AgentConfiguration, log: Logger, signal: Abort
   log.info({ node, kubeletRoot, port: configuration.healthPort }, 'agent started');
   const watching = starts.run((event) => agent.containerEvent(event), signal);
   // A pod that is not in the caches counts as gone: nothing is judged before they are filled.
-  await allSynced(caches.all(), signal);
+  await Promise.all([allSynced(caches.all(), signal), warmUp(node, runtime, processes)]);
   workload.start();
   await Promise.all([agent.run(signal), watching, ...following]);
   health.close();

@@ -14,3 +14,8 @@ export function renewalTime(validity: Validity, random: number, share = RENEW_AT
   const length = validity.notAfter - validity.notBefore;
   return Math.round(validity.notBefore + length * (share + JITTER * (2 * random - 1)));
 }
+
+/** A number in [0, 1) that a certificate keeps over restarts: when it is renewed must not depend on them. */
+export function jitterOf(serial: string): number {
+  return Number.parseInt(serial.slice(-8), 16) / 2 ** 32;
+}

@@ -15,7 +15,7 @@ import type { Holding } from '../../identity/holding.ts';
 import { modulesOf } from '../../identity/module-match.ts';
 import { wantedCertificate } from '../../identity/wanted.ts';
 import { obtainCredentials } from '../../issue/credentials.ts';
-import { renewalTime } from '../../issue/renewal.ts';
+import { jitterOf, renewalTime } from '../../issue/renewal.ts';
 import { Controller, pods, type Events, type KubeClient, type Reconcile } from '../../kube/index.ts';
 import type { Logger } from '../../log.ts';
 import type { Notary, NotaryStatus } from '../../notary/port.ts';
@@ -310,13 +310,28 @@ export class Agent {
     );
   }
 
-  /** The kubelet may know a pod a moment before our watch does. */
+  /**
+   * The kubelet may know a pod, and its author have applied the module, a moment before our watches do. A pod with an
+   * identity volume is worth a longer wait than one that is probably no module at all.
+   */
   async #podSoon(uid: string): Promise<Pod | undefined> {
+    const patience = this.#parts.volumes.of(uid) ? MODULE_WAIT_MS : POD_WAIT_MS;
     for (let waited = 0; ; waited += POD_POLL_MS) {
       const pod = this.#pod(uid);
-      if (pod !== undefined || waited >= POD_WAIT_MS) return pod;
+      const complete = pod && (patience === POD_WAIT_MS || this.#hasIdentity(pod));
+      if (complete || waited >= patience) return pod;
       await new Promise((resolve) => setTimeout(resolve, POD_POLL_MS));
     }
+  }
+
+  /** Whether the module of a pod and an identity of it are known here. */
+  #hasIdentity(pod: Pod): boolean {
+    const { caches } = this.#parts;
+    const { namespace } = pod.metadata;
+    const modules = modulesOf(pod, caches.modules.by('namespace', namespace));
+    return modules.some(
+      ({ metadata }) => caches.identities.by('module', `${namespace}/${metadata.name ?? ''}`).length > 0,
+    );
   }
 
   #failed(what: string, error: unknown): void {
@@ -326,9 +341,5 @@ export class Agent {
 
 /** Pods that are no modules start while we wait, so this is kept short. */
 const POD_WAIT_MS = 50;
+const MODULE_WAIT_MS = 250;
 const POD_POLL_MS = 5;
-
-/** A number in [0, 1) that a certificate keeps over restarts: when it is renewed must not depend on them. */
-function jitterOf(serial: string): number {
-  return Number.parseInt(serial.slice(-8), 16) / 2 ** 32;
-}
