@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * `npm run bench -- [--json FILE] [--pods N]`: measures the installed product on the lab node (the quickstart brings
+ * `npm run bench -- [--json FILE] [--pods N] [--at-once N]`: measures the installed product on the lab node (the quickstart brings
  * both up) and says how it stands to the goals. Figures are of one run on one machine: compare ratios, not numbers.
  */
 import { execFile } from 'node:child_process';
@@ -14,23 +14,30 @@ import { measureMemory } from './memory.ts';
 import { measureStarts } from './start-latency.ts';
 
 const execute = promisify(execFile);
-const { values } = parseArgs({ options: { json: { type: 'string' }, pods: { type: 'string', default: '50' } } });
+const { values } = parseArgs({
+  options: {
+    json: { type: 'string' },
+    pods: { type: 'string', default: '50' },
+    'at-once': { type: 'string', default: '1' },
+  },
+});
 const pods = Number(values.pods);
-const say = (line: string): void => console.error(`  ${line}`);
+/** Pods that start together queue for the machine's two cores: that is another figure than the way of one. */
+const atOnce = Number(values['at-once']);
 
 const target = presentLab() ?? fail('There is no lab with the product: run `npm run quickstart` first.');
 
 console.error('idle memory');
 const memory = measureMemory();
-console.error(`starts with NRI, ${pods} pods`);
+console.error(`starts with NRI, ${pods} pods, ${atOnce} at once`);
 const before = await readHeld();
-const withNri = await measureStarts(pods, say);
+const withNri = await measureStarts(pods, atOnce);
 const after = await readHeld();
 const held = { p50: heldQuantile(before, after, 0.5), p99: heldQuantile(before, after, 0.99) };
-console.error(`starts without NRI, ${pods} pods`);
+console.error(`starts without NRI, ${pods} pods, ${atOnce} at once`);
 const nri = target.nriSocket;
 await setNri(target, '');
-const withoutNri = await measureStarts(pods, say).finally(() => setNri(target, nri));
+const withoutNri = await measureStarts(pods, atOnce).finally(() => setNri(target, nri));
 console.error('issue rate against the raw token');
 const { stdout } = await execute(process.execPath, [resolve(import.meta.dirname, 'issue-rate.ts')]);
 const issueRate = JSON.parse(stdout) as { raw: number; issue: number; ratio: number };

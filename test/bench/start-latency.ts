@@ -19,10 +19,8 @@ export interface StartLatency {
   readonly worst: number;
 }
 
-const BATCH = 5;
-
-/** Starts `pods` probes, a few at a time as a rollout does, and reads what each of them says. */
-export async function measureStarts(pods: number, say: (line: string) => void): Promise<StartLatency> {
+/** Starts `pods` probes, `atOnce` at a time, and reads what each of them says. */
+export async function measureStarts(pods: number, atOnce: number): Promise<StartLatency> {
   const scene = new Scene('bench');
   await scene.open();
   try {
@@ -31,11 +29,10 @@ export async function measureStarts(pods: number, say: (line: string) => void): 
     // The starts are measured, not how soon a module that was applied this moment is known everywhere.
     await scene.apply(...module(scene, image));
     await scene.condition('moduleidentity', 'probe', 'Ready', 'False');
-    for (let started = 0; started < pods; started += BATCH) {
-      const names = Array.from({ length: BATCH }, (_, index) => `probe-${started + index}`);
+    for (let started = 0; started < pods; started += atOnce) {
+      const names = Array.from({ length: atOnce }, (_, index) => `probe-${started + index}`);
       await scene.apply(...names.map((name) => scene.pod(name, { app: 'probe' }, { image, command: ['/probe'] })));
       for (const name of names) waits.push(await said(scene, name));
-      say(`${started + BATCH} of ${pods} pods`);
     }
     const sorted = waits.map(({ ms }) => ms).sort((left, right) => left - right);
     return {
