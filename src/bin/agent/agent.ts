@@ -7,23 +7,24 @@ import { PodDelivery } from '../../../controllers/pod-delivery.ts';
 import { PodGate } from '../../../controllers/pod-gate.ts';
 import { PodIdentity } from '../../../controllers/pod-identity.ts';
 import { durationMs } from '../../api/duration.ts';
-import type { Pod } from '../../api/pod.ts';
 import { decide } from '../../attest/decide.ts';
 import type { VolumeStore } from '../../deliver/volume.ts';
 import { asKeysteadError } from '../../errors.ts';
 import type { Holding } from '../../identity/holding.ts';
-import { modulesOf } from '../../identity/module-match.ts';
 import { wantedCertificate } from '../../identity/wanted.ts';
-import { obtainCredentials } from '../../issue/credentials.ts';
 import { jitterOf, renewalTime } from '../../issue/renewal.ts';
-import { Controller, pods, type Events, type KubeClient, type Reconcile } from '../../kube/index.ts';
+import { Controller, type Events, type KubeClient, type Reconcile } from '../../kube/index.ts';
 import type { Logger } from '../../log.ts';
 import type { Notary, NotaryStatus } from '../../notary/port.ts';
 import { systemClock } from '../../os/clock.ts';
 import type { ContainerEvent, ContainerRuntime } from '../../runtime/port.ts';
+import { announce } from './announce.ts';
 import { trustAnchors } from './bundle.ts';
+import { wakeByCaches } from './cache-triggers.ts';
 import type { AgentCaches } from './caches.ts';
 import { AgentMetrics } from './metrics.ts';
+import { obtain } from './obtaining.ts';
+import { PodLookup } from './pod-lookup.ts';
 import type { ProcessSource } from './process-source.ts';
 import type { AgentWorkload } from './workload.ts';
 import type { Writers } from './writers.ts';
@@ -48,6 +49,7 @@ export class Agent {
   readonly metrics: AgentMetrics;
   readonly device: NodeDevice;
   readonly #parts: AgentParts;
+  readonly #lookup: PodLookup;
   readonly #identity: PodIdentity;
   readonly #controllers: Readonly<Record<'pods' | 'holders' | 'gates' | 'secrets' | 'device' | 'bundles', Controller>>;
   #running = false;
@@ -55,6 +57,7 @@ export class Agent {
   constructor(parts: AgentParts) {
     this.#parts = parts;
     const { node, caches, writers } = parts;
+    this.#lookup = new PodLookup(caches, parts.volumes);
     this.metrics = new AgentMetrics({ holdings: () => this.#identity.holdings(), depths: () => this.depths() });
     const secrets = new IdentitySecret({
       enqueue: (key) => this.#controllers.secrets.enqueue(key),
@@ -70,7 +73,7 @@ export class Agent {
     });
     const gate = new PodGate({
       clock: systemClock,
-      pod: (uid) => this.#pod(uid),
+      pod: (uid) => this.#lookup.pod(uid),
       holding: (uid) => this.#identity.holding(uid),
       apply: (pod, condition) => writers.gate(pod, condition),
     });
@@ -82,7 +85,7 @@ export class Agent {
       device: this.#controller('device', () => this.device.reconcile()),
       bundles: this.#controller('bundles', () => this.#writeBundles()),
     };
-    this.#listen();
+    wakeByCaches(caches, this.#controllers);
   }
 
   depths(): Record<string, number> {
@@ -136,8 +139,8 @@ export class Agent {
     const toldAt = performance.now();
     const podUid = event.podUid ?? (await this.#parts.runtime.container(event.containerId))?.podUid;
     if (podUid === undefined) return;
-    const pod = await this.#podSoon(podUid);
-    if (!pod || !this.#isModule(pod)) return;
+    const pod = await this.#lookup.soon(podUid);
+    if (!pod || !this.#lookup.isModule(pod)) return;
     await this.#look(podUid, event);
     if (event.phase === 'Starting') this.metrics.held((performance.now() - toldAt) / 1000);
   }
@@ -168,7 +171,7 @@ export class Agent {
       volumes,
       secrets,
       sockets: this.#parts.workload.served,
-      obtain: (request) => this.#obtain(request),
+      obtain: (request) => obtain({ ...this.#parts, metrics: this.metrics }, request),
       wanted: (identity) =>
         wantedCertificate(identity, {
           node,
@@ -186,7 +189,7 @@ export class Agent {
       clock: systemClock,
       attestation,
       delivery,
-      pod: (uid) => this.#pod(uid),
+      pod: (uid) => this.#lookup.pod(uid),
       modules: (namespace) => caches.modules.by('namespace', namespace),
       identities: (namespace, module) => caches.identities.by('module', `${namespace}/${module}`),
       hasVolume: (uid) => volumes.of(uid) !== undefined,
@@ -215,35 +218,6 @@ export class Agent {
     return new Controller({ name, reconcile, log: this.#parts.log, observer: this.metrics });
   }
 
-  #listen(): void {
-    const { caches } = this.#parts;
-    const { pods: podController, holders, gates, device, bundles } = this.#controllers;
-    caches.pods.onChange((_key, now, before) => {
-      const uid = (now ?? before)?.metadata.uid;
-      if (uid === undefined) return;
-      podController.enqueue(uid);
-      gates.enqueue(uid);
-      // A pod that was replaced under its name (a StatefulSet's) is gone as much as a deleted one.
-      if (before && before.metadata.uid !== uid) podController.enqueue(before.metadata.uid);
-    });
-    const namespaceChanged = (namespace: string | undefined): void => {
-      for (const pod of caches.pods.by('namespace', namespace ?? '')) podController.enqueue(pod.metadata.uid);
-    };
-    caches.modules.onChange((_key, now, before) => {
-      if (now?.metadata.generation !== before?.metadata.generation || !now)
-        namespaceChanged((now ?? before)?.metadata.namespace);
-    });
-    caches.identities.onChange((key, now, before) => {
-      if (now?.metadata.uid !== before?.metadata.uid) holders.enqueue(key);
-      if (now?.metadata.generation !== before?.metadata.generation || !now)
-        namespaceChanged((now ?? before)?.metadata.namespace);
-    });
-    caches.devices.onChange((_key, now, before) => {
-      if (now?.metadata.generation !== before?.metadata.generation || !now) device.enqueue('');
-    });
-    caches.bundles.onChange(() => bundles.enqueue(''));
-  }
-
   #notaryChanged(status: NotaryStatus | undefined): void {
     const { log, caches } = this.#parts;
     if (status?.ready)
@@ -251,21 +225,6 @@ export class Agent {
     else log.warn({ reason: status?.reason, err: status?.message }, 'the notary is not ready');
     this.#controllers.bundles.enqueue('');
     if (this.#running) for (const pod of caches.pods.list()) this.#controllers.pods.enqueue(pod.metadata.uid);
-  }
-
-  async #obtain(request: Parameters<typeof obtainCredentials>[1]): ReturnType<typeof obtainCredentials> {
-    const startedAt = performance.now();
-    const seconds = (): number => (performance.now() - startedAt) / 1000;
-    try {
-      const obtained = await obtainCredentials(this.#parts.notary, request);
-      this.metrics.issued('issued', '', seconds());
-      const { spiffeId, requester } = request;
-      this.#parts.log.info({ spiffeId, serial: obtained.certificate.serial, ...requester }, 'issued');
-      return obtained;
-    } catch (error) {
-      this.metrics.issued('failed', asKeysteadError(error).code, seconds());
-      throw error;
-    }
   }
 
   #writeBundles(): Promise<void> {
@@ -282,64 +241,10 @@ export class Agent {
       this.#controllers.holders.enqueue(`${namespace}/${name}`);
     }
     this.#controllers.gates.enqueue(podUid);
-    if (now && now.since !== before?.since) this.#announce(podUid, now);
-  }
-
-  /** A verdict that is new: counted, logged, and told to the pod's owner as an Event. */
-  #announce(podUid: string, { verdict, refusal, namespace, pod: name, process, container }: Holding): void {
-    const reason = refusal?.reason ?? '';
-    this.metrics.attested(verdict, reason);
-    const about = { namespace, pod: name, podUid, verdict, reason, pid: process?.pid, container: container?.id };
-    if (verdict === 'Denied') this.#parts.log.warn({ ...about, detail: refusal?.message }, 'denied');
-    else this.#parts.log.info(about, 'attested');
-    const object = { metadata: { namespace, name, uid: podUid } };
-    const note = refusal?.message ?? 'The module process is what its EdgeModule allows.';
-    const type = verdict === 'Denied' ? 'Warning' : 'Normal';
-    this.#parts.events.emit(pods, object, { type, reason: reason || 'Attested', action: 'Attest', note });
-  }
-
-  #pod(uid: string): Pod | undefined {
-    return this.#parts.caches.pods.by('uid', uid)[0];
-  }
-
-  #isModule(pod: Pod): boolean {
-    const { caches, volumes } = this.#parts;
-    return (
-      volumes.of(pod.metadata.uid) !== undefined ||
-      modulesOf(pod, caches.modules.by('namespace', pod.metadata.namespace)).length > 0
-    );
-  }
-
-  /**
-   * The kubelet may know a pod, and its author have applied the module, a moment before our watches do. A pod with an
-   * identity volume is worth a longer wait than one that is probably no module at all.
-   */
-  async #podSoon(uid: string): Promise<Pod | undefined> {
-    const patience = this.#parts.volumes.of(uid) ? MODULE_WAIT_MS : POD_WAIT_MS;
-    for (let waited = 0; ; waited += POD_POLL_MS) {
-      const pod = this.#pod(uid);
-      const complete = pod && (patience === POD_WAIT_MS || this.#hasIdentity(pod));
-      if (complete || waited >= patience) return pod;
-      await new Promise((resolve) => setTimeout(resolve, POD_POLL_MS));
-    }
-  }
-
-  /** Whether the module of a pod and an identity of it are known here. */
-  #hasIdentity(pod: Pod): boolean {
-    const { caches } = this.#parts;
-    const { namespace } = pod.metadata;
-    const modules = modulesOf(pod, caches.modules.by('namespace', namespace));
-    return modules.some(
-      ({ metadata }) => caches.identities.by('module', `${namespace}/${metadata.name ?? ''}`).length > 0,
-    );
+    if (now && now.since !== before?.since) announce(now, { ...this.#parts, metrics: this.metrics });
   }
 
   #failed(what: string, error: unknown): void {
     this.#parts.log.warn({ err: asKeysteadError(error).message }, `${what} failed`);
   }
 }
-
-/** Pods that are no modules start while we wait, so this is kept short. */
-const POD_WAIT_MS = 50;
-const MODULE_WAIT_MS = 250;
-const POD_POLL_MS = 5;

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Controller } from '../../kube/index.ts';
+import type { AgentCaches } from './caches.ts';
+
+type Woken = Readonly<Record<'pods' | 'holders' | 'gates' | 'device' | 'bundles', Pick<Controller, 'enqueue'>>>;
+
+/** Has the agent's controllers look again at what a change in the cluster concerns. */
+export function wakeByCaches(caches: AgentCaches, { pods, holders, gates, device, bundles }: Woken): void {
+  caches.pods.onChange((_key, now, before) => {
+    const uid = (now ?? before)?.metadata.uid;
+    if (uid === undefined) return;
+    pods.enqueue(uid);
+    gates.enqueue(uid);
+    // A pod that was replaced under its name (a StatefulSet's) is gone as much as a deleted one.
+    if (before && before.metadata.uid !== uid) pods.enqueue(before.metadata.uid);
+  });
+  const namespaceChanged = (namespace: string | undefined): void => {
+    for (const pod of caches.pods.by('namespace', namespace ?? '')) pods.enqueue(pod.metadata.uid);
+  };
+  caches.modules.onChange((_key, now, before) => {
+    if (now?.metadata.generation !== before?.metadata.generation || !now)
+      namespaceChanged((now ?? before)?.metadata.namespace);
+  });
+  caches.identities.onChange((key, now, before) => {
+    if (now?.metadata.uid !== before?.metadata.uid) holders.enqueue(key);
+    if (now?.metadata.generation !== before?.metadata.generation || !now)
+      namespaceChanged((now ?? before)?.metadata.namespace);
+  });
+  caches.devices.onChange((_key, now, before) => {
+    if (now?.metadata.generation !== before?.metadata.generation || !now) device.enqueue('');
+  });
+  caches.bundles.onChange(() => bundles.enqueue(''));
+}
