@@ -5,19 +5,16 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { createAttestationKey } from '../../../src/notary/root-of-trust/tpm/attestation-key.ts';
 import { handles } from '../../../src/notary/root-of-trust/tpm/capability.ts';
-import { TPM_ALG, TPM_HT } from '../../../src/notary/root-of-trust/tpm/constants.ts';
-import { activateCredential, makeCredential } from '../../../src/notary/root-of-trust/tpm/credential.ts';
-import {
-  checkCertificateKey,
-  ENDORSEMENT_KINDS,
-  endorsementCertificate,
-  withEndorsementKey,
-} from '../../../src/notary/root-of-trust/tpm/endorsement-key.ts';
+import { TPM_ALG, TPM_HT } from '../../../src/tpm/constants.ts';
+import { activateCredential } from '../../../src/notary/root-of-trust/tpm/credential.ts';
+import { makeCredential } from '../../../src/tpm/credential.ts';
+import { checkCertificateKey, ENDORSEMENT_KINDS } from '../../../src/tpm/endorsement-key.ts';
+import { endorsementCertificate, withEndorsementKey } from '../../../src/notary/root-of-trust/tpm/endorsement-key.ts';
 import { load } from '../../../src/notary/root-of-trust/tpm/objects.ts';
-import { nameOf, parsePublic, publicKeyInfo } from '../../../src/notary/root-of-trust/tpm/public-area.ts';
-import { TpmReader } from '../../../src/notary/root-of-trust/tpm/reader.ts';
+import { nameOf, parsePublic, publicKeyInfo } from '../../../src/tpm/public-area.ts';
+import { TpmReader } from '../../../src/tpm/reader.ts';
 import { storagePrimary } from '../../../src/notary/root-of-trust/tpm/storage-primary.ts';
-import { sized } from '../../../src/notary/root-of-trust/tpm/writer.ts';
+import { sized } from '../../../src/tpm/writer.ts';
 import { requireTools, SoftTpm } from './swtpm.ts';
 
 jest.setTimeout(120_000);

@@ -6,9 +6,9 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { algorithms, handles, maker, pcrBanks, random } from '../../../src/notary/root-of-trust/tpm/capability.ts';
-import { TPM_ALG, TPM_HT } from '../../../src/notary/root-of-trust/tpm/constants.ts';
-import { parseEventLog } from '../../../src/notary/root-of-trust/tpm/event-log.ts';
-import { compareWithPcrs, replay } from '../../../src/notary/root-of-trust/tpm/event-log-replay.ts';
+import { TPM_ALG, TPM_HT } from '../../../src/tpm/constants.ts';
+import { parseEventLog } from '../../../src/tpm/event-log.ts';
+import { compareWithPcrs, replay } from '../../../src/tpm/event-log-replay.ts';
 import {
   create,
   load,
@@ -19,7 +19,7 @@ import {
 } from '../../../src/notary/root-of-trust/tpm/objects.ts';
 import { openTpm } from '../../../src/notary/root-of-trust/tpm/open.ts';
 import { extendPcr, readPcrs } from '../../../src/notary/root-of-trust/tpm/pcr.ts';
-import { encodePublic } from '../../../src/notary/root-of-trust/tpm/public-area.ts';
+import { encodePublic } from '../../../src/tpm/public-area.ts';
 import { keyTemplate } from '../../../src/notary/root-of-trust/tpm/key-template.ts';
 import { storagePrimary } from '../../../src/notary/root-of-trust/tpm/storage-primary.ts';
 import { Tpm } from '../../../src/notary/root-of-trust/tpm/tpm.ts';

@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { handles, lockoutState } from '../../../src/notary/root-of-trust/tpm/capability.ts';
 import type { TpmChannel } from '../../../src/notary/root-of-trust/tpm/channel.ts';
-import { TPM_ALG, TPM_HT } from '../../../src/notary/root-of-trust/tpm/constants.ts';
+import { TPM_ALG, TPM_HT } from '../../../src/tpm/constants.ts';
 import { DescriptorChannel } from '../../../src/notary/root-of-trust/tpm/descriptor-channel.ts';
 import { withEndorsementKey } from '../../../src/notary/root-of-trust/tpm/endorsement-key.ts';
 import {
@@ -15,7 +15,8 @@ import {
 import { hmacWith, importKey, parseWrappedKey } from '../../../src/notary/root-of-trust/tpm/imported-key.ts';
 import { defineNv, findNvIndex, readNv, undefineNv, writeNv } from '../../../src/notary/root-of-trust/tpm/nv-index.ts';
 import { create, load, signDigest } from '../../../src/notary/root-of-trust/tpm/objects.ts';
-import { extendPcr, pcrDigest, readPcrs } from '../../../src/notary/root-of-trust/tpm/pcr.ts';
+import { extendPcr, readPcrs } from '../../../src/notary/root-of-trust/tpm/pcr.ts';
+import { pcrDigest } from '../../../src/tpm/pcr-selection.ts';
 import {
   NO_POLICY,
   pcrPolicy,
@@ -24,7 +25,7 @@ import {
   provenPolicy,
   secretPolicy,
 } from '../../../src/notary/root-of-trust/tpm/policy.ts';
-import { encodePublic } from '../../../src/notary/root-of-trust/tpm/public-area.ts';
+import { encodePublic } from '../../../src/tpm/public-area.ts';
 import { keyTemplate } from '../../../src/notary/root-of-trust/tpm/key-template.ts';
 import { TpmRoot } from '../../../src/notary/root-of-trust/tpm/root.ts';
 import { seal, unsealData } from '../../../src/notary/root-of-trust/tpm/sealed.ts';

@@ -4,12 +4,13 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { pemOf } from '../../../src/issue/pem.ts';
 import { createAttestationKey, withAttestationKey } from '../../../src/notary/root-of-trust/tpm/attestation-key.ts';
-import { TPM_ALG } from '../../../src/notary/root-of-trust/tpm/constants.ts';
+import { TPM_ALG } from '../../../src/tpm/constants.ts';
 import { load } from '../../../src/notary/root-of-trust/tpm/objects.ts';
 import { extendPcr, readPcrs } from '../../../src/notary/root-of-trust/tpm/pcr.ts';
-import { encodePublic, parsePublic, publicKeyInfo } from '../../../src/notary/root-of-trust/tpm/public-area.ts';
-import { makeQuote, verifyQuote } from '../../../src/notary/root-of-trust/tpm/quote.ts';
-import { TpmReader } from '../../../src/notary/root-of-trust/tpm/reader.ts';
+import { encodePublic, parsePublic, publicKeyInfo } from '../../../src/tpm/public-area.ts';
+import { makeQuote } from '../../../src/notary/root-of-trust/tpm/quote.ts';
+import { verifyQuote } from '../../../src/tpm/verify-quote.ts';
+import { TpmReader } from '../../../src/tpm/reader.ts';
 import { storagePrimary } from '../../../src/notary/root-of-trust/tpm/storage-primary.ts';
 import { requireTools, SoftTpm } from './swtpm.ts';
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createCipheriv, randomBytes } from 'node:crypto';
-import { TPM_ALG, TPMA_OBJECT } from '../../../src/notary/root-of-trust/tpm/constants.ts';
-import { makeCredential } from '../../../src/notary/root-of-trust/tpm/credential.ts';
-import { digest, hmac, kdfA } from '../../../src/notary/root-of-trust/tpm/key-derivation.ts';
-import { encodePublic, nameOf, type PublicArea } from '../../../src/notary/root-of-trust/tpm/public-area.ts';
-import { shareSecret } from '../../../src/notary/root-of-trust/tpm/shared-secret.ts';
-import { sized, u16 } from '../../../src/notary/root-of-trust/tpm/writer.ts';
+import { TPM_ALG, TPMA_OBJECT } from '../../../src/tpm/constants.ts';
+import { makeCredential } from '../../../src/tpm/credential.ts';
+import { digest, hmac, kdfA } from '../../../src/tpm/key-derivation.ts';
+import { encodePublic, nameOf, type PublicArea } from '../../../src/tpm/public-area.ts';
+import { shareSecret } from '../../../src/tpm/shared-secret.ts';
+import { sized, u16 } from '../../../src/tpm/writer.ts';
 
 const HASH = TPM_ALG.sha256;
 

@@ -2,15 +2,15 @@
 import { describe, expect, it } from '@jest/globals';
 import { KeysteadError } from '../../../src/errors.ts';
 import { COMMANDS } from '../../../src/notary/root-of-trust/tpm/command-table.ts';
-import { TPM_ALG } from '../../../src/notary/root-of-trust/tpm/constants.ts';
-import { ENDORSEMENT_KINDS } from '../../../src/notary/root-of-trust/tpm/endorsement-key.ts';
-import { kdfA } from '../../../src/notary/root-of-trust/tpm/key-derivation.ts';
-import { encodeSelection, pcrDigest, readSelection } from '../../../src/notary/root-of-trust/tpm/pcr.ts';
-import { encodePublic, parsePublic } from '../../../src/notary/root-of-trust/tpm/public-area.ts';
-import { TpmReader } from '../../../src/notary/root-of-trust/tpm/reader.ts';
+import { TPM_ALG } from '../../../src/tpm/constants.ts';
+import { ENDORSEMENT_KINDS } from '../../../src/tpm/endorsement-key.ts';
+import { kdfA } from '../../../src/tpm/key-derivation.ts';
+import { encodeSelection, pcrDigest, readSelection } from '../../../src/tpm/pcr-selection.ts';
+import { encodePublic, parsePublic } from '../../../src/tpm/public-area.ts';
+import { TpmReader } from '../../../src/tpm/reader.ts';
 import { isBusy, refusal, refusalOf } from '../../../src/notary/root-of-trust/tpm/response-codes.ts';
 import { secretPolicy, NO_POLICY } from '../../../src/notary/root-of-trust/tpm/policy.ts';
-import { list, sized, u16, u32, u8 } from '../../../src/notary/root-of-trust/tpm/writer.ts';
+import { list, sized, u16, u32, u8 } from '../../../src/tpm/writer.ts';
 import { bytes, RECORDED } from './recorded.ts';
 
 describe('numbers and lists', () => {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { TPM_ALG } from '../../../src/notary/root-of-trust/tpm/constants.ts';
-import { parseEventLog } from '../../../src/notary/root-of-trust/tpm/event-log.ts';
-import { compareWithPcrs, replay } from '../../../src/notary/root-of-trust/tpm/event-log-replay.ts';
+import { TPM_ALG } from '../../../src/tpm/constants.ts';
+import { parseEventLog } from '../../../src/tpm/event-log.ts';
+import { compareWithPcrs, replay } from '../../../src/tpm/event-log-replay.ts';
 import { SAMPLE_EVENTS, writeLog } from './log-writer.ts';
 
 const sha256 = (...parts: Buffer[]): Buffer => createHash('sha256').update(Buffer.concat(parts)).digest();

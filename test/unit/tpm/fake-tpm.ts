@@ -2,9 +2,9 @@
 import { createHash, createHmac } from 'node:crypto';
 import type { TpmChannel } from '../../../src/notary/root-of-trust/tpm/channel.ts';
 import { COMMANDS, type CommandShape } from '../../../src/notary/root-of-trust/tpm/command-table.ts';
-import { TPM_ST } from '../../../src/notary/root-of-trust/tpm/constants.ts';
-import { TpmReader } from '../../../src/notary/root-of-trust/tpm/reader.ts';
-import { sized, u16, u32, u8 } from '../../../src/notary/root-of-trust/tpm/writer.ts';
+import { TPM_ST } from '../../../src/tpm/constants.ts';
+import { TpmReader } from '../../../src/tpm/reader.ts';
+import { sized, u16, u32, u8 } from '../../../src/tpm/writer.ts';
 import { bytes, RECORDED } from './recorded.ts';
 
 const NAMES = new Map<number, { name: string; shape: CommandShape }>(

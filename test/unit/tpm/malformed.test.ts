@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it, jest } from '@jest/globals';
 import { KeysteadError } from '../../../src/errors.ts';
-import { parseAttest } from '../../../src/notary/root-of-trust/tpm/attest.ts';
+import { parseAttest } from '../../../src/tpm/attest.ts';
 import { createAttestationKey } from '../../../src/notary/root-of-trust/tpm/attestation-key.ts';
 import {
   algorithms,
@@ -14,10 +14,11 @@ import {
 } from '../../../src/notary/root-of-trust/tpm/capability.ts';
 import { certifyCreation, certifyKey } from '../../../src/notary/root-of-trust/tpm/certification.ts';
 import type { CommandName } from '../../../src/notary/root-of-trust/tpm/command-table.ts';
-import { TPM_ALG } from '../../../src/notary/root-of-trust/tpm/constants.ts';
-import { activateCredential, makeCredential } from '../../../src/notary/root-of-trust/tpm/credential.ts';
-import { parseEventLog } from '../../../src/notary/root-of-trust/tpm/event-log.ts';
-import { replay } from '../../../src/notary/root-of-trust/tpm/event-log-replay.ts';
+import { TPM_ALG } from '../../../src/tpm/constants.ts';
+import { activateCredential } from '../../../src/notary/root-of-trust/tpm/credential.ts';
+import { makeCredential } from '../../../src/tpm/credential.ts';
+import { parseEventLog } from '../../../src/tpm/event-log.ts';
+import { replay } from '../../../src/tpm/event-log-replay.ts';
 import { decodeResponse, permanent } from '../../../src/notary/root-of-trust/tpm/framing.ts';
 import { hmacWith, importKey, parseWrappedKey } from '../../../src/notary/root-of-trust/tpm/imported-key.ts';
 import { findNvIndex, parseNvPublic, readNv } from '../../../src/notary/root-of-trust/tpm/nv-index.ts';
@@ -31,13 +32,15 @@ import {
   signDigest,
   unseal,
 } from '../../../src/notary/root-of-trust/tpm/objects.ts';
-import { encodeSelection, extendPcr, readPcrs, readSelection } from '../../../src/notary/root-of-trust/tpm/pcr.ts';
+import { encodeSelection, readSelection } from '../../../src/tpm/pcr-selection.ts';
+import { extendPcr, readPcrs } from '../../../src/notary/root-of-trust/tpm/pcr.ts';
 import { proveSecret, provenPolicy } from '../../../src/notary/root-of-trust/tpm/policy.ts';
-import { encodePublic, parsePublic, publicKeyObject } from '../../../src/notary/root-of-trust/tpm/public-area.ts';
-import { makeQuote, verifyQuote } from '../../../src/notary/root-of-trust/tpm/quote.ts';
-import { TpmReader } from '../../../src/notary/root-of-trust/tpm/reader.ts';
+import { encodePublic, parsePublic, publicKeyObject } from '../../../src/tpm/public-area.ts';
+import { makeQuote } from '../../../src/notary/root-of-trust/tpm/quote.ts';
+import { verifyQuote } from '../../../src/tpm/verify-quote.ts';
+import { TpmReader } from '../../../src/tpm/reader.ts';
 import type { AuthSession } from '../../../src/notary/root-of-trust/tpm/session.ts';
-import { parseSignature } from '../../../src/notary/root-of-trust/tpm/signature.ts';
+import { parseSignature } from '../../../src/tpm/signature.ts';
 import { Tpm } from '../../../src/notary/root-of-trust/tpm/tpm.ts';
 import { fakeTpm, type Changes } from './fake-tpm.ts';
 import { SAMPLE_EVENTS, writeLog } from './log-writer.ts';

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from '@jest/globals';
-import { verifyResidency } from '../../../src/notary/root-of-trust/tpm/certification.ts';
-import { TPM_ALG } from '../../../src/notary/root-of-trust/tpm/constants.ts';
-import { encodePublic, parsePublic } from '../../../src/notary/root-of-trust/tpm/public-area.ts';
-import { verifyQuote, type QuoteExpectation } from '../../../src/notary/root-of-trust/tpm/quote.ts';
+import { verifyResidency } from '../../../src/tpm/verify-residency.ts';
+import { TPM_ALG } from '../../../src/tpm/constants.ts';
+import { encodePublic, parsePublic } from '../../../src/tpm/public-area.ts';
+import { verifyQuote, type QuoteExpectation } from '../../../src/tpm/verify-quote.ts';
 import { bytes, RECORDED } from './recorded.ts';
 
 const certified = RECORDED.evidence['EC-P256-certified'];

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { KeysteadError } from '../../../errors.ts';
-import { TPM_ALG, TPM_ECC, TPMA_OBJECT } from './constants.ts';
+import { TPM_ALG, TPM_ECC, TPMA_OBJECT } from '../../../tpm/constants.ts';
+import { encodePublic, type PublicArea } from '../../../tpm/public-area.ts';
+import { EMPTY } from '../../../tpm/writer.ts';
 import type { Entity } from './framing.ts';
-import { create, createPrimary, hasAttributes, type Creation, type ObjectBlob, type TpmObject } from './objects.ts';
-import { encodePublic, type PublicArea } from './public-area.ts';
+import { create, createPrimary, type Creation, type ObjectBlob, type TpmObject } from './objects.ts';
 import type { Tpm } from './tpm.ts';
-import { EMPTY } from './writer.ts';
 
 export type AttestationAlgorithm = 'EC-P256' | 'RSA-2048';
 
@@ -58,21 +57,4 @@ export function createAttestationKey(
  */
 export function withAttestationKey<T>(tpm: Tpm, algorithm: AttestationAlgorithm, run: (key: TpmObject) => T): T {
   return tpm.withTransient(createPrimary(tpm, tpm.endorsement, encodePublic(TEMPLATES[algorithm])), run);
-}
-
-/**
- * Throws AttestationDenied unless a public area is that of an attestation key: made in a TPM, unable to leave it, and
- * restricted to what the TPM made. That it is in a certain TPM only credential activation proves.
- */
-export function checkAttestationKey(area: PublicArea): void {
-  const needed = ['fixedTpm', 'fixedParent', 'sensitiveDataOrigin', 'restricted', 'sign'] as const;
-  const missing = needed.filter((bit) => !hasAttributes(area, bit));
-  const wrong = [
-    ...missing.map((bit) => `not ${bit}`),
-    ...(hasAttributes(area, 'decrypt') ? ['decrypt'] : []),
-    ...(area.type === TPM_ALG.keyedHash ? ['a secret key'] : []),
-  ];
-  if (wrong.length === 0) return;
-  const expected = 'a restricted signing key that was made in a TPM and cannot leave it';
-  throw new KeysteadError('AttestationDenied', `AttestationKeyUnfit: expected ${expected}, found ${wrong.join(', ')}`);
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { TPM_CAP, TPM_ECC, TPM_PT, TPMA_PERMANENT } from './constants.ts';
-import { readSelection, type PcrSelection } from './pcr.ts';
-import type { TpmReader } from './reader.ts';
+import { TPM_CAP, TPM_ECC, TPM_PT, TPMA_PERMANENT } from '../../../tpm/constants.ts';
+import { readSelection, type PcrSelection } from '../../../tpm/pcr-selection.ts';
+import type { TpmReader } from '../../../tpm/reader.ts';
 import type { Tpm } from './tpm.ts';
-import { u16, u32 } from './writer.ts';
+import { u16, u32 } from '../../../tpm/writer.ts';
 
 const PAGE = 128;
 /** More pages than this no TPM has; a TPM that always says "more" must not hold the process. */

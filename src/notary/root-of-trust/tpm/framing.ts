@@ -2,12 +2,12 @@
 import { KeysteadError } from '../../../errors.ts';
 import { HEADER_BYTES } from './channel.ts';
 import { COMMANDS, type CommandName, type CommandShape } from './command-table.ts';
-import { TPM_ST } from './constants.ts';
-import { digest } from './key-derivation.ts';
-import { TpmReader } from './reader.ts';
+import { TPM_ST } from '../../../tpm/constants.ts';
+import { digest } from '../../../tpm/key-derivation.ts';
+import { TpmReader } from '../../../tpm/reader.ts';
 import { refusal } from './response-codes.ts';
 import { SESSION_HASH, type SessionUse } from './session.ts';
-import { EMPTY, sized, u16, u32 } from './writer.ts';
+import { EMPTY, sized, u16, u32 } from '../../../tpm/writer.ts';
 
 /** Anything that a handle names. Its name is part of what a session authenticates (Part 1, 16). */
 export interface Entity {

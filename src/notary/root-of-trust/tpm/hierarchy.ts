@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Entity } from './framing.ts';
 import type { Tpm } from './tpm.ts';
-import { sized, u32 } from './writer.ts';
+import { sized, u32 } from '../../../tpm/writer.ts';
 
 /** TPM2_HierarchyChangeAuth: sets the authorisation value of owner, endorsement or lockout. */
 export function changeHierarchyAuth(tpm: Tpm, hierarchy: Entity, auth: Buffer): void {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { KeysteadError } from '../../../errors.ts';
 import { properties } from './capability.ts';
-import { TPM_ALG, TPM_PT } from './constants.ts';
-import { activateCredential, type Credential } from './credential.ts';
+import { TPM_ALG, TPM_PT } from '../../../tpm/constants.ts';
+import { activateCredential } from './credential.ts';
+import type { Credential } from '../../../tpm/credential.ts';
 import type { Entity } from './framing.ts';
 import type { ObjectBlob } from './objects.ts';
-import { TpmReader } from './reader.ts';
+import { TpmReader } from '../../../tpm/reader.ts';
 import type { Tpm } from './tpm.ts';
-import { sized, u16 } from './writer.ts';
+import { sized, u16 } from '../../../tpm/writer.ts';
 
 /**
  * A symmetric key that a service wraps for one TPM (Azure DPS, "TPM attestation", `authenticationKey`): the inner key as

@@ -3,11 +3,11 @@ import { createHash } from 'node:crypto';
 import { KeysteadError } from '../../../errors.ts';
 import type { HeldKey, KeyAlgorithm } from '../port.ts';
 import { algorithms, curves } from './capability.ts';
-import { TPM_ALG, TPM_ECC, TPMA_OBJECT } from './constants.ts';
-import { hasAttributes } from './objects.ts';
-import type { PublicArea } from './public-area.ts';
+import { TPM_ALG, TPM_ECC, TPMA_OBJECT } from '../../../tpm/constants.ts';
+import { hasAttributes } from '../../../tpm/public-area.ts';
+import type { PublicArea } from '../../../tpm/public-area.ts';
 import type { Tpm } from './tpm.ts';
-import { EMPTY } from './writer.ts';
+import { EMPTY } from '../../../tpm/writer.ts';
 
 const ATTRIBUTES =
   TPMA_OBJECT.fixedTpm |

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { KeysteadError } from '../../../errors.ts';
 import { properties } from './capability.ts';
-import { hex32, TPM_ALG, TPM_PT, TPMA_NV } from './constants.ts';
+import { hex32, TPM_ALG, TPM_PT, TPMA_NV } from '../../../tpm/constants.ts';
 import type { Entity } from './framing.ts';
-import { nameOf } from './public-area.ts';
-import { TpmReader } from './reader.ts';
+import { nameOf } from '../../../tpm/public-area.ts';
+import { TpmReader } from '../../../tpm/reader.ts';
 import { refusalOf } from './response-codes.ts';
 import type { Tpm } from './tpm.ts';
-import { EMPTY, sized, u16, u32 } from './writer.ts';
+import { EMPTY, sized, u16, u32 } from '../../../tpm/writer.ts';
 
 /** An NV index with its public area (TPMS_NV_PUBLIC, Part 2, 13.5). Its name changes with the first write. */
 export interface NvIndex extends Entity {

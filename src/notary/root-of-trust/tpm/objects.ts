@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-import { TPM_ALG, TPM_RH, TPM_ST, TPMA_OBJECT } from './constants.ts';
+import { TPM_ALG, TPM_RH, TPM_ST } from '../../../tpm/constants.ts';
 import { loadedHandle, permanent, type Entity, type Response } from './framing.ts';
-import { nameOf, parsePublic, type PublicArea, type Scheme } from './public-area.ts';
-import type { TpmReader } from './reader.ts';
+import { nameOf, parsePublic, type PublicArea, type Scheme } from '../../../tpm/public-area.ts';
+import type { TpmReader } from '../../../tpm/reader.ts';
 import { refusalOf } from './response-codes.ts';
 import type { AuthSession } from './session.ts';
-import { readSignature, type TpmSignature } from './signature.ts';
+import { readSignature, type TpmSignature } from '../../../tpm/signature.ts';
 import type { Tpm } from './tpm.ts';
-import { EMPTY, sized, u16, u32 } from './writer.ts';
+import { EMPTY, sized, u16, u32 } from '../../../tpm/writer.ts';
 
 /** An object in the TPM with its public area. The name is computed here and not taken from the TPM's word. */
 export interface TpmObject extends Entity {
@@ -142,11 +142,6 @@ export function loadContext(tpm: Tpm, context: Buffer): number {
   const response = tpm.execute('ContextLoad', { parameters: context });
   response.parameters.end();
   return loadedHandle(response);
-}
-
-/** Whether all of these TPMA_OBJECT bits are set. */
-export function hasAttributes(area: PublicArea, ...bits: readonly (keyof typeof TPMA_OBJECT)[]): boolean {
-  return bits.every((bit) => (area.attributes & TPMA_OBJECT[bit]) !== 0);
 }
 
 /** TPM2_ReadPublic; undefined where nothing has this handle. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { handles } from './capability.ts';
-import { TPM_HT } from './constants.ts';
+import { TPM_HT } from '../../../tpm/constants.ts';
 import { DescriptorChannel } from './descriptor-channel.ts';
 import { findStoragePrimary, STORAGE_HANDLE } from './storage-primary.ts';
 import type { SocketPlace } from './stream-socket.ts';

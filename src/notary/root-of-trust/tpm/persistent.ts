@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { KeysteadError } from '../../../errors.ts';
-import { hex32, TPM_HT } from './constants.ts';
+import { hex32, TPM_HT } from '../../../tpm/constants.ts';
 import { findPublic, type TpmObject } from './objects.ts';
 import type { Tpm } from './tpm.ts';
-import { u32 } from './writer.ts';
+import { u32 } from '../../../tpm/writer.ts';
 
 /** TPM2_EvictControl: makes a loaded object persistent. Throws InvalidRequest where the handle is taken. */
 export function persist(tpm: Tpm, object: TpmObject, handle: number): TpmObject {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { COMMANDS } from './command-table.ts';
 import { permanent, type Entity } from './framing.ts';
-import { digest } from './key-derivation.ts';
-import { encodeSelection, type PcrSelection } from './pcr.ts';
+import { digest } from '../../../tpm/key-derivation.ts';
+import { encodeSelection, type PcrSelection } from '../../../tpm/pcr-selection.ts';
 import { AuthSession, SESSION_HASH } from './session.ts';
 import type { Tpm } from './tpm.ts';
-import { EMPTY, sized, u32 } from './writer.ts';
+import { EMPTY, sized, u32 } from '../../../tpm/writer.ts';
 
 /** Policy digest of a session in which nothing was proven yet (Part 1, 19.7.1). */
 export const NO_POLICY: Buffer = Buffer.alloc(32);

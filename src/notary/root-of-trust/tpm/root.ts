@@ -5,17 +5,17 @@ import { SIGNATURE_ALGORITHMS } from '../../../issue/signature-algorithm.ts';
 import type { HeldKey, KeyAlgorithm, RootOfTrust, TokenDescription } from '../port.ts';
 import { maker } from './capability.ts';
 import { certifyCreation, certifyKey } from './certification.ts';
-import { hex32 } from './constants.ts';
+import { hex32 } from '../../../tpm/constants.ts';
 import type { Entity } from './framing.ts';
 import { KeyFolder, type StoredKey } from './key-folder.ts';
 import { algorithmOf, checkedAttributes, keyTemplate, requireAlgorithm } from './key-template.ts';
 import { create, load, readPublic, signDigest, type TpmObject } from './objects.ts';
-import { encodePublic, publicKeyInfo } from './public-area.ts';
-import type { SignedAttest } from './quote.ts';
+import { encodePublic, publicKeyInfo } from '../../../tpm/public-area.ts';
+import type { SignedAttest } from '../../../tpm/verify-quote.ts';
 import { refusalOf } from './response-codes.ts';
 import { findStoragePrimary, STORAGE_HANDLE, storagePrimary, type StorageOptions } from './storage-primary.ts';
 import type { Tpm } from './tpm.ts';
-import { EMPTY } from './writer.ts';
+import { EMPTY } from '../../../tpm/writer.ts';
 
 export interface TpmRootOptions {
   readonly tpm: Tpm;

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { KeysteadError } from '../../../errors.ts';
-import { TPM_ALG, TPMA_OBJECT } from './constants.ts';
+import { TPM_ALG, TPMA_OBJECT } from '../../../tpm/constants.ts';
 import type { Entity } from './framing.ts';
 import { create, load, unseal, type ObjectBlob } from './objects.ts';
-import { pcrDigest, readPcrs, type PcrSelection, type PcrValues } from './pcr.ts';
+import { pcrDigest, type PcrSelection, type PcrValues } from '../../../tpm/pcr-selection.ts';
+import { readPcrs } from './pcr.ts';
 import { NO_POLICY, pcrPolicy, provePcrs } from './policy.ts';
-import { encodePublic, type PublicArea } from './public-area.ts';
+import { encodePublic, type PublicArea } from '../../../tpm/public-area.ts';
 import { SESSION_HASH } from './session.ts';
 import type { Tpm } from './tpm.ts';
-import { EMPTY } from './writer.ts';
+import { EMPTY } from '../../../tpm/writer.ts';
 
 /** Data that this TPM gives back while the PCRs have the values that they were sealed to. */
 export interface Sealed extends ObjectBlob {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createCipheriv, createDecipheriv, randomBytes, timingSafeEqual } from 'node:crypto';
 import { KeysteadError } from '../../../errors.ts';
-import { TPM_ALG, TPMA_SESSION } from './constants.ts';
-import { hmac, kdfA } from './key-derivation.ts';
-import type { TpmReader } from './reader.ts';
-import { EMPTY, sized, u32, u8 } from './writer.ts';
+import { TPM_ALG, TPMA_SESSION } from '../../../tpm/constants.ts';
+import { hmac, kdfA } from '../../../tpm/key-derivation.ts';
+import type { TpmReader } from '../../../tpm/reader.ts';
+import { EMPTY, sized, u32, u8 } from '../../../tpm/writer.ts';
 
 /** Digest of all sessions; with AES-128-CFB for parameters. Every TPM has both (PC Client Platform TPM Profile). */
 export const SESSION_HASH: typeof TPM_ALG.sha256 = TPM_ALG.sha256;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { KeysteadError } from '../../../errors.ts';
-import { hex32, TPM_ALG, TPM_ECC, TPMA_OBJECT } from './constants.ts';
-import { createPrimary, findPublic, hasAttributes, type TpmObject } from './objects.ts';
+import { hex32, TPM_ALG, TPM_ECC, TPMA_OBJECT } from '../../../tpm/constants.ts';
+import { createPrimary, findPublic, type TpmObject } from './objects.ts';
+import { hasAttributes } from '../../../tpm/public-area.ts';
 import { persist } from './persistent.ts';
-import { encodePublic, type PublicArea } from './public-area.ts';
+import { encodePublic, type PublicArea } from '../../../tpm/public-area.ts';
 import type { Tpm } from './tpm.ts';
-import { EMPTY } from './writer.ts';
+import { EMPTY } from '../../../tpm/writer.ts';
 
 /** Where the storage root key lives (TCG TPM v2.0 Provisioning Guidance, 7.8). */
 export const STORAGE_HANDLE = 0x81000001;

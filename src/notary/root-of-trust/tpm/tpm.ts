@@ -2,7 +2,7 @@
 import { KeysteadError } from '../../../errors.ts';
 import type { TpmChannel } from './channel.ts';
 import { COMMANDS, type CommandName, type CommandShape } from './command-table.ts';
-import { TPM_ALG, TPM_RH, TPM_SE } from './constants.ts';
+import { TPM_ALG, TPM_RH, TPM_SE } from '../../../tpm/constants.ts';
 import {
   decodeResponse,
   encodeCommand,
@@ -12,11 +12,11 @@ import {
   type Entity,
   type Response,
 } from './framing.ts';
-import type { PublicArea } from './public-area.ts';
+import type { PublicArea } from '../../../tpm/public-area.ts';
 import { isBusy, refusalOf } from './response-codes.ts';
 import { AuthSession, SESSION_HASH, sessionAttributes, type SessionUse } from './session.ts';
-import { shareSecret } from './shared-secret.ts';
-import { EMPTY, sized, u16, u8 } from './writer.ts';
+import { shareSecret } from '../../../tpm/shared-secret.ts';
+import { EMPTY, sized, u16, u8 } from '../../../tpm/writer.ts';
 
 /** A decryption key in the TPM whose public half salts the sessions. Whoever knows it can speak to no impostor. */
 export interface SaltKey {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import { KeysteadError, type ErrorCode } from '../../../errors.ts';
-import { bitString, NULL, sequence, unsignedInteger } from '../../../issue/der.ts';
-import { OID } from '../../../issue/object-identifiers.ts';
-import { ecPublicKeyInfo } from '../../../issue/public-key.ts';
-import { TPM_ALG, TPM_ECC } from './constants.ts';
+import { KeysteadError, type ErrorCode } from '../errors.ts';
+import { bitString, NULL, sequence, unsignedInteger } from '../issue/der.ts';
+import { OID } from '../issue/object-identifiers.ts';
+import { ecPublicKeyInfo } from '../issue/public-key.ts';
+import { TPM_ALG, TPM_ECC, TPMA_OBJECT } from './constants.ts';
 import { digest } from './key-derivation.ts';
 import { TpmReader } from './reader.ts';
 import { EMPTY, sized, u16, u32 } from './writer.ts';
@@ -171,4 +171,9 @@ export function publicKeyObject(area: PublicArea): KeyObject {
 /** Early TPMs leave leading zeros of coordinates out. */
 export function leftPadded(octets: Buffer, length: number): Buffer {
   return Buffer.concat([Buffer.alloc(Math.max(0, length - octets.length)), octets]);
+}
+
+/** Whether all of these TPMA_OBJECT bits are set. */
+export function hasAttributes(area: PublicArea, ...bits: readonly (keyof typeof TPMA_OBJECT)[]): boolean {
+  return bits.every((bit) => (area.attributes & TPMA_OBJECT[bit]) !== 0);
 }

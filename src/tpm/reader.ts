@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { KeysteadError, type ErrorCode } from '../../../errors.ts';
+import { KeysteadError, type ErrorCode } from '../errors.ts';
 
 /**
  * Reads a TPM's big-endian structures. Trusts nothing: each length is checked against what is left before it is used,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { constants, createECDH, publicEncrypt, randomBytes } from 'node:crypto';
-import { KeysteadError } from '../../../errors.ts';
+import { KeysteadError } from '../errors.ts';
 import { TPM_ALG, TPM_ECC } from './constants.ts';
 import { hashOf, kdfE } from './key-derivation.ts';
 import { leftPadded, publicKeyObject, type PublicArea } from './public-area.ts';

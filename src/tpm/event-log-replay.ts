@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { KeysteadError } from '../../../errors.ts';
+import { KeysteadError } from '../errors.ts';
 import { EV_NO_ACTION, isDataMeasured, type EventLog, type LogEvent } from './event-log.ts';
 import { digest, hashOf } from './key-derivation.ts';
-import type { PcrValues } from './pcr.ts';
+import type { PcrValues } from './pcr-selection.ts';
 
 const STARTUP_LOCALITY = Buffer.from('StartupLocality\0', 'latin1');
 /** PCRs of the dynamic root of trust start as ones (PC Client Platform TPM Profile, 4.6.2). */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { constants, verify, type KeyObject } from 'node:crypto';
-import type { ErrorCode } from '../../../errors.ts';
-import { sequence, unsignedInteger } from '../../../issue/der.ts';
+import type { ErrorCode } from '../errors.ts';
+import { sequence, unsignedInteger } from '../issue/der.ts';
 import { HASHES, TPM_ALG } from './constants.ts';
 import { TpmReader } from './reader.ts';
 

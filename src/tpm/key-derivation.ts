@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash, createHmac } from 'node:crypto';
-import { KeysteadError } from '../../../errors.ts';
+import { KeysteadError } from '../errors.ts';
 import { HASHES } from './constants.ts';
 import { u32 } from './writer.ts';
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { KeysteadError } from '../../../errors.ts';
+import { KeysteadError } from '../errors.ts';
 import { HASHES } from './constants.ts';
 
 /**

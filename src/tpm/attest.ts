@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { TPM_ST } from './constants.ts';
-import { readSelection, type PcrSelection } from './pcr.ts';
+import { readSelection, type PcrSelection } from './pcr-selection.ts';
 import { TpmReader } from './reader.ts';
 
 /** TPM_GENERATED_VALUE, "\xffTCG": restricted keys sign it only for what the TPM itself made (Part 2, 6.2). */
