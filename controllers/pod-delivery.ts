@@ -90,7 +90,7 @@ export class PodDelivery {
    * writes it everywhere. Returns a refusal, never throws, where it may not or cannot be issued.
    */
   async ensure(identity: ModuleIdentity, holder: Holder): Promise<Issued | Refusal> {
-    const wanted = this.#ambiguous(holder) ?? this.#ports.wanted(identity);
+    const wanted = this.#unlessLeaving(holder, this.#ambiguous(holder) ?? this.#ports.wanted(identity));
     const { uid } = holder.pod.metadata;
     const before = holder.issued.get(identity.metadata.name ?? '') ?? issuedBefore(identity, uid, holder.container.id);
     if ('reason' in wanted) {
@@ -107,6 +107,13 @@ export class PodDelivery {
       const valid = before && before.notAfter > this.#ports.clock.now() && !this.#unserved(identity, uid);
       return valid ? before : { reason: code, message };
     }
+  }
+
+  /** What a pod that is being deleted has, it keeps until its process ends, unless it may not have it at all. */
+  #unlessLeaving({ pod }: Holder, wanted: Wanted | Refusal): Wanted | Refusal {
+    if (pod.metadata.deletionTimestamp === undefined || ('reason' in wanted && !wanted.passing)) return wanted;
+    const message = 'The pod is being deleted: it keeps what it has until its process ends and gets nothing new.';
+    return { reason: 'PodDeleting', message, passing: true };
   }
 
   /** What lies in each place of the pod where the identity is read, the Secret apart; undefined for an empty one. */

@@ -56,13 +56,25 @@ export const podBound: Rule = {
       );
     }
     return (
-      misplaced(pod, container, node) ?? shared(pod) ?? strangeContainer(evidence, pod, container) ?? bound(pod, node)
+      misplaced(pod, container, node) ??
+      leaving(evidence, pod) ??
+      shared(pod) ??
+      strangeContainer(evidence, pod, container) ??
+      bound(pod, node)
     );
   },
 };
 
 function bound(pod: PodEvidence, node: string): Finding {
-  return held(`pod ${podName(pod)} on node ${node}`);
+  const leaves = pod.deleting ? ', being deleted: it keeps what it has and gets nothing new' : '';
+  return held(`pod ${podName(pod)} on node ${node}${leaves}`);
+}
+
+/** A module that is asked to end still needs its identity to say so to others; one that only starts then does not. */
+function leaving({ phase }: Evidence, pod: PodEvidence): Finding | undefined {
+  if (!pod.deleting || phase === 'Running') return undefined;
+  const remedy = 'its successor gets an identity of its own';
+  return failed(`pod ${podName(pod)} to stay`, 'that it is being deleted', remedy);
 }
 
 function misplaced(pod: PodEvidence, container: ContainerEvidence, node: string): Finding | undefined {
@@ -76,13 +88,6 @@ function misplaced(pod: PodEvidence, container: ContainerEvidence, node: string)
   if (pod.node !== node) {
     const remedy = 'a pod gets its identity from the node that it runs on';
     return failed(`pod ${podName(pod)} on node ${node}`, `node ${pod.node || 'none'}`, remedy);
-  }
-  if (pod.deleting) {
-    return failed(
-      `pod ${podName(pod)} to stay`,
-      'that it is being deleted',
-      'its successor gets an identity of its own',
-    );
   }
   return undefined;
 }

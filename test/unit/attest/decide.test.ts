@@ -91,6 +91,7 @@ describe('decide', () => {
       'a container that the policy names',
       evidence({ container: { name: 'sidecar' }, pod: { mounting: ['sidecar'] }, policy: { container: 'sidecar' } }),
     ],
+    ['a process that runs on in a pod that is being deleted', evidence({ pod: { deleting: true } })],
     ['no volume mounted', evidence({ pod: { mounting: [] } })],
     ['a runtime that does not tell the first process', { ...evidence(), container: withoutPid() }],
   ])('allows %s', (_, allowed) => {

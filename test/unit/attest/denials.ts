@@ -58,7 +58,11 @@ export const DENIALS: readonly {
       ),
       denial('a pod of another node', evidence({ pod: { node: 'edge-2' } }), 'found node edge-2'),
       denial('a pod of no node', evidence({ pod: { node: '' } }), 'found node none'),
-      denial('a pod that is being deleted', evidence({ pod: { deleting: true } }), 'being deleted'),
+      denial(
+        'a container that starts in a pod that is being deleted',
+        { ...without('process', evidence({ pod: { deleting: true } })), phase: 'Starting' },
+        'that it is being deleted; its successor',
+      ),
       denial('a pod with hostPID', evidence({ pod: { hostPID: true } }), 'found hostPID: true; remove hostPID'),
       denial(
         'a pod with shared processes',

@@ -171,6 +171,20 @@ describe('ensuring an identity', () => {
     });
   });
 
+  it('leaves a pod that is being deleted what it has, and gives it nothing new', async () => {
+    const leaving = { ...aPod(), metadata: { ...aPod().metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } };
+    const { state, holder, delivery } = setting(() => authority.leaf);
+    state.renewIn = -1;
+    const before = { serial: '01', notBefore: 0, notAfter: state.now + HOUR, renewalTime: 0, revision: 3 };
+    const held = { ...holder, pod: leaving, issued: new Map([['till', before]]) };
+    expect(await delivery.ensure(anIdentity(), held)).toBe(before);
+    expect(await delivery.ensure(anIdentity(), { ...holder, pod: leaving })).toMatchObject({ reason: 'PodDeleting' });
+    expect(state.done).toEqual([]);
+    state.wanted = { reason: 'IdentityTaken', message: 'taken' };
+    expect(await delivery.ensure(anIdentity(), held)).toEqual(state.wanted);
+    expect(state.done).toEqual(['withdraw v']);
+  });
+
   it('refuses a volume that names no identity where the module has two', async () => {
     const { state, holder, delivery } = setting();
     state.volumes = [{ ...state.volumes[0]!, attributes: {} }];
