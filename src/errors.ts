@@ -42,6 +42,10 @@ export const ERROR_CODES = {
 
 export type ErrorCode = keyof typeof ERROR_CODES;
 
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(ERROR_CODES, text);
+}
+
 /**
  * The one error type. `message` says what was found, what was expected and what to do next, and never
  * holds a secret. `code` decides how it is turned outward: condition reason, HTTP, gRPC, exit code.

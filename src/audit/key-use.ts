@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import { isErrorCode } from '../errors.ts';
 import type { AuditEntry } from '../notary/audit.ts';
+import type { Requester } from '../notary/port.ts';
 
 /** Longer explanations are cut: a record is for finding out what happened, not for debugging. */
 const MAX_MESSAGE = 512;
@@ -7,17 +9,18 @@ const MAX_MESSAGE = 512;
 /** The fields of a record for one use of a key, field by field, so that nothing is written that was not meant to be. */
 export function keyUse(entry: AuditEntry): Record<string, unknown> {
   const { requester, operation, keyUri, spiffeId, serial, notBefore, notAfter, result, reason } = entry;
-  const { module, identity, pod, podUid, container, pid, imageDigest } = requester;
-  const issued = result === 'Issued';
   return {
-    who: { module, identity, pod, podUid, container, pid, imageDigest },
+    who: requester && who(requester),
     operation,
     keyUri,
     spiffeId,
     serial,
     notBefore: notBefore === undefined ? undefined : new Date(notBefore).toISOString(),
     notAfter: notAfter === undefined ? undefined : new Date(notAfter).toISOString(),
-    result: issued ? 'Issued' : 'Refused',
-    ...(!issued && { code: result, message: reason?.slice(0, MAX_MESSAGE) }),
+    ...(isErrorCode(result) ? { result: 'Refused', code: result, message: reason?.slice(0, MAX_MESSAGE) } : { result }),
   };
+}
+
+function who({ module, identity, pod, podUid, container, pid, imageDigest }: Requester): Requester {
+  return { module, identity, pod, podUid, container, ...(pid !== undefined && { pid }), imageDigest };
 }

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { ErrorCode, KeysteadError } from '../errors.ts';
+import { isErrorCode, type ErrorCode, type KeysteadError } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import type { OperationName } from './operations/index.ts';
 import type { Requester } from './port.ts';
+
+/** `Issued`: something signed was handed out, a certificate for example. `Done`: anything else. */
+export type KeyUseSuccess = 'Issued' | 'Done';
 
 /** One use of a key, done or refused. Never holds a secret. */
 export interface AuditEntry {
-  readonly operation: 'issue';
-  readonly requester: Requester;
-  readonly spiffeId: string;
-  readonly result: 'Issued' | ErrorCode;
+  readonly operation: OperationName;
+  /** For whom; absent where the notary acts for the node itself. */
+  readonly requester?: Requester;
+  readonly spiffeId?: string;
+  readonly result: KeyUseSuccess | ErrorCode;
   /** RFC 7512 URI of the key that was used, or would have been. */
   readonly keyUri?: string;
   /** Of the certificate issued. */
@@ -61,8 +66,9 @@ export function logAudit(log: Logger, flush: () => void): Audit {
   const lines = log.child({}, { redact: [] });
   return {
     record: (entry) => {
-      if (entry.result === 'Issued') lines.info(entry, 'certificate issued');
-      else lines.warn(entry, 'certificate refused');
+      if (isErrorCode(entry.result)) lines.warn(entry, `${entry.operation} refused`);
+      else if (entry.operation === 'issue') lines.info(entry, 'certificate issued');
+      else lines.info(entry, `${entry.operation} done`);
     },
     commit: flush,
   };

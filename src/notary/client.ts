@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { asKeysteadError, KeysteadError } from '../errors.ts';
-import { Fields } from './fields.ts';
 import { isAskedForAndSigned, issuersIn, type KnownIssuer } from './leaf-check.ts';
 import { Link } from './link.ts';
-import { decodeIssued } from './messages.ts';
+import { operationNamed, type BodyOf, type OperationName, type ResultOf } from './operations/index.ts';
 import type { CertificateRequest, IssuedCertificate, Notary, NotaryConfiguration, NotaryStatus } from './port.ts';
 import { MAX_REQUEST_ID, type Request } from './protocol.ts';
 
@@ -21,8 +20,6 @@ const TIMEOUT_MS = 60_000;
 /** Waits between attempts to connect, milliseconds: doubled from the first to the last. */
 const FIRST_RETRY_MS = 10;
 const LAST_RETRY_MS = 500;
-
-type WithoutId<R> = R extends unknown ? Omit<R, 'id'> : never;
 
 /**
  * The notary over its socket. Connects when first needed and again after every loss. A request in flight when the
@@ -44,16 +41,16 @@ export class NotaryClient implements Notary {
   }
 
   async configure(configuration: NotaryConfiguration): Promise<NotaryStatus> {
-    return this.#noted(await this.#ask({ operation: 'configure', body: configuration }));
+    return this.#noted(await this.#ask('configure', configuration));
   }
 
   async status(): Promise<NotaryStatus> {
-    return this.#noted(await this.#ask({ operation: 'status', body: {} }));
+    return this.#noted(await this.#ask('status', {}));
   }
 
   /** As the port says; also Internal where the notary gave another certificate than the one asked for. */
   async issue(request: CertificateRequest): Promise<IssuedCertificate> {
-    const issued = decodeIssued(await this.#ask({ operation: 'issue', body: request }));
+    const issued = await this.#ask('issue', request);
     if (isAskedForAndSigned(request, issued, this.#issuers)) return issued;
     // The CA may have rolled over since it was last looked at.
     await this.status();
@@ -61,9 +58,8 @@ export class NotaryClient implements Notary {
     throw new KeysteadError('Internal', "the notary's certificate is not signed by its issuer; it is dropped");
   }
 
-  async metrics(): Promise<string> {
-    const result = await this.#ask({ operation: 'metrics', body: {} });
-    return new Fields(result, 'metrics').string('text', Number.MAX_SAFE_INTEGER);
+  metrics(): Promise<string> {
+    return this.#ask('metrics', {});
   }
 
   close(): void {
@@ -74,10 +70,11 @@ export class NotaryClient implements Notary {
     );
   }
 
-  async #ask(request: WithoutId<Request>): Promise<unknown> {
+  async #ask<O extends OperationName>(operation: O, body: BodyOf<O>): Promise<ResultOf<O>> {
     const link = await this.#connected();
     this.#lastId = this.#lastId < MAX_REQUEST_ID ? this.#lastId + 1 : 1;
-    return link.request({ ...request, id: this.#lastId }, this.#timeoutMs);
+    const request = { id: this.#lastId, operation, body } as Request;
+    return operationNamed(operation).decodeResult(await link.request(request, this.#timeoutMs)) as ResultOf<O>;
   }
 
   /** The open connection, shared by all; where there is none the first asker makes it and the others wait with it. */
@@ -103,10 +100,7 @@ export class NotaryClient implements Notary {
     }
   }
 
-  /** The notary is of the same release and the more trusted side, so its status is looked at no closer than this. */
-  #noted(result: unknown): NotaryStatus {
-    new Fields(result, 'status').boolean('ready');
-    const status = result as NotaryStatus;
+  #noted(status: NotaryStatus): NotaryStatus {
     if (status.issuer) this.#issuers = issuersIn(status.issuer.anchors);
     return status;
   }

@@ -17,7 +17,7 @@ export interface CustodyOptions {
 }
 
 /** An open root of trust with the node's authority on it. */
-interface Held {
+export interface Held {
   readonly configuration: NotaryConfiguration;
   readonly root: RootOfTrust;
   readonly authority: Authority;
@@ -60,7 +60,7 @@ export class Custody {
   }
 
   /** What is open now; undefined where nothing is. */
-  get held(): Pick<Held, 'root' | 'authority'> | undefined {
+  get held(): Held | undefined {
     return this.#held;
   }
 
@@ -97,13 +97,13 @@ export class Custody {
   }
 
   /** Runs something that uses the token; where the token fails it is opened anew in the background. Throws its error. */
-  use<T>(operation: (authority: Authority) => T): T {
+  use<T>(operation: (held: Held) => T): T {
     const held = this.#held;
     if (!held) {
       throw this.#failure ?? new KeysteadError('Unavailable', 'the notary is not configured yet; the agent does that');
     }
     try {
-      return operation(held.authority);
+      return operation(held);
     } catch (thrown) {
       const error = asKeysteadError(thrown);
       if (TOKEN_CODES.has(error.code)) this.#lose(error);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ErrorCode } from '../errors.ts';
-import type { CertificateRequest, IssuedCertificate, NotaryConfiguration, NotaryStatus } from './port.ts';
+import type { BodyOf, OperationName } from './operations/index.ts';
 
 /**
  * The notary's protocol: frames over a unix stream socket, each a length (32 bits, big-endian, of what follows) and
@@ -19,21 +19,10 @@ export const MAX_REQUEST_ID = 2 ** 53 - 1;
 /** Id of answers that concern the connection. */
 export const CONNECTION_ID = 0;
 
-/** Operations with what goes in and what comes out. */
-export interface Operations {
-  readonly configure: { readonly body: NotaryConfiguration; readonly result: NotaryStatus };
-  readonly status: { readonly body: Record<string, never>; readonly result: NotaryStatus };
-  readonly issue: { readonly body: CertificateRequest; readonly result: IssuedCertificate };
-  readonly metrics: { readonly body: Record<string, never>; readonly result: { readonly text: string } };
-}
-
-export type Operation = keyof Operations;
-export const OPERATIONS = ['configure', 'status', 'issue', 'metrics'] as const satisfies readonly Operation[];
-
 /** A request, decoded and checked in form. */
-export type Request = {
-  [O in Operation]: { readonly id: number; readonly operation: O; readonly body: Operations[O]['body'] };
-}[Operation];
+export type Request<O extends OperationName = OperationName> = {
+  readonly [P in O]: { readonly id: number; readonly operation: P; readonly body: BodyOf<P> };
+}[O];
 
 /** An error as it crosses the socket; it becomes a KeysteadError again on the other side. */
 export interface WireError {

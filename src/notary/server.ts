@@ -5,10 +5,9 @@ import { asKeysteadError, KeysteadError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { peerCredentials, type PeerCredentials } from '../os/peer.ts';
 import { Connection } from './connection.ts';
-import { encodeIssued } from './messages.ts';
 import type { NotaryMetrics } from './metrics.ts';
+import { operationNamed, type Performers } from './operations/index.ts';
 import type { Request } from './protocol.ts';
-import type { NotaryService } from './service.ts';
 import { Turns } from './turns.ts';
 
 export interface NotaryServerOptions {
@@ -19,7 +18,7 @@ export interface NotaryServerOptions {
   readonly callerUid: number;
   /** Whether a process is in the notary's own pod, as the agent is; undefined where that cannot be told. */
   readonly isInSamePod: (pid: number) => boolean | undefined;
-  readonly service: NotaryService;
+  readonly service: Performers;
   readonly metrics: NotaryMetrics;
   readonly log: Logger;
   /** Makes the records of what was done durable; called before answers leave. */
@@ -156,18 +155,11 @@ export class NotaryServer {
     }
   }
 
-  #perform(request: Request): unknown {
+  #perform({ operation, body }: Request): unknown {
     const { service } = this.#options;
-    switch (request.operation) {
-      case 'configure':
-        return service.configure(request.body);
-      case 'status':
-        return service.status();
-      case 'issue':
-        return encodeIssued(service.issue(request.body));
-      case 'metrics':
-        return service.metrics().then((text) => ({ text }));
-    }
+    const { encodeResult } = operationNamed(operation);
+    const result = (service[operation] as (body: unknown) => unknown).call(service, body);
+    return result instanceof Promise ? result.then(encodeResult) : encodeResult(result);
   }
 }
 

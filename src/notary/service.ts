@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-import { asKeysteadError, KeysteadError } from '../errors.ts';
+import { asKeysteadError } from '../errors.ts';
 import { pemOf } from '../issue/pem.ts';
-import type { Audit, AuditEntry } from './audit.ts';
+import type { Audit } from './audit.ts';
 import { checkSameHome, decodeConfiguration, sameConfiguration } from './configuration.ts';
 import { Custody, type CustodyOptions } from './custody.ts';
 import { issueLeaf } from './issuing.ts';
+import type { Performers } from './operations/index.ts';
 import type { CertificateRequest, IssuedCertificate, NotaryConfiguration, NotaryStatus } from './port.ts';
+import { RecordedUses } from './recorded-uses.ts';
 
 export interface NotaryServiceOptions extends CustodyOptions {
   readonly audit: Audit;
@@ -15,16 +17,21 @@ export interface NotaryServiceOptions extends CustodyOptions {
 
 const DOCUMENT = 'configuration';
 
-/** What the notary does, apart from how it is called. All but `metrics` is synchronous: one thing at a time. */
-export class NotaryService {
+/**
+ * What the notary does, apart from how it is called: a method for each operation. All but `metrics` is synchronous: one
+ * thing at a time.
+ */
+export class NotaryService implements Performers {
   readonly #options: NotaryServiceOptions;
   readonly #custody: Custody;
+  readonly #uses: RecordedUses;
   #configuration: NotaryConfiguration | undefined;
 
   /** Takes up the configuration that the state folder holds, so that a restart needs nobody's word. */
   constructor(options: NotaryServiceOptions) {
     this.#options = options;
     this.#custody = new Custody(options);
+    this.#uses = new RecordedUses(this.#custody, options.audit);
     this.#configuration = this.#readConfiguration();
     if (this.#configuration) this.#custody.keep(this.#configuration);
   }
@@ -69,29 +76,19 @@ export class NotaryService {
     return { protocol: 1, version, ready: !unrecorded, ...reason, ...recorded, token: held.root.token, issuer };
   }
 
-  /** Issues within the profile. Every call, refused or not, is recorded before its answer leaves. */
+  /** Issues within the profile. */
   issue(request: CertificateRequest): IssuedCertificate {
     const { clock, metrics } = this.#options;
+    const { requester, spiffeId } = request;
     const start = performance.now();
-    try {
-      // Before the key is used, not after: what cannot be recorded is not signed.
-      const unrecorded = this.#options.audit.state?.().failure;
-      if (unrecorded) throw unrecorded;
-      const configuration = this.#configuration;
-      const issued = this.#custody.use((authority) => {
-        if (!configuration) throw new KeysteadError('Internal', 'an authority without configuration');
-        const profile = { trustDomain: configuration.trustDomain, maxLeafSeconds: configuration.issuer.maxLeafSeconds };
-        return issueLeaf(authority, profile, request, clock.now());
-      });
-      const { serial, notBefore, notAfter } = issued;
-      this.#record(request, { result: 'Issued', serial, notBefore, notAfter });
-      metrics.issueSeconds.observe((performance.now() - start) / 1000);
-      return issued;
-    } catch (thrown) {
-      const error = asKeysteadError(thrown);
-      this.#record(request, { result: error.code, reason: error.message });
-      throw error;
-    }
+    const issued = this.#uses.run({ operation: 'issue', requester, spiffeId }, ({ authority, configuration }) => {
+      const profile = { trustDomain: configuration.trustDomain, maxLeafSeconds: configuration.issuer.maxLeafSeconds };
+      const result = issueLeaf(authority, profile, request, clock.now());
+      const { serial, notBefore, notAfter } = result;
+      return { result, outcome: { result: 'Issued', keyUri: authority.issuer.key.uri, serial, notBefore, notAfter } };
+    });
+    metrics.issueSeconds.observe((performance.now() - start) / 1000);
+    return issued;
   }
 
   /** Prometheus text. */
@@ -107,15 +104,6 @@ export class NotaryService {
 
   close(): void {
     this.#custody.close();
-  }
-
-  #record(
-    request: CertificateRequest,
-    outcome: Omit<AuditEntry, 'operation' | 'requester' | 'spiffeId' | 'keyUri'>,
-  ): void {
-    const { requester, spiffeId } = request;
-    const keyUri = this.#custody.held?.authority.issuer.key.uri;
-    this.#options.audit.record({ operation: 'issue', requester, spiffeId, ...(keyUri && { keyUri }), ...outcome });
   }
 
   #readConfiguration(): NotaryConfiguration | undefined {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { ERROR_CODES } from '../errors.ts';
+import { ERROR_CODES, isErrorCode } from '../errors.ts';
 import type { Holding, Refusal } from '../identity/holding.ts';
 import type { ServedIdentity, Standing } from './port.ts';
 
@@ -24,6 +24,6 @@ export function standingOf(holding: Holding | undefined, served: readonly Served
 }
 
 function refused({ reason, message, passing }: Refusal): Standing {
-  const retryable = reason in ERROR_CODES && ERROR_CODES[reason as keyof typeof ERROR_CODES].retryable;
+  const retryable = isErrorCode(reason) && ERROR_CODES[reason].retryable;
   return { state: 'Refused', reason, message, passing: passing === true || retryable };
 }

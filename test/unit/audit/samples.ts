@@ -29,7 +29,9 @@ export function openLog(folder: string, options: Partial<AuditLogOptions> = {}):
   return new AuditLog({ folder, clock, version: '1.2.3', syncMs: 60_000, ...options });
 }
 
-export function entry(serial: number, change: Partial<AuditEntry> = {}): AuditEntry {
+type Entry = AuditEntry & Required<Pick<AuditEntry, 'requester'>>;
+
+export function entry(serial: number, change: Partial<Entry> = {}): Entry {
   return {
     operation: 'issue',
     requester: {

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+import { configure } from './configure.ts';
+import { issue } from './issue.ts';
+import { metrics } from './metrics.ts';
+import type { Operation } from './operation.ts';
+import { status } from './status.ts';
+
+/** All that the notary can be asked for. */
+export const OPERATIONS = { configure, status, issue, metrics } as const;
+
+export type OperationName = keyof typeof OPERATIONS;
+export const OPERATION_NAMES = Object.keys(OPERATIONS) as readonly OperationName[];
+
+export type BodyOf<O extends OperationName> = Parameters<(typeof OPERATIONS)[O]['encodeBody']>[0];
+export type ResultOf<O extends OperationName> = ReturnType<(typeof OPERATIONS)[O]['decodeResult']>;
+
+/** What does the operations, each by its name. */
+export type Performers = {
+  readonly [O in OperationName]: (body: BodyOf<O>) => ResultOf<O> | Promise<ResultOf<O>>;
+};
+
+/** An operation without its types, for where bytes are read and written. */
+export function operationNamed(name: OperationName): Operation<unknown, unknown> {
+  return OPERATIONS[name] as Operation<unknown, unknown>;
+}
