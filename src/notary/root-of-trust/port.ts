@@ -12,24 +12,53 @@ export interface TokenDescription {
   readonly library: string;
 }
 
-/** A key that lives in the root of trust. Its private part cannot leave. */
-export interface HeldKey {
+/** What the root of trust says of a key, as read back and not as asked for; names as in PKCS#11. */
+export interface KeyAttributes {
+  /** Its value cannot be read in the clear. */
+  readonly sensitive: boolean;
+  /** It can leave in wrapped form. */
+  readonly extractable: boolean;
+  readonly neverExtractable: boolean;
+  /** It was made there and not brought there. */
+  readonly local: boolean;
+}
+
+/** Something secret that lives in the root of trust and cannot leave. */
+interface Held {
   readonly label: string;
-  readonly algorithm: KeyAlgorithm;
-  /** RFC 7512 `pkcs11:` URI, or the TPM's persistent handle; never holds a PIN. */
+  /** RFC 7512 `pkcs11:` URI, or `tpm:` or `software:` with place and label; never holds a PIN. */
   readonly uri: string;
+  readonly attributes: KeyAttributes;
+}
+
+/** A key pair. */
+export interface HeldKey extends Held {
+  readonly algorithm: KeyAlgorithm;
   /** SubjectPublicKeyInfo, DER. */
   readonly publicKey: Buffer;
-  /** As read back from the token, not as asked for. */
-  readonly attributes: {
-    readonly sensitive: boolean;
-    readonly extractable: boolean;
-    readonly neverExtractable: boolean;
-    readonly local: boolean;
-  };
   /** ECDSA (DER `ECDSA-Sig-Value`) or RSASSA-PKCS1-v1_5 over the SHA-2 digest that fits the key, of `message`. */
   sign(message: Buffer): Buffer;
 }
+
+/** A symmetric key for message authentication and for deriving others. */
+export interface HeldSecret extends Held {
+  /** HMAC-SHA256 of `message`, computed in the root of trust: 32 octets. */
+  hmac(message: Buffer): Buffer;
+}
+
+/** An AES-256 key. */
+export interface HeldCipher extends Held {
+  /** AES-256-GCM (NIST SP 800-38D) with a 96-bit `iv`, never used twice with one key; ends with the 128-bit tag. */
+  encrypt(iv: Buffer, aad: Buffer, plaintext: Buffer): Buffer;
+  /** The reverse. Throws InvalidRequest where the tag does not fit key, `iv`, `aad` and ciphertext. */
+  decrypt(iv: Buffer, aad: Buffer, ciphertext: Buffer): Buffer;
+}
+
+/** Whether a secret must have been made in the root of trust, or may have been brought there by `importSecret`. */
+export type SecretOrigin = 'Generated' | 'Imported';
+
+/** What can lie under a label; each kind has labels of its own. */
+export type HeldKind = 'KeyPair' | 'Secret' | 'Cipher';
 
 /** A place where keys live. Calls are synchronous: the notary is a process of its own and does nothing else. */
 export interface RootOfTrust {
@@ -40,8 +69,23 @@ export interface RootOfTrust {
   generate(label: string, algorithm: KeyAlgorithm): HeldKey;
   /** Destroys both halves of the key pair with this label; nothing happens if there is none. */
   destroy(label: string): void;
-  /** Labels of all key pairs whose private half is on the token, each once, sorted. */
-  labels(): readonly string[];
+  /** Finds the secret with this label; undefined if there is none. Throws KeyUnfit as `find`, and for another origin. */
+  findSecret(label: string, origin?: SecretOrigin): HeldSecret | undefined;
+  /** Makes a secret of 256 bits. Throws MechanismMissing, TokenFull. */
+  generateSecret(label: string): HeldSecret;
+  /**
+   * Brings a symmetric key of 16 to 64 octets in, such as a DPS enrolment's. From then on it cannot leave; the caller
+   * wipes `value`. Throws MechanismMissing, TokenFull.
+   */
+  importSecret(label: string, value: Buffer): HeldSecret;
+  destroySecret(label: string): void;
+  /** Finds the AES key with this label; undefined if there is none. Throws KeyUnfit as `find`. */
+  findCipher(label: string): HeldCipher | undefined;
+  /** Makes an AES-256 key. Throws MechanismMissing (a TPM has no AES-GCM), TokenFull. */
+  generateCipher(label: string): HeldCipher;
+  destroyCipher(label: string): void;
+  /** Labels of all that is held of one kind, of key pairs unless told, each once, sorted. */
+  labels(kind?: HeldKind): readonly string[];
   /** Ends the session. Keys found before may no longer be used. */
   close(): void;
 }

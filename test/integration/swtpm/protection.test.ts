@@ -12,7 +12,8 @@ import {
   resetLockout,
   setLockoutParameters,
 } from '../../../src/notary/root-of-trust/tpm/hierarchy.ts';
-import { hmacWith, importKey, parseWrappedKey } from '../../../src/notary/root-of-trust/tpm/imported-key.ts';
+import { hmacWith } from '../../../src/notary/root-of-trust/tpm/hmac.ts';
+import { importKey, parseWrappedKey } from '../../../src/notary/root-of-trust/tpm/imported-key.ts';
 import { defineNv, findNvIndex, readNv, undefineNv, writeNv } from '../../../src/notary/root-of-trust/tpm/nv-index.ts';
 import { create, load, signDigest } from '../../../src/notary/root-of-trust/tpm/objects.ts';
 import { extendPcr, readPcrs } from '../../../src/notary/root-of-trust/tpm/pcr.ts';

@@ -20,7 +20,8 @@ import { makeCredential } from '../../../src/tpm/credential.ts';
 import { parseEventLog } from '../../../src/tpm/event-log.ts';
 import { replay } from '../../../src/tpm/event-log-replay.ts';
 import { decodeResponse, permanent } from '../../../src/notary/root-of-trust/tpm/framing.ts';
-import { hmacWith, importKey, parseWrappedKey } from '../../../src/notary/root-of-trust/tpm/imported-key.ts';
+import { hmacWith } from '../../../src/notary/root-of-trust/tpm/hmac.ts';
+import { importKey, parseWrappedKey } from '../../../src/notary/root-of-trust/tpm/imported-key.ts';
 import { findNvIndex, parseNvPublic, readNv } from '../../../src/notary/root-of-trust/tpm/nv-index.ts';
 import {
   createPrimary,

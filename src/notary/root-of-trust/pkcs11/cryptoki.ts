@@ -25,6 +25,12 @@ export type Cryptoki = Pick<
   | 'C_DestroyObject'
   | 'C_SignInit'
   | 'C_Sign'
+  | 'C_GenerateKey'
+  | 'C_CreateObject'
+  | 'C_EncryptInit'
+  | 'C_Encrypt'
+  | 'C_DecryptInit'
+  | 'C_Decrypt'
 >;
 
 /** A PKCS#11 return value other than CKR_OK. */
@@ -67,14 +73,21 @@ export const CK = {
   CKA_TOKEN: 0x1,
   CKA_PRIVATE: 0x2,
   CKA_LABEL: 0x3,
+  CKA_VALUE: 0x11,
   CKA_KEY_TYPE: 0x100,
   CKA_ID: 0x102,
   CKA_SENSITIVE: 0x103,
+  CKA_ENCRYPT: 0x104,
+  CKA_DECRYPT: 0x105,
+  CKA_WRAP: 0x106,
+  CKA_UNWRAP: 0x107,
   CKA_SIGN: 0x108,
   CKA_VERIFY: 0x10a,
+  CKA_DERIVE: 0x10c,
   CKA_MODULUS: 0x120,
   CKA_MODULUS_BITS: 0x121,
   CKA_PUBLIC_EXPONENT: 0x122,
+  CKA_VALUE_LEN: 0x161,
   CKA_EXTRACTABLE: 0x162,
   CKA_LOCAL: 0x163,
   CKA_NEVER_EXTRACTABLE: 0x164,
@@ -91,14 +104,24 @@ export const CK = {
   CKF_USER_PIN_LOCKED: 0x40000,
   CKK_RSA: 0x0,
   CKK_EC: 0x3,
+  CKK_GENERIC_SECRET: 0x10,
+  CKK_AES: 0x1f,
   CKM_RSA_PKCS_KEY_PAIR_GEN: 0x0,
   CKM_RSA_PKCS: 0x1,
+  CKM_SHA256_HMAC: 0x251,
+  CKM_GENERIC_SECRET_KEY_GEN: 0x350,
   CKM_EC_KEY_PAIR_GEN: 0x1040,
   CKM_ECDSA: 0x1041,
+  CKM_AES_KEY_GEN: 0x1080,
+  CKM_AES_GCM: 0x1087,
   CKO_PUBLIC_KEY: 0x2,
   CKO_PRIVATE_KEY: 0x3,
+  CKO_SECRET_KEY: 0x4,
   CKU_USER: 1,
 } as const;
+
+/** `CK_GCM_PARAMS` of PKCS#11 2.40, as pkcs11js numbers the parameters of mechanisms. */
+export const PARAMETERS_GCM: number = pkcs11js.CK_PARAMS_GCM;
 
 /** The number in a handle. */
 export function handleNumber(handle: Handle): number {

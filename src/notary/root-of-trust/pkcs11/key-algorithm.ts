@@ -8,11 +8,7 @@ import { ecPublicKeyInfo } from '../../../issue/public-key.ts';
 import { SIGNATURE_ALGORITHMS } from '../../../issue/signature-algorithm.ts';
 import type { KeyAlgorithm } from '../port.ts';
 import { CK } from './cryptoki.ts';
-
-interface Mechanism {
-  readonly name: string;
-  readonly number: number;
-}
+import type { Mechanism } from './mechanism.ts';
 
 /** What PKCS#11 needs to know of one key algorithm. */
 export interface TokenAlgorithm {

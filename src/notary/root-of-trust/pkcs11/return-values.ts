@@ -14,6 +14,8 @@ const REINSERT = 'check that the token is plugged in and its service runs; the n
 /** SoftHSM2 on a full disk says CKR_FUNCTION_FAILED. */
 const SEE_LOG = "see the library's own log; where a key was to be made the token may be full";
 const NEW_PIN = 'put the right PIN into the PIN file; the notary does not try this one again';
+/** Of a ciphertext that does not decrypt. */
+export const NOT_OURS = 'it was not encrypted with this key, IV and associated data, or was altered';
 
 /** The one table of what PKCS#11 return values (PKCS#11 2.40, 5.1) mean to Keystead. Others are `TokenFailed`. */
 const MEANINGS: Readonly<Record<string, Meaning>> = {
@@ -46,6 +48,9 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   CKR_CURVE_NOT_SUPPORTED: { code: 'MechanismMissing', remedy: 'choose another key algorithm or token' },
   CKR_FUNCTION_NOT_SUPPORTED: { code: 'MechanismMissing', remedy: 'choose another key algorithm or token' },
   CKR_KEY_SIZE_RANGE: { code: 'MechanismMissing', remedy: 'choose another key algorithm or token' },
+  CKR_ENCRYPTED_DATA_INVALID: { code: 'InvalidRequest', remedy: NOT_OURS },
+  CKR_ENCRYPTED_DATA_LEN_RANGE: { code: 'InvalidRequest', remedy: NOT_OURS },
+  CKR_AEAD_DECRYPT_FAILED: { code: 'InvalidRequest', remedy: NOT_OURS },
   CKR_KEY_FUNCTION_NOT_PERMITTED: { code: 'KeyUnfit', remedy: 'destroy the key; the notary makes a new one' },
   CKR_KEY_TYPE_INCONSISTENT: { code: 'KeyUnfit', remedy: 'destroy the key; the notary makes a new one' },
 };

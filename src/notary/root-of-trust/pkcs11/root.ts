@@ -2,11 +2,25 @@
 import { createPublicKey, randomBytes, verify } from 'node:crypto';
 import { KeysteadError } from '../../../errors.ts';
 import { SIGNATURE_ALGORITHMS } from '../../../issue/signature-algorithm.ts';
-import type { HeldKey, KeyAlgorithm, RootOfTrust, TokenDescription } from '../port.ts';
+import { checkSecretLength } from '../port-checks.ts';
+import type {
+  HeldCipher,
+  HeldKey,
+  HeldKind,
+  HeldSecret,
+  KeyAlgorithm,
+  RootOfTrust,
+  SecretOrigin,
+  TokenDescription,
+} from '../port.ts';
 import { CK, type Cryptoki, type Handle } from './cryptoki.ts';
 import { Pkcs11Key } from './key.ts';
 import { TOKEN_ALGORITHMS } from './key-algorithm.ts';
-import { findKeyPair, findObjects, readAttributes } from './key-objects.ts';
+import { findKeyPair } from './key-objects.ts';
+import { requireMechanisms } from './mechanism.ts';
+import { findObjects, labelsOf, type Template } from './objects.ts';
+import { Pkcs11Cipher, Pkcs11HmacKey } from './secret.ts';
+import { SecretStore } from './secret-store.ts';
 import { TokenSession, type SessionOptions } from './session.ts';
 
 const KEY_ID_BYTES = 16;
@@ -15,10 +29,14 @@ const KEY_ID_BYTES = 16;
 export class Pkcs11Root implements RootOfTrust {
   readonly token: TokenDescription;
   readonly #session: TokenSession;
+  readonly #secrets: SecretStore;
+  readonly #ciphers: SecretStore;
 
   /** Opens the token and logs in; throws as `TokenSession` does. */
   constructor(options: SessionOptions) {
     this.#session = new TokenSession(options);
+    this.#secrets = new SecretStore(this.#session, 'Secret');
+    this.#ciphers = new SecretStore(this.#session, 'Cipher');
     const { label, serial, manufacturer, model } = this.#session.token;
     this.token = { kind: 'PKCS11', label, serial, manufacturer, model, library: options.library.path };
   }
@@ -51,14 +69,41 @@ export class Pkcs11Root implements RootOfTrust {
     });
   }
 
-  labels(): readonly string[] {
-    return this.#session.run((cryptoki, session) => {
-      const labels = privateKeys(cryptoki, session).map((key) => {
-        const [label] = readAttributes(cryptoki, session, key, [CK.CKA_LABEL]);
-        return label.toString('utf8');
-      });
-      return [...new Set(labels)].sort();
-    });
+  findSecret(label: string, origin: SecretOrigin = 'Generated'): HeldSecret | undefined {
+    const found = this.#secrets.find(label, origin);
+    return found && new Pkcs11HmacKey(this.#session, this.token, 'Secret', found);
+  }
+
+  generateSecret(label: string): HeldSecret {
+    return new Pkcs11HmacKey(this.#session, this.token, 'Secret', this.#secrets.generate(label));
+  }
+
+  importSecret(label: string, value: Buffer): HeldSecret {
+    checkSecretLength(value);
+    return new Pkcs11HmacKey(this.#session, this.token, 'Secret', this.#secrets.create(label, value));
+  }
+
+  destroySecret(label: string): void {
+    this.#secrets.destroy(label);
+  }
+
+  findCipher(label: string): HeldCipher | undefined {
+    const found = this.#ciphers.find(label, 'Generated');
+    return found && new Pkcs11Cipher(this.#session, this.token, 'Cipher', found);
+  }
+
+  generateCipher(label: string): HeldCipher {
+    return new Pkcs11Cipher(this.#session, this.token, 'Cipher', this.#ciphers.generate(label));
+  }
+
+  destroyCipher(label: string): void {
+    this.#ciphers.destroy(label);
+  }
+
+  labels(kind: HeldKind = 'KeyPair'): readonly string[] {
+    if (kind === 'Secret') return this.#secrets.labels();
+    if (kind === 'Cipher') return this.#ciphers.labels();
+    return this.#session.run((cryptoki, session) => labelsOf(cryptoki, session, pairTemplate(CK.CKO_PRIVATE_KEY)));
   }
 
   close(): void {
@@ -67,13 +112,9 @@ export class Pkcs11Root implements RootOfTrust {
 
   #requireMechanisms(algorithm: KeyAlgorithm): void {
     const { generation, signing } = TOKEN_ALGORITHMS[algorithm];
-    const slot = this.#session.token.slot;
-    const offered = new Set(this.#session.run((cryptoki) => cryptoki.C_GetMechanismList(slot)));
-    for (const { name, number } of [generation, signing]) {
-      if (offered.has(number)) continue;
-      const remedy = 'choose a key algorithm that the token has, or another token; there is no fall-back to software';
-      throw new KeysteadError('MechanismMissing', `the token offers no ${name}, needed for ${algorithm}; ${remedy}`);
-    }
+    const { slot } = this.#session.token;
+    const offered = this.#session.run((cryptoki) => cryptoki.C_GetMechanismList(slot));
+    requireMechanisms(offered, [generation, signing], algorithm);
   }
 
   #fitOrDestroyed(label: string): HeldKey {
@@ -111,20 +152,20 @@ function generatePair(
   cryptoki.C_GenerateKeyPair(session, { mechanism: generation.number }, publicTemplate, privateTemplate);
 }
 
-function privateKeys(cryptoki: Cryptoki, session: Handle, label?: string): Handle[] {
-  return objectsOf(cryptoki, session, CK.CKO_PRIVATE_KEY, label);
+function privateKeys(cryptoki: Cryptoki, session: Handle, label: string): Handle[] {
+  return findObjects(cryptoki, session, pairTemplate(CK.CKO_PRIVATE_KEY, label));
 }
 
 function publicKeys(cryptoki: Cryptoki, session: Handle, label: string): Handle[] {
-  return objectsOf(cryptoki, session, CK.CKO_PUBLIC_KEY, label);
+  return findObjects(cryptoki, session, pairTemplate(CK.CKO_PUBLIC_KEY, label));
 }
 
-function objectsOf(cryptoki: Cryptoki, session: Handle, objectClass: number, label: string | undefined): Handle[] {
-  return findObjects(cryptoki, session, [
+function pairTemplate(objectClass: number, label?: string): Template {
+  return [
     { type: CK.CKA_CLASS, value: objectClass },
     { type: CK.CKA_TOKEN, value: true },
     ...(label === undefined ? [] : [{ type: CK.CKA_LABEL, value: label }]),
-  ]);
+  ];
 }
 
 /** Signs a random text and verifies it: the public object could have been planted beside another private key. */

@@ -8,7 +8,7 @@ export interface KeyUriFields {
   readonly serial: string;
   readonly object: string;
   readonly id: Buffer;
-  readonly type: 'private' | 'public';
+  readonly type: 'private' | 'public' | 'secret-key';
 }
 
 /** `pkcs11:` URI of a key on a token (RFC 7512). */

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { KeysteadError } from '../../../errors.ts';
-import { properties } from './capability.ts';
-import { TPM_ALG, TPM_PT } from '../../../tpm/constants.ts';
+import { TPM_ALG } from '../../../tpm/constants.ts';
 import { activateCredential } from './credential.ts';
 import type { Credential } from '../../../tpm/credential.ts';
 import type { Entity } from './framing.ts';
@@ -21,9 +19,6 @@ export interface WrappedKey {
   readonly seed: Buffer;
   readonly publicArea: Buffer;
 }
-
-/** Every TPM takes this much in one TPM2_HMAC. */
-const SMALLEST_INPUT = 1024;
 
 /** Reads what the service sent. Throws InvalidRequest. */
 export function parseWrappedKey(octets: Buffer): WrappedKey {
@@ -58,17 +53,4 @@ export function importKey(
   const privateArea = parameters.sized();
   parameters.end();
   return { privateArea, publicArea: wrapped.publicArea };
-}
-
-/** TPM2_HMAC-SHA256 with a loaded key. Throws InvalidRequest for more than the TPM takes in one command. */
-export function hmacWith(tpm: Tpm, key: Entity, message: Buffer): Buffer {
-  const most = properties(tpm, TPM_PT.inputBuffer).get(TPM_PT.inputBuffer) ?? SMALLEST_INPUT;
-  if (message.length > most) {
-    throw new KeysteadError('InvalidRequest', `TPM HMAC: expected at most ${most} octets, found ${message.length}`);
-  }
-  const input = Buffer.concat([sized(message), u16(TPM_ALG.sha256)]);
-  const { parameters } = tpm.execute('HMAC', { handles: [key], parameters: input });
-  const mac = parameters.sized();
-  parameters.end();
-  return mac;
 }

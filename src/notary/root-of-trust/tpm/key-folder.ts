@@ -26,7 +26,8 @@ export interface StoredKey extends ObjectBlob {
 }
 
 const VERSION = 1;
-const SUFFIX = '.tpm-key';
+/** What a folder's files are called, so that each kind has labels of its own. */
+export type KeySuffix = '.tpm-key' | '.tpm-secret';
 
 /**
  * The folder with the key blobs, one file each, named by the digest of the label. Synchronous, as the RootOfTrust port
@@ -34,9 +35,11 @@ const SUFFIX = '.tpm-key';
  */
 export class KeyFolder {
   readonly #path: string;
+  readonly #suffix: KeySuffix;
 
-  constructor(path: string) {
+  constructor(path: string, suffix: KeySuffix = '.tpm-key') {
     this.#path = path;
+    this.#suffix = suffix;
   }
 
   /** The key with this label; undefined if there is none. Throws KeyUnfit for a damaged file. */
@@ -87,7 +90,7 @@ export class KeyFolder {
 
   #files(): string[] {
     try {
-      const names = readdirSync(this.#path).filter((name) => name.endsWith(SUFFIX));
+      const names = readdirSync(this.#path).filter((name) => name.endsWith(this.#suffix));
       return names.map((name) => join(this.#path, name));
     } catch (thrown) {
       throw failed(this.#path, thrown);
@@ -95,7 +98,7 @@ export class KeyFolder {
   }
 
   #file(label: string): string {
-    return join(this.#path, `${createHash('sha256').update(label).digest('hex').slice(0, 40)}${SUFFIX}`);
+    return join(this.#path, `${createHash('sha256').update(label).digest('hex').slice(0, 40)}${this.#suffix}`);
   }
 
   /** A rename or removal is durable only when its directory has been synced too. */

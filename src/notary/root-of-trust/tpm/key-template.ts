@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from 'node:crypto';
 import { KeysteadError } from '../../../errors.ts';
-import type { HeldKey, KeyAlgorithm } from '../port.ts';
+import type { KeyAlgorithm, KeyAttributes, SecretOrigin } from '../port.ts';
 import { algorithms, curves } from './capability.ts';
 import { TPM_ALG, TPM_ECC, TPMA_OBJECT } from '../../../tpm/constants.ts';
 import { hasAttributes } from '../../../tpm/public-area.ts';
@@ -45,6 +45,25 @@ export function keyTemplate(label: string, algorithm: TpmKeyAlgorithm, hasAuth: 
   return { ...common, type: TPM_ALG.ecc, scheme: { algorithm: TPM_ALG.ecdsa, hash }, curve, x: EMPTY, y: EMPTY };
 }
 
+/** Template of an HMAC-SHA256 key: made in the TPM, or brought there. */
+export function secretTemplate(label: string, origin: SecretOrigin, hasAuth: boolean): PublicArea {
+  const made = origin === 'Generated' ? ATTRIBUTES : ATTRIBUTES & ~TPMA_OBJECT.sensitiveDataOrigin;
+  return {
+    type: TPM_ALG.keyedHash,
+    nameAlgorithm: TPM_ALG.sha256,
+    attributes: hasAuth ? made : made | TPMA_OBJECT.noDictionaryAttack,
+    policy: labelPolicy(label),
+    scheme: { algorithm: TPM_ALG.hmac, hash: TPM_ALG.sha256 },
+    unique: EMPTY,
+  };
+}
+
+/** Whether a public area is that of `secretTemplate`. */
+export function isSecret(area: PublicArea): boolean {
+  const { scheme } = area;
+  return area.type === TPM_ALG.keyedHash && scheme?.algorithm === TPM_ALG.hmac && scheme.hash === TPM_ALG.sha256;
+}
+
 /**
  * A policy that nobody can satisfy (no sequence of policy commands hashes to it), made of the label. The key is used with
  * its authorisation value; the policy only carries the label inside what the TPM protects.
@@ -62,11 +81,16 @@ export function algorithmOf(area: PublicArea): TpmKeyAlgorithm {
   throw new KeysteadError('KeyUnfit', 'TPM key: expected a signing key of P-256, P-384 or RSA-2048, found another');
 }
 
-/** What a public area says of where the key can be. Throws KeyUnfit where it was not made in the TPM or could leave it. */
-export function checkedAttributes(label: string, area: PublicArea): HeldKey['attributes'] {
-  const needed = ['fixedTpm', 'fixedParent', 'sensitiveDataOrigin', 'userWithAuth', 'sign'] as const;
+/**
+ * What a public area says of where the key can be. Throws KeyUnfit where it could leave the TPM, or was not made there
+ * and must have been.
+ */
+export function checkedAttributes(label: string, area: PublicArea, origin: SecretOrigin = 'Generated'): KeyAttributes {
+  const made = hasAttributes(area, 'sensitiveDataOrigin');
+  const needed = ['fixedTpm', 'fixedParent', 'userWithAuth', 'sign'] as const;
   const wrong = [
     ...needed.filter((bit) => !hasAttributes(area, bit)).map((bit) => `not ${bit}`),
+    ...(made || origin === 'Imported' ? [] : ['not sensitiveDataOrigin']),
     ...(['restricted', 'decrypt'] as const).filter((bit) => hasAttributes(area, bit)),
     ...(area.policy.equals(labelPolicy(label)) ? [] : ['made under another label']),
   ];
@@ -77,6 +101,6 @@ export function checkedAttributes(label: string, area: PublicArea): HeldKey['att
       `key ${JSON.stringify(label)}: expected ${expected}, found ${wrong.join(', ')}`,
     );
   }
-  // Outside the TPM the private part only ever exists encrypted by its parent (Part 1, 22).
-  return { sensitive: true, extractable: false, neverExtractable: true, local: true };
+  // Outside the TPM the secret part only ever exists encrypted by its parent (Part 1, 22).
+  return { sensitive: true, extractable: false, neverExtractable: made, local: made };
 }

@@ -2,20 +2,37 @@
 import { hash } from 'node:crypto';
 import { KeysteadError } from '../../../errors.ts';
 import { SIGNATURE_ALGORITHMS } from '../../../issue/signature-algorithm.ts';
-import type { HeldKey, KeyAlgorithm, RootOfTrust, TokenDescription } from '../port.ts';
+import { checkSecretLength } from '../port-checks.ts';
+import type {
+  HeldCipher,
+  HeldKey,
+  HeldKind,
+  HeldSecret,
+  KeyAlgorithm,
+  RootOfTrust,
+  SecretOrigin,
+  TokenDescription,
+} from '../port.ts';
 import { maker } from './capability.ts';
 import { certifyCreation, certifyKey } from './certification.ts';
 import { hex32 } from '../../../tpm/constants.ts';
 import type { Entity } from './framing.ts';
-import { KeyFolder, type StoredKey } from './key-folder.ts';
-import { algorithmOf, checkedAttributes, keyTemplate, requireAlgorithm } from './key-template.ts';
-import { create, load, readPublic, signDigest, type TpmObject } from './objects.ts';
-import { encodePublic, publicKeyInfo } from '../../../tpm/public-area.ts';
+import { hmacWith } from './hmac.ts';
+import { KeyFolder } from './key-folder.ts';
+import { KeyLoader, storedIn } from './key-loader.ts';
+import {
+  algorithmOf,
+  checkedAttributes,
+  isSecret,
+  keyTemplate,
+  requireAlgorithm,
+  secretTemplate,
+} from './key-template.ts';
+import { readPublic, signDigest } from './objects.ts';
+import { publicKeyInfo } from '../../../tpm/public-area.ts';
 import type { SignedAttest } from '../../../tpm/verify-quote.ts';
-import { refusalOf } from './response-codes.ts';
-import { findStoragePrimary, STORAGE_HANDLE, storagePrimary, type StorageOptions } from './storage-primary.ts';
+import type { StorageOptions } from './storage-primary.ts';
 import type { Tpm } from './tpm.ts';
-import { EMPTY } from '../../../tpm/writer.ts';
 
 export interface TpmRootOptions {
   readonly tpm: Tpm;
@@ -26,41 +43,29 @@ export interface TpmRootOptions {
   readonly keyAuth?: Buffer;
 }
 
-/** A key as it stays loaded between two signatures; void when the TPM's epoch has passed. */
-interface Loaded {
-  readonly label: string;
-  readonly object: TpmObject;
-  readonly epoch: number;
-}
-
 /**
  * A TPM 2.0 as root of trust. Keys lie in the state folder, each encrypted by the TPM's storage primary; there is no
- * limit to their number. Of the TPM's few slots one at most is kept: that of the key that signed last.
+ * limit to their number. Of the TPM's few slots one at most is kept: that of the key that was used last.
  */
 export class TpmRoot implements RootOfTrust {
   readonly token: TokenDescription;
   readonly #tpm: Tpm;
   readonly #keys: KeyFolder;
-  readonly #auth: Buffer;
-  readonly #storageHandle: number;
-  #parent: TpmObject;
-  #parentEpoch: number;
-  #loaded: Loaded | undefined;
+  readonly #secrets: KeyFolder;
+  readonly #loader: KeyLoader;
 
   /** Finds or makes the storage primary. Throws as the TPM does. */
   constructor(options: TpmRootOptions) {
     this.#tpm = options.tpm;
-    this.#keys = new KeyFolder(options.folder);
-    this.#auth = options.keyAuth ?? EMPTY;
-    this.#storageHandle = options.storage?.handle ?? STORAGE_HANDLE;
-    this.#parent = storagePrimary(options.tpm, options.storage);
-    this.#parentEpoch = options.tpm.epoch;
+    this.#keys = new KeyFolder(options.folder, '.tpm-key');
+    this.#secrets = new KeyFolder(options.folder, '.tpm-secret');
+    this.#loader = new KeyLoader(options.tpm, options.storage, options.keyAuth);
     const { manufacturer, model, firmware, revision } = maker(options.tpm);
     this.token = {
       kind: 'TPM',
-      label: hex32(this.#storageHandle),
+      label: hex32(this.#loader.storageHandle),
       // A TPM has no serial number that all makers fill in; the storage key's name is as unique.
-      serial: this.#parent.name.toString('hex', 2, 18),
+      serial: this.#loader.parentName.toString('hex', 2, 18),
       manufacturer,
       model: [model, firmware].filter(Boolean).join(' '),
       library: `TPM 2.0 revision ${revision} at ${options.tpm.place}`,
@@ -68,38 +73,19 @@ export class TpmRoot implements RootOfTrust {
   }
 
   find(label: string): HeldKey | undefined {
-    const stored = this.#keys.read(label);
-    if (!stored) return undefined;
+    if (!this.#keys.read(label)) return undefined;
     // Loading proves that both halves belong together and to this TPM; the attributes are those that it reads back.
-    const { area } = this.#use(label, ({ handle }) => readPublic(this.#tpm, handle));
+    const { area } = this.#loader.use(this.#keys, label, ({ handle }) => readPublic(this.#tpm, handle));
     const algorithm = algorithmOf(area);
-    return {
-      label,
-      algorithm,
-      uri: `tpm:parent=${hex32(this.#storageHandle)};object=${encodeURIComponent(label)}`,
-      publicKey: publicKeyInfo(area),
-      attributes: checkedAttributes(label, area),
-      sign: (message) => this.#sign(label, algorithm, message),
-    };
+    const attributes = checkedAttributes(label, area);
+    const sign = (message: Buffer): Buffer => this.#sign(label, algorithm, message);
+    return { label, algorithm, uri: this.#uri(label), publicKey: publicKeyInfo(area), attributes, sign };
   }
 
   generate(label: string, algorithm: KeyAlgorithm): HeldKey {
     requireAlgorithm(this.#tpm, algorithm);
-    if (this.#keys.read(label)) {
-      throw new KeysteadError('Internal', `a key ${JSON.stringify(label)} is in the state folder already`);
-    }
-    this.#unload();
-    const template = encodePublic(keyTemplate(label, algorithm, this.#auth.length > 0));
-    const parent = this.#currentParent();
-    const { publicArea, privateArea, creation } = create(this.#tpm, parent, template, { auth: this.#auth });
-    const created = new Date().toISOString();
-    this.#keys.write({ label, parent: parent.name, publicArea, privateArea, creation, created });
-    const key = this.find(label);
-    if (key) return key;
-    throw new KeysteadError(
-      'TokenFailed',
-      `the state folder has not kept the key ${JSON.stringify(label)} it just took`,
-    );
+    this.#loader.make(this.#keys, label, keyTemplate(label, algorithm, this.#loader.hasAuth));
+    return this.find(label) ?? notKept(label);
   }
 
   /**
@@ -107,12 +93,52 @@ export class TpmRoot implements RootOfTrust {
    * made before stays usable in this TPM until it is cleared.
    */
   destroy(label: string): void {
-    if (this.#loaded?.label === label) this.#unload();
-    this.#keys.remove(label);
+    this.#loader.remove(this.#keys, label);
   }
 
-  labels(): readonly string[] {
-    return this.#keys.labels();
+  findSecret(label: string, origin: SecretOrigin = 'Generated'): HeldSecret | undefined {
+    if (!this.#secrets.read(label)) return undefined;
+    const { area } = this.#loader.use(this.#secrets, label, ({ handle }) => readPublic(this.#tpm, handle));
+    const attributes = checkedAttributes(label, area, origin);
+    if (!isSecret(area)) throw new KeysteadError('KeyUnfit', `key ${JSON.stringify(label)}: expected an HMAC key`);
+    const hmac = (message: Buffer): Buffer =>
+      this.#loader.use(this.#secrets, label, (object) => hmacWith(this.#tpm, object, message));
+    return { label, uri: this.#uri(label), attributes, hmac };
+  }
+
+  generateSecret(label: string): HeldSecret {
+    this.#loader.make(this.#secrets, label, secretTemplate(label, 'Generated', this.#loader.hasAuth));
+    return this.findSecret(label) ?? notKept(label);
+  }
+
+  importSecret(label: string, value: Buffer): HeldSecret {
+    checkSecretLength(value);
+    const template = secretTemplate(label, 'Imported', this.#loader.hasAuth);
+    this.#loader.make(this.#secrets, label, template, { data: value });
+    return this.findSecret(label, 'Imported') ?? notKept(label);
+  }
+
+  /** As `destroy`. */
+  destroySecret(label: string): void {
+    this.#loader.remove(this.#secrets, label);
+  }
+
+  findCipher(): undefined {
+    return undefined;
+  }
+
+  generateCipher(): HeldCipher {
+    const remedy = 'use a PKCS#11 token that has CKM_AES_GCM for encryption; there is no fall-back to software';
+    throw new KeysteadError('MechanismMissing', `the TPM at ${this.#tpm.place} has no AES-GCM; ${remedy}`);
+  }
+
+  destroyCipher(): void {
+    // There never is one.
+  }
+
+  labels(kind: HeldKind = 'KeyPair'): readonly string[] {
+    if (kind === 'Cipher') return [];
+    return (kind === 'Secret' ? this.#secrets : this.#keys).labels();
   }
 
   /** TPM2_CertifyCreation and TPM2_Certify of a key by an attestation key, for whoever wants proof of where it lives. */
@@ -121,8 +147,8 @@ export class TpmRoot implements RootOfTrust {
     attestationKey: Entity,
     nonce: Buffer,
   ): { readonly publicArea: Buffer; readonly presence: SignedAttest; readonly creation: SignedAttest } {
-    const { creation } = this.#stored(label);
-    return this.#use(label, (object) => ({
+    const { creation } = storedIn(this.#keys, label);
+    return this.#loader.use(this.#keys, label, (object) => ({
       publicArea: object.publicArea,
       presence: certifyKey(this.#tpm, object, attestationKey, nonce),
       creation: certifyCreation(this.#tpm, object, attestationKey, { nonce, creation }),
@@ -130,68 +156,20 @@ export class TpmRoot implements RootOfTrust {
   }
 
   close(): void {
-    this.#unload();
+    this.#loader.unload();
     this.#tpm.close();
+  }
+
+  #uri(label: string): string {
+    return `tpm:parent=${hex32(this.#loader.storageHandle)};object=${encodeURIComponent(label)}`;
   }
 
   #sign(label: string, algorithm: KeyAlgorithm, message: Buffer): Buffer {
     const digest = hash(SIGNATURE_ALGORITHMS[algorithm].digest, message, 'buffer');
-    return this.#use(label, (object) => signDigest(this.#tpm, object, digest).octets);
-  }
-
-  /** Runs with the key loaded; once more where someone else flushed it from the TPM. */
-  #use<T>(label: string, run: (object: TpmObject) => T): T {
-    const wasLoaded = this.#loaded?.label === label;
-    try {
-      return run(this.#load(label));
-    } catch (thrown) {
-      const gone = refusalOf(thrown) === 'TPM_RC_HANDLE' || refusalOf(thrown) === 'TPM_RC_REFERENCE_H0';
-      if (!gone || !wasLoaded) throw thrown;
-      this.#loaded = undefined;
-      return run(this.#load(label));
-    }
-  }
-
-  #load(label: string): TpmObject {
-    const present = this.#loaded;
-    if (present?.label === label && present.epoch === this.#tpm.epoch) return present.object;
-    this.#unload();
-    const stored = this.#stored(label);
-    const parent = this.#currentParent();
-    if (!stored.parent.equals(parent.name))
-      throw cleared(this.#tpm, `key ${JSON.stringify(label)} of another storage key`);
-    const object = load(this.#tpm, parent, stored, this.#auth);
-    this.#loaded = { label, object, epoch: this.#tpm.epoch };
-    return object;
-  }
-
-  #stored(label: string): StoredKey {
-    const stored = this.#keys.read(label);
-    if (stored) return stored;
-    throw new KeysteadError('NotFound', `key ${JSON.stringify(label)} was destroyed`);
-  }
-
-  #unload(): void {
-    const present = this.#loaded;
-    this.#loaded = undefined;
-    if (present?.epoch === this.#tpm.epoch) this.#tpm.release(present.object.handle);
-  }
-
-  /** The storage primary; looked up again after the connection broke, as another TPM may answer now. */
-  #currentParent(): TpmObject {
-    if (this.#parentEpoch === this.#tpm.epoch) return this.#parent;
-    const found = findStoragePrimary(this.#tpm, this.#storageHandle);
-    if (!found?.name.equals(this.#parent.name)) {
-      throw cleared(this.#tpm, found ? 'another storage key' : `nothing at ${hex32(this.#storageHandle)}`);
-    }
-    this.#parent = found;
-    this.#parentEpoch = this.#tpm.epoch;
-    return found;
+    return this.#loader.use(this.#keys, label, (object) => signDigest(this.#tpm, object, digest).octets);
   }
 }
 
-function cleared(tpm: Tpm, found: string): KeysteadError {
-  const expected = 'the storage key under which the keys were made';
-  const remedy = 'the TPM was cleared or exchanged: its keys are gone, enrol the device anew';
-  return new KeysteadError('KeyUnfit', `TPM at ${tpm.place}: expected ${expected}, found ${found}; ${remedy}`);
+function notKept(label: string): never {
+  throw new KeysteadError('TokenFailed', `the state folder has not kept the key ${JSON.stringify(label)}`);
 }

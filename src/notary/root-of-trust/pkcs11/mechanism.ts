@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+import { KeysteadError } from '../../../errors.ts';
+
+/** A mechanism with its name in PKCS#11. */
+export interface Mechanism {
+  readonly name: string;
+  readonly number: number;
+}
+
+/** Throws MechanismMissing that names the first mechanism that the token does not offer, and what it is needed for. */
+export function requireMechanisms(offered: readonly number[], needed: readonly Mechanism[], purpose: string): void {
+  const missing = needed.find(({ number }) => !offered.includes(number));
+  if (!missing) return;
+  const remedy = 'choose an algorithm that the token has, or another token; there is no fall-back to software';
+  throw new KeysteadError('MechanismMissing', `the token offers no ${missing.name}, needed for ${purpose}; ${remedy}`);
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { KeyAlgorithm, RootOfTrust } from '../../../src/notary/root-of-trust/port.ts';
+
+/** A root of trust with what it is known to be able to do. */
+export interface RootUnderTest {
+  readonly kind: 'PKCS11' | 'TPM' | 'Software';
+  readonly algorithms: readonly KeyAlgorithm[];
+  /** Asked for, these end in MechanismMissing. */
+  readonly missing: readonly KeyAlgorithm[];
+  readonly secrets: boolean;
+  readonly ciphers: boolean;
+  /** Opens it as a fresh process would. */
+  open(): RootOfTrust;
+  /** Takes power from whatever holds the keys, and gives it back. */
+  restart(): Promise<void>;
+  remove(): Promise<void>;
+}
