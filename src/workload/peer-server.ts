@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { ServerCredentials, type ConnectionInjector, type Server } from '@grpc/grpc-js';
 import type { Socket } from 'node:net';
 import type { PublishedVolume } from '../deliver/port.ts';
 import { asKeysteadError } from '../errors.ts';
@@ -10,8 +9,10 @@ import { hasSocket, PodSocket } from './pod-socket.ts';
 import type { Caller } from './port.ts';
 
 export interface PeerServerOptions {
-  /** Serves the calls; a handler finds its caller by the call's peer address. */
-  readonly server: Server;
+  /** Serves the calls of a connection; a handler finds its caller by the `remoteAddress` that the socket has now. */
+  readonly serve: (socket: Socket) => void;
+  /** Answers a connection that is one too many, and ends it. By default it is hung up on. */
+  readonly turnAway?: (socket: Socket, expected: string) => void;
   /** Name of the socket in each volume. */
   readonly name: string;
   /** Volume attribute that names an identity. */
@@ -21,26 +22,28 @@ export interface PeerServerOptions {
   readonly connectionsPerPod?: number;
 }
 
+/** Connections that may be open only to be told that they are too many. */
+const MAX_TURNED_AWAY = 64;
+
 interface Connection extends Caller {
   readonly volumeId: string;
   readonly socket: Socket;
 }
 
 /**
- * Takes the connections of all pods' sockets and knows of each which pod's it is and which process opened it. One gRPC
- * server serves them all: each connection gets an address of its own, which the handler sees as its peer.
+ * Takes the connections of all pods' sockets and knows of each which pod's it is and which process opened it. One server
+ * serves them all: each connection gets an address of its own, which the handler sees as its peer.
  */
 export class PeerServer {
   readonly #options: PeerServerOptions;
-  readonly #injector: ConnectionInjector;
   readonly #sockets = new Map<string, { readonly volume: PublishedVolume; readonly socket: PodSocket }>();
   readonly #connections = new Map<string, Connection>();
   readonly #perPod = new Map<string, number>();
   #counter = 0;
+  #turnedAway = 0;
 
   constructor(options: PeerServerOptions) {
     this.#options = options;
-    this.#injector = options.server.createConnectionInjector(ServerCredentials.createInsecure());
   }
 
   /** Serves in a volume; does nothing where it does already. Throws where the volume is gone. */
@@ -69,7 +72,6 @@ export class PeerServer {
     for (const { socket } of this.#sockets.values()) socket.close({ remove: false });
     this.#sockets.clear();
     for (const { socket } of this.#connections.values()) socket.destroy();
-    this.#injector.destroy();
   }
 
   /** The process behind a call, by the call's peer address. Undefined where its connection has ended. */
@@ -88,9 +90,12 @@ export class PeerServer {
     // A peer that resets must not end the agent.
     socket.on('error', (error) => log.debug({ err: error.message, podUid }, 'connection failed'));
     const open = this.#perPod.get(podUid) ?? 0;
-    const pidfd = open < connectionsPerPod ? this.#peer(socket, podUid) : undefined;
+    if (open >= connectionsPerPod) {
+      this.#turnAway(socket, `at most ${connectionsPerPod} connections of one pod, found one more`);
+      return;
+    }
+    const pidfd = this.#peer(socket, podUid);
     if (pidfd === undefined) {
-      // Hung up before HTTP/2: to a gRPC caller this is UNAVAILABLE.
       socket.destroy();
       return;
     }
@@ -100,9 +105,21 @@ export class PeerServer {
     this.#connections.set(tag, { podUid, identity, pid, alive: () => pidfd.alive(), volumeId, socket });
     this.#perPod.set(podUid, open + 1);
     socket.once('close', () => this.#ended(tag, podUid, pidfd));
-    // The one property that grpc-js asks for the peer's address and a unix socket does not have.
+    // The one property that servers ask for the peer's address and a unix socket does not have.
     Object.defineProperty(socket, 'remoteAddress', { value: tag });
-    this.#injector.injectConnection(socket);
+    this.#options.serve(socket);
+  }
+
+  /** An answer takes a moment to be read; a flood is just hung up on. */
+  #turnAway(socket: Socket, expected: string): void {
+    const { turnAway } = this.#options;
+    if (turnAway === undefined || this.#turnedAway >= MAX_TURNED_AWAY) {
+      socket.destroy();
+      return;
+    }
+    this.#turnedAway++;
+    socket.once('close', () => this.#turnedAway--);
+    turnAway(socket, expected);
   }
 
   #peer(socket: Socket, podUid: string): Pidfd | undefined {

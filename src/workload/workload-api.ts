@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Server } from '@grpc/grpc-js';
+import { Server, ServerCredentials, type ConnectionInjector } from '@grpc/grpc-js';
+import type { Socket } from 'node:net';
 import type { PublishedVolume } from '../deliver/port.ts';
 import { asKeysteadError } from '../errors.ts';
 import { SpiffeWorkloadAPI } from '../gen/spiffe/workload_pb.js';
@@ -29,6 +30,7 @@ export interface WorkloadApiOptions {
 export class WorkloadApi {
   readonly #log: Logger;
   readonly #server: Server;
+  readonly #injector: ConnectionInjector;
   readonly #peers: PeerServer;
   readonly #callers: Callers;
   readonly #changes = new Changes();
@@ -40,7 +42,9 @@ export class WorkloadApi {
       'grpc.max_concurrent_streams': MAX_STREAMS,
       'grpc.enable_channelz': 0,
     });
-    this.#peers = new PeerServer({ server: this.#server, name: socket, identityAttribute, log });
+    this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+    const serve = (connection: Socket): void => this.#injector.injectConnection(connection);
+    this.#peers = new PeerServer({ serve, name: socket, identityAttribute, log });
     this.#callers = new Callers({ ports });
     const service = new SpiffeService({
       callers: this.#callers,
@@ -98,6 +102,7 @@ export class WorkloadApi {
   /** Stops serving; the sockets' files stay for the next agent. */
   stop(): void {
     this.#peers.stop();
+    this.#injector.destroy();
     this.#server.forceShutdown();
   }
 }

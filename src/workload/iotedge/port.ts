@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Caller } from '../port.ts';
+import type { KeyId } from './parameters.ts';
+
+/** What a module is in IoT Edge's terms. */
+export interface HubModule {
+  /** Name of the ModuleIdentity, in the pod's namespace. */
+  readonly identity: string;
+  readonly moduleId: string;
+  readonly generationId: string;
+}
+
+export interface HubCertificate {
+  /** PKCS#8, PEM. */
+  readonly privateKey: string;
+  /** PEM, leaf first. */
+  readonly chain: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly notAfter: number;
+}
+
+/** One entry of `GET /modules`. */
+export interface ListedModule {
+  readonly moduleId: string;
+  readonly image: string;
+  readonly running: boolean;
+  /** RFC 3339. */
+  readonly startTime?: string;
+}
+
+/** What the API needs of the rest of the agent. All may throw KeysteadError. */
+export interface IotEdgePorts {
+  /** The identities of the caller's pod that have this API on; those that may not just now are left out. */
+  modules(caller: Caller): readonly HubModule[];
+  sign(caller: Caller, module: HubModule, keyId: KeyId, data: Buffer): Promise<Buffer>;
+  encrypt(caller: Caller, module: HubModule, iv: Buffer, plaintext: Buffer): Promise<Buffer>;
+  decrypt(caller: Caller, module: HubModule, iv: Buffer, ciphertext: Buffer): Promise<Buffer>;
+  /** For a name that the identity was granted. */
+  serverCertificate(caller: Caller, module: HubModule, commonName: string): Promise<HubCertificate>;
+  identityCertificate(caller: Caller, module: HubModule): Promise<HubCertificate>;
+  /** Trust anchors, PEM; empty while they are not known. */
+  bundle(): string;
+  /** The modules of the caller's namespace on this node. */
+  list(caller: Caller): readonly ListedModule[];
+}
