@@ -77,10 +77,16 @@ function readExtensions(list: DerReader): Extension[] {
 
 /** URIs and DNS names of the subjectAltName; other names are refused. */
 export function subjectAltNames(certificate: Certificate): { uris: string[]; dnsNames: string[] } {
-  const names = { uris: [] as string[], dnsNames: [] as string[] };
   const extension = findExtension(certificate, OID.subjectAltName);
-  if (!extension) return names;
-  const list = new DerReader(extension.value).enter(TAG.sequence, 'subjectAltName');
+  return extension ? sanNames(extension.value) : { uris: [], dnsNames: [] };
+}
+
+/** The same from the extension's value, GeneralNames in DER. */
+export function sanNames(value: Buffer): { uris: string[]; dnsNames: string[] } {
+  const names = { uris: [] as string[], dnsNames: [] as string[] };
+  const outer = new DerReader(value);
+  const list = outer.enter(TAG.sequence, 'subjectAltName');
+  outer.end('subjectAltName');
   while (!list.done) {
     const uri = list.peek() === (0x80 | URI_NAME);
     const name = list.read(uri ? 0x80 | URI_NAME : 0x80 | DNS_NAME, 'GeneralName').toString('latin1');

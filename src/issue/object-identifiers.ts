@@ -9,9 +9,14 @@ export const OID = {
   secp384r1: objectIdentifier('1.3.132.0.34'),
   ecdsaWithSha256: objectIdentifier('1.2.840.10045.4.3.2'),
   ecdsaWithSha384: objectIdentifier('1.2.840.10045.4.3.3'),
+  ecdsaWithSha512: objectIdentifier('1.2.840.10045.4.3.4'),
   /** RFC 8017. */
   rsaEncryption: objectIdentifier('1.2.840.113549.1.1.1'),
   sha256WithRsaEncryption: objectIdentifier('1.2.840.113549.1.1.11'),
+  sha384WithRsaEncryption: objectIdentifier('1.2.840.113549.1.1.12'),
+  sha512WithRsaEncryption: objectIdentifier('1.2.840.113549.1.1.13'),
+  /** RFC 2985. */
+  extensionRequest: objectIdentifier('1.2.840.113549.1.9.14'),
   /** RFC 5280 appendix A. */
   commonName: objectIdentifier('2.5.4.3'),
   subjectKeyIdentifier: objectIdentifier('2.5.29.14'),

@@ -33,7 +33,8 @@ export function checkP256PublicKey(spki: Buffer): void {
   }
 }
 
-function isP256(spki: Buffer): boolean {
+/** Whether the bytes have the form of an uncompressed P-256 key; the point may still lie off the curve. */
+export function isP256(spki: Buffer): boolean {
   return spki.length === P256_SPKI_BYTES && P256_PREFIX.equals(spki.subarray(0, P256_PREFIX_BYTES));
 }
 
