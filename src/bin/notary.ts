@@ -89,7 +89,7 @@ async function main(): Promise<void> {
     service,
     metrics,
     log,
-    commit: () => audit.commit(),
+    commit: () => service.commit(),
   });
   await server.listen();
   // Not before: the files may still belong to the notary that listens there.

@@ -2,7 +2,7 @@
 import { KeysteadError } from '../errors.ts';
 import type { CertificateRequest } from '../notary/port.ts';
 import { checkDnsName } from './dns-name.ts';
-import { checkP256PublicKey } from './public-key.ts';
+import { checkPublicKey } from './public-key-check.ts';
 import { parseSpiffeId } from './spiffe-id.ts';
 import { LEAF_BACKDATE_MS, validityFrom, type Validity } from './validity.ts';
 
@@ -13,6 +13,8 @@ export interface Profile {
   readonly issuer: Validity;
   /** Whether a public key (SubjectPublicKeyInfo, DER) is one of the notary's own. */
   isOwnKey(publicKey: Buffer): boolean;
+  /** Throws ProfileViolation where the key is certified for another SPIFFE ID. */
+  checkUnused?(publicKey: Buffer, spiffeId: string): void;
 }
 
 /** The fields of a request that the profile has accepted: all that goes into the certificate. */
@@ -36,11 +38,12 @@ type RequestedFields = Omit<CertificateRequest, 'requester'>;
 export function acceptedBy(profile: Profile, request: RequestedFields, now: number): AcceptedFields {
   checkIdentity(profile, request.spiffeId);
   checkDnsNames(request.dnsNames);
-  checkP256PublicKey(request.publicKey);
+  checkPublicKey(request.publicKey);
   if (profile.isOwnKey(request.publicKey)) {
     throw violation('a public key of the module', "one of the notary's own keys");
   }
   const { spiffeId, dnsNames, publicKey } = request;
+  profile.checkUnused?.(publicKey, spiffeId);
   return { spiffeId, dnsNames, publicKey, validity: acceptedValidity(profile, request.lifetimeSeconds, now) };
 }
 

@@ -1,5 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { asKeysteadError, KeysteadError } from '../errors.ts';
+import { readCertificationRequest } from '../issue/certification-request.ts';
+import type {
+  IssuedForKey,
+  IssueForKeyRequest,
+  IssueFromRequestRequest,
+  ModuleKeyName,
+  Signature,
+  SignRequest,
+} from './key-port.ts';
 import { isAskedForAndSigned, issuersIn, type KnownIssuer } from './leaf-check.ts';
 import { Link } from './link.ts';
 import { operationNamed, type BodyOf, type OperationName, type ResultOf } from './operations/index.ts';
@@ -50,12 +59,30 @@ export class NotaryClient implements Notary {
 
   /** As the port says; also Internal where the notary gave another certificate than the one asked for. */
   async issue(request: CertificateRequest): Promise<IssuedCertificate> {
-    const issued = await this.#ask('issue', request);
-    if (isAskedForAndSigned(request, issued, this.#issuers)) return issued;
-    // The CA may have rolled over since it was last looked at.
-    await this.status();
-    if (isAskedForAndSigned(request, issued, this.#issuers)) return issued;
-    throw new KeysteadError('Internal', "the notary's certificate is not signed by its issuer; it is dropped");
+    return this.#checked(request, await this.#ask('issue', request));
+  }
+
+  async issueForKey(request: IssueForKeyRequest): Promise<IssuedForKey> {
+    const issued = await this.#ask('issueForKey', request);
+    return this.#checked({ ...request, publicKey: issued.publicKey }, issued);
+  }
+
+  async issueFromRequest(request: IssueFromRequestRequest): Promise<IssuedCertificate> {
+    const { publicKey, uris, dnsNames } = readCertificationRequest(request.certificationRequest);
+    const asked = uris.length + dnsNames.length > 0 ? { dnsNames } : {};
+    return this.#checked({ ...request, publicKey, ...asked }, await this.#ask('issueFromRequest', request));
+  }
+
+  signWithKey(request: SignRequest): Promise<Signature> {
+    return this.#ask('signWithKey', request);
+  }
+
+  destroyKey(key: ModuleKeyName): Promise<void> {
+    return this.#ask('destroyKey', key);
+  }
+
+  moduleKeys(): Promise<readonly ModuleKeyName[]> {
+    return this.#ask('moduleKeys', {});
   }
 
   metrics(): Promise<string> {
@@ -68,6 +95,15 @@ export class NotaryClient implements Notary {
       (link) => link.close(),
       () => undefined,
     );
+  }
+
+  /** The certificate, where it is what was asked for; it must not reach a module otherwise. */
+  async #checked<T extends IssuedCertificate>(request: CertificateRequest, issued: T): Promise<T> {
+    if (isAskedForAndSigned(request, issued, this.#issuers)) return issued;
+    // The CA may have rolled over since it was last looked at.
+    await this.status();
+    if (isAskedForAndSigned(request, issued, this.#issuers)) return issued;
+    throw new KeysteadError('Internal', "the notary's certificate is not signed by its issuer; it is dropped");
   }
 
   async #ask<O extends OperationName>(operation: O, body: BodyOf<O>): Promise<ResultOf<O>> {

@@ -4,6 +4,7 @@ import type { Logger } from '../log.ts';
 import type { Clock } from '../os/clock.ts';
 import { Authority } from './authority.ts';
 import type { NotaryMetrics } from './metrics.ts';
+import { ModuleKeys, UnfitModuleKey } from './module-keys.ts';
 import type { NotaryConfiguration } from './port.ts';
 import type { RootOfTrust } from './root-of-trust/port.ts';
 import type { StateFolder } from './state-folder.ts';
@@ -21,6 +22,7 @@ export interface Held {
   readonly configuration: NotaryConfiguration;
   readonly root: RootOfTrust;
   readonly authority: Authority;
+  readonly moduleKeys: ModuleKeys;
 }
 
 /** Waits between attempts to open the token, milliseconds: doubled from the first to the last. */
@@ -106,7 +108,7 @@ export class Custody {
       return operation(held);
     } catch (thrown) {
       const error = asKeysteadError(thrown);
-      if (TOKEN_CODES.has(error.code)) this.#lose(error);
+      if (TOKEN_CODES.has(error.code) && !(error instanceof UnfitModuleKey)) this.#lose(error);
       throw error;
     }
   }
@@ -136,7 +138,8 @@ export class Custody {
     const { openRoot, metrics, ...rest } = this.#options;
     try {
       const root = openRoot(configuration.rootOfTrust);
-      const held = { configuration, root, authority: authorityOn(root, { ...rest, configuration }) };
+      const authority = authorityOn(root, { ...rest, configuration });
+      const held = { configuration, root, authority, moduleKeys: new ModuleKeys(root, configuration, rest.log) };
       metrics.tokenOpenings.inc({ result: 'Ok' });
       return held;
     } catch (thrown) {

@@ -39,28 +39,26 @@ export class IssuedKeys {
   readonly #clock: Clock;
   readonly #capacity: number;
   readonly #path: string;
-  readonly #file: number;
+  #file: number | undefined;
   readonly #uses = new Map<string, Use>();
   /** Key in each slot. */
   readonly #slots: (string | undefined)[] = [];
   #next = 0;
   readonly #pending: { readonly slot: number; readonly entry: Buffer }[] = [];
 
-  /** Reads what is remembered. Throws Unavailable where the file cannot be opened. */
+  /** The file is opened and read when it is first needed. */
   constructor({ folder, clock, capacity = CAPACITY }: IssuedKeysOptions) {
     this.#clock = clock;
     this.#capacity = capacity;
     this.#path = join(folder, FILE);
-    try {
-      this.#file = openSync(this.#path, constants.O_RDWR | constants.O_CREAT, 0o600);
-      this.#read(readFileSync(this.#path));
-    } catch (thrown) {
-      throw this.#unavailable(thrown);
-    }
   }
 
-  /** Throws ProfileViolation where the key (SubjectPublicKeyInfo, DER) has a living certificate for another SPIFFE ID. */
+  /**
+   * Throws ProfileViolation where the key (SubjectPublicKeyInfo, DER) has a living certificate for another SPIFFE ID;
+   * Unavailable where what is remembered cannot be read.
+   */
   check(publicKey: Buffer, spiffeId: string): void {
+    this.#opened();
     const use = this.#uses.get(digest(publicKey));
     if (!use || use.until * 1000 < this.#clock.now() || use.holder === digest(spiffeId)) return;
     const end = new Date(use.until * 1000).toISOString();
@@ -83,9 +81,11 @@ export class IssuedKeys {
 
   /** Writes what was noted; no answer may leave before it. Throws Unavailable where the disk refuses. */
   commit(): void {
+    if (this.#pending.length === 0) return;
+    const file = this.#opened();
     try {
       for (const { slot, entry } of this.#pending.splice(0)) {
-        writeSync(this.#file, entry, 0, ENTRY_BYTES, slot * ENTRY_BYTES);
+        writeSync(file, entry, 0, ENTRY_BYTES, slot * ENTRY_BYTES);
       }
     } catch (thrown) {
       throw this.#unavailable(thrown);
@@ -93,7 +93,20 @@ export class IssuedKeys {
   }
 
   close(): void {
-    closeSync(this.#file);
+    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = undefined;
+  }
+
+  #opened(): number {
+    if (this.#file !== undefined) return this.#file;
+    try {
+      const file = openSync(this.#path, constants.O_RDWR | constants.O_CREAT, 0o600);
+      this.#read(readFileSync(this.#path));
+      this.#file = file;
+      return file;
+    } catch (thrown) {
+      throw this.#unavailable(thrown);
+    }
   }
 
   /** The next slot in the circle; whoever lies there is forgotten. */

@@ -13,7 +13,7 @@ import type { CertificateRequest, IssuedCertificate } from './port.ts';
  */
 export function issueLeaf(
   authority: Authority,
-  profile: Pick<Profile, 'trustDomain' | 'maxLeafSeconds'>,
+  profile: Pick<Profile, 'trustDomain' | 'maxLeafSeconds' | 'checkUnused'>,
   request: CertificateRequest,
   now: number,
 ): IssuedCertificate {

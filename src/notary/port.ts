@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { KeyNotary } from './key-port.ts';
 import type { KeyAlgorithm, TokenDescription } from './root-of-trust/port.ts';
 
 /** Who a certificate is for: written to the audit record and the log, never trusted for the content. */
@@ -15,7 +16,7 @@ export interface Requester {
 export interface CertificateRequest {
   /** `spiffe://<trust domain>/<path>`; must lie in the notary's trust domain. */
   readonly spiffeId: string;
-  /** SubjectPublicKeyInfo, DER, P-256. */
+  /** SubjectPublicKeyInfo, DER: EC P-256 or P-384, or RSA of 2048 to 4096 bits. */
   readonly publicKey: Buffer;
   readonly dnsNames: readonly string[];
   /** Wanted lifetime in seconds; refused, not shortened, where it exceeds the profile's limit. */
@@ -82,7 +83,7 @@ export interface NotaryConfiguration {
 }
 
 /** The notary, as the agent sees it. Errors are KeysteadErrors with the notary's own code and message. */
-export interface Notary {
+export interface Notary extends KeyNotary {
   configure(configuration: NotaryConfiguration): Promise<NotaryStatus>;
   status(): Promise<NotaryStatus>;
   issue(request: CertificateRequest): Promise<IssuedCertificate>;

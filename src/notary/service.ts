@@ -3,9 +3,18 @@ import { asKeysteadError } from '../errors.ts';
 import { pemOf } from '../issue/pem.ts';
 import type { Audit } from './audit.ts';
 import { checkSameHome, decodeConfiguration, sameConfiguration } from './configuration.ts';
-import { Custody, type CustodyOptions } from './custody.ts';
-import { issueLeaf } from './issuing.ts';
-import type { Performers } from './operations/index.ts';
+import { Certification } from './certification.ts';
+import { Custody, type CustodyOptions, type Held } from './custody.ts';
+import { IssuedKeys } from './issued-keys.ts';
+import type {
+  IssuedForKey,
+  IssueForKeyRequest,
+  IssueFromRequestRequest,
+  ModuleKeyName,
+  Signature,
+  SignRequest,
+} from './key-port.ts';
+import type { OperationName, Performers } from './operations/index.ts';
 import type { CertificateRequest, IssuedCertificate, NotaryConfiguration, NotaryStatus } from './port.ts';
 import { RecordedUses } from './recorded-uses.ts';
 
@@ -25,6 +34,8 @@ export class NotaryService implements Performers {
   readonly #options: NotaryServiceOptions;
   readonly #custody: Custody;
   readonly #uses: RecordedUses;
+  readonly #issuedKeys: IssuedKeys;
+  readonly #certification: Certification;
   #configuration: NotaryConfiguration | undefined;
 
   /** Takes up the configuration that the state folder holds, so that a restart needs nobody's word. */
@@ -32,6 +43,8 @@ export class NotaryService implements Performers {
     this.#options = options;
     this.#custody = new Custody(options);
     this.#uses = new RecordedUses(this.#custody, options.audit);
+    this.#issuedKeys = new IssuedKeys({ folder: options.state.path, clock: options.clock });
+    this.#certification = new Certification({ issuedKeys: this.#issuedKeys, clock: options.clock });
     this.#configuration = this.#readConfiguration();
     if (this.#configuration) this.#custody.keep(this.#configuration);
   }
@@ -78,17 +91,43 @@ export class NotaryService implements Performers {
 
   /** Issues within the profile. */
   issue(request: CertificateRequest): IssuedCertificate {
-    const { clock, metrics } = this.#options;
-    const { requester, spiffeId } = request;
-    const start = performance.now();
-    const issued = this.#uses.run({ operation: 'issue', requester, spiffeId }, ({ authority, configuration }) => {
-      const profile = { trustDomain: configuration.trustDomain, maxLeafSeconds: configuration.issuer.maxLeafSeconds };
-      const result = issueLeaf(authority, profile, request, clock.now());
-      const { serial, notBefore, notAfter } = result;
-      return { result, outcome: { result: 'Issued', keyUri: authority.issuer.key.uri, serial, notBefore, notAfter } };
+    return this.#issue('issue', request, (held) => this.#certification.certify(held, request));
+  }
+
+  /** Issues for the module's key on the token. */
+  issueForKey(request: IssueForKeyRequest): IssuedForKey {
+    return this.#issue('issueForKey', request, (held) => this.#certification.certifyHeld(held, request));
+  }
+
+  /** Issues for a key that the module made. */
+  issueFromRequest(request: IssueFromRequestRequest): IssuedCertificate {
+    return this.#issue('issueFromRequest', request, (held) => this.#certification.certifyRequested(held, request));
+  }
+
+  /** Signs what a module brings, with that module's key and no other. */
+  signWithKey({ key: name, message, requester }: SignRequest): Signature {
+    return this.#uses.run({ operation: 'signWithKey', requester }, ({ moduleKeys }) => {
+      const key = moduleKeys.get(name);
+      const { algorithm, uri: keyUri } = key;
+      return { result: { signature: key.sign(message), algorithm, keyUri }, outcome: { result: 'Done', keyUri } };
     });
-    metrics.issueSeconds.observe((performance.now() - start) / 1000);
-    return issued;
+  }
+
+  destroyKey(name: ModuleKeyName): void {
+    this.#uses.run({ operation: 'destroyKey' }, ({ moduleKeys }) => {
+      const keyUri = moduleKeys.destroy(name);
+      return { result: undefined, outcome: { result: 'Done', keyUri } };
+    });
+  }
+
+  moduleKeys(): readonly ModuleKeyName[] {
+    return this.#custody.use(({ moduleKeys }) => moduleKeys.list());
+  }
+
+  /** Makes what was done durable; no answer may leave before it. */
+  commit(): void {
+    this.#issuedKeys.commit();
+    this.#options.audit.commit();
   }
 
   /** Prometheus text. */
@@ -104,6 +143,23 @@ export class NotaryService implements Performers {
 
   close(): void {
     this.#custody.close();
+    this.#issuedKeys.close();
+  }
+
+  #issue<T extends IssuedCertificate>(
+    operation: OperationName,
+    { requester, spiffeId }: Pick<CertificateRequest, 'requester' | 'spiffeId'>,
+    certify: (held: Held) => T,
+  ): T {
+    const start = performance.now();
+    const issued = this.#uses.run({ operation, requester, spiffeId }, (held) => {
+      const result = certify(held);
+      const { serial, notBefore, notAfter } = result;
+      const keyUri = held.authority.issuer.key.uri;
+      return { result, outcome: { result: 'Issued', keyUri, serial, notBefore, notAfter } };
+    });
+    this.#options.metrics.issueSeconds.observe((performance.now() - start) / 1000);
+    return issued;
   }
 
   #readConfiguration(): NotaryConfiguration | undefined {

@@ -1,12 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 import { configure } from './configure.ts';
+import { destroyKey } from './destroy-key.ts';
 import { issue } from './issue.ts';
+import { issueForKey } from './issue-for-key.ts';
+import { issueFromRequest } from './issue-from-request.ts';
 import { metrics } from './metrics.ts';
+import { moduleKeys } from './module-keys.ts';
 import type { Operation } from './operation.ts';
+import { signWithKey } from './sign-with-key.ts';
 import { status } from './status.ts';
 
 /** All that the notary can be asked for. */
-export const OPERATIONS = { configure, status, issue, metrics } as const;
+export const OPERATIONS = {
+  configure,
+  status,
+  issue,
+  issueForKey,
+  issueFromRequest,
+  signWithKey,
+  destroyKey,
+  moduleKeys,
+  metrics,
+} as const;
 
 export type OperationName = keyof typeof OPERATIONS;
 export const OPERATION_NAMES = Object.keys(OPERATIONS) as readonly OperationName[];

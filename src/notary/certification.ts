@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+import { KeysteadError } from '../errors.ts';
+import { readCertificationRequest } from '../issue/certification-request.ts';
+import type { Clock } from '../os/clock.ts';
+import type { Held } from './custody.ts';
+import type { IssuedKeys } from './issued-keys.ts';
+import { issueLeaf } from './issuing.ts';
+import type { IssuedForKey, IssueForKeyRequest, IssueFromRequestRequest } from './key-port.ts';
+import type { CertificateRequest, IssuedCertificate } from './port.ts';
+
+export interface CertificationParts {
+  readonly issuedKeys: Pick<IssuedKeys, 'check' | 'note'>;
+  readonly clock: Clock;
+}
+
+/** Certifies public keys, each for one module alone, wherever the private half lies. */
+export class Certification {
+  readonly #parts: CertificationParts;
+
+  constructor(parts: CertificationParts) {
+    this.#parts = parts;
+  }
+
+  /** For a key that the agent made. Throws ProfileViolation, or what the token throws. */
+  certify({ authority, configuration }: Held, request: CertificateRequest): IssuedCertificate {
+    const { issuedKeys, clock } = this.#parts;
+    const { publicKey, spiffeId } = request;
+    const profile = {
+      trustDomain: configuration.trustDomain,
+      maxLeafSeconds: configuration.issuer.maxLeafSeconds,
+      checkUnused: (key: Buffer, holder: string) => issuedKeys.check(key, holder),
+    };
+    const issued = issueLeaf(authority, profile, request, clock.now());
+    issuedKeys.note(publicKey, spiffeId, issued.notAfter);
+    return issued;
+  }
+
+  /** For the module's key on the token, which is made where there is none. */
+  certifyHeld(held: Held, { key: name, ...request }: IssueForKeyRequest): IssuedForKey {
+    const { publicKey, uri } = held.moduleKeys.obtain(name);
+    return { ...this.certify(held, { ...request, publicKey }), publicKey, keyUri: uri };
+  }
+
+  /** For a key that the module made and proves to have. Also throws InvalidRequest where the proof fails. */
+  certifyRequested(held: Held, { certificationRequest, ...granted }: IssueFromRequestRequest): IssuedCertificate {
+    const { publicKey, uris, dnsNames } = readCertificationRequest(certificationRequest);
+    const foreign = [
+      ...uris.filter((uri) => uri !== granted.spiffeId),
+      ...dnsNames.filter((name) => !granted.dnsNames.includes(name)),
+    ];
+    if (foreign.length > 0) {
+      const expected = ['names of this module', granted.spiffeId, ...granted.dnsNames].join(', ');
+      const found = foreign.slice(0, 4).join(', ').slice(0, 512);
+      throw new KeysteadError('ProfileViolation', `certification request: expected ${expected}; found ${found}`);
+    }
+    const asksForNames = uris.length + dnsNames.length > 0;
+    return this.certify(held, { ...granted, dnsNames: asksForNames ? dnsNames : granted.dnsNames, publicKey });
+  }
+}
