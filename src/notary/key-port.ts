@@ -25,12 +25,10 @@ export type IssueFromRequestRequest = Omit<CertificateRequest, 'publicKey'> & {
   readonly certificationRequest: Buffer;
 };
 
-export interface SignRequest {
-  readonly key: ModuleKeyName;
-  /** What is signed: at most 32 KiB. */
-  readonly message: Buffer;
-  readonly requester: Requester;
-}
+/** `message` is what is signed, at most 32 KiB; `digest` its SHA-256 where the asker has computed it. */
+export type SignRequest = { readonly key: ModuleKeyName; readonly requester: Requester } & (
+  { readonly message: Buffer } | { readonly digest: Buffer }
+);
 
 export interface Signature {
   /** DER `ECDSA-Sig-Value`. */

@@ -38,7 +38,10 @@ export class ModuleKeys {
     if (key) return key;
     const { identityUid, generation } = name;
     const found = `no key of generation ${generation} for ModuleIdentity ${identityUid}`;
-    throw new KeysteadError('NotFound', `expected a key of the module on the token, found ${found}; it is made at the next issue`);
+    throw new KeysteadError(
+      'NotFound',
+      `expected a key of the module on the token, found ${found}; it is made at the next issue`,
+    );
   }
 
   /** The key, made where there is none; what a crash left behind is taken up. Throws TokenFull, MechanismMissing, KeyUnfit. */

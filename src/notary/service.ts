@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { asKeysteadError } from '../errors.ts';
+import { asKeysteadError, KeysteadError } from '../errors.ts';
 import { pemOf } from '../issue/pem.ts';
 import type { Audit } from './audit.ts';
 import { checkSameHome, decodeConfiguration, sameConfiguration } from './configuration.ts';
@@ -105,11 +105,12 @@ export class NotaryService implements Performers {
   }
 
   /** Signs what a module brings, with that module's key and no other. */
-  signWithKey({ key: name, message, requester }: SignRequest): Signature {
+  signWithKey({ key: name, requester, ...input }: SignRequest): Signature {
     return this.#uses.run({ operation: 'signWithKey', requester }, ({ moduleKeys }) => {
       const key = moduleKeys.get(name);
       const { algorithm, uri: keyUri } = key;
-      return { result: { signature: key.sign(message), algorithm, keyUri }, outcome: { result: 'Done', keyUri } };
+      const signature = 'digest' in input ? key.signDigest(checkedDigest(input.digest)) : key.sign(input.message);
+      return { result: { signature, algorithm, keyUri }, outcome: { result: 'Done', keyUri } };
     });
   }
 
@@ -176,4 +177,10 @@ export class NotaryService implements Performers {
       return undefined;
     }
   }
+}
+
+/** Module keys are P-256, whose digest is SHA-256. */
+function checkedDigest(digest: Buffer): Buffer {
+  if (digest.length === 32) return digest;
+  throw new KeysteadError('InvalidRequest', `digest: expected a SHA-256 of 32 bytes, found ${digest.length} bytes`);
 }

@@ -9,7 +9,10 @@ export function decodeModuleKeyName(fields: Fields): ModuleKeyName {
   const identityUid = fields.string('identityUid', 64);
   if (!IDENTITY_UID.test(identityUid)) {
     const found = JSON.stringify(identityUid);
-    throw new KeysteadError('InvalidRequest', `identityUid: expected a UID of letters, digits and dashes, found ${found}`);
+    throw new KeysteadError(
+      'InvalidRequest',
+      `identityUid: expected a UID of letters, digits and dashes, found ${found}`,
+    );
   }
   return { identityUid, generation: fields.integer('generation', 1, MAX_KEY_GENERATION) };
 }

@@ -38,6 +38,8 @@ export interface HeldKey extends Held {
   readonly publicKey: Buffer;
   /** ECDSA (DER `ECDSA-Sig-Value`) or RSASSA-PKCS1-v1_5 over the SHA-2 digest that fits the key, of `message`. */
   sign(message: Buffer): Buffer;
+  /** The same for a digest that the asker computed: of the length that the key's SHA-2 gives. */
+  signDigest(digest: Buffer): Buffer;
 }
 
 /** A symmetric key for message authentication and for deriving others. */

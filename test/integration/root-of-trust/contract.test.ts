@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createHmac, createPublicKey, randomBytes, verify } from 'node:crypto';
+import { createHmac, createPublicKey, hash, randomBytes, verify } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { SIGNATURE_ALGORITHMS } from '../../../src/issue/signature-algorithm.ts';
 import type { HeldKey, KeyAlgorithm, RootOfTrust } from '../../../src/notary/root-of-trust/port.ts';
@@ -67,6 +67,8 @@ describe.each(ROOTS)('root-of-trust contract: %s', (_, make) => {
       expect(key).toMatchObject({ label: LABEL, algorithm });
       expect(key.attributes).toEqual(under.kind === 'Software' ? key.attributes : MADE);
       expect(verifies(key, key.sign(message))).toBe(true);
+      const digest = hash(SIGNATURE_ALGORITHMS[algorithm].digest, message, 'buffer');
+      expect(verifies(key, key.signDigest(digest))).toBe(true);
       await reopen();
       const again = root.find(LABEL)!;
       expect(again).toMatchObject({ label: LABEL, algorithm, uri: key.uri, attributes: key.attributes });

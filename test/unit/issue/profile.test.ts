@@ -45,7 +45,7 @@ describe('the issuing profile', () => {
     ['one name twice', { dnsNames: ['a', 'a'] }, 'each DNS name once'],
     ['too many names', { dnsNames: Array.from({ length: MAX_DNS_NAMES + 1 }, (_, i) => `a${i}`) }, 'at most 32'],
     ['no key', { publicKey: Buffer.alloc(0) }, 'public key'],
-    ['a secp256k1 key', { publicKey: freshPublicKey('secp256k1') }, 'P-256'],
+    ['a secp256k1 key', { publicKey: freshPublicKey('secp256k1') }, 'EC-P256'],
     ['a point off the curve', { publicKey: offCurve() }, 'a point on P-256'],
     [
       'a point at infinity',

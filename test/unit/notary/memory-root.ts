@@ -72,6 +72,9 @@ export class MemoryToken {
         this.#check();
         return signer.sign(message);
       },
+      signDigest: () => {
+        throw new KeysteadError('MechanismMissing', 'node:crypto signs no digests; SoftHSM2 does in the contract test');
+      },
     };
     this.keys.set(label, key);
     return key;

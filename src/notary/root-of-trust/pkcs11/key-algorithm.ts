@@ -72,9 +72,13 @@ export function rsaPublicKey(modulus: Buffer, exponent: Buffer): { algorithm: Ke
 /** DigestInfo of SHA-256 up to the digest (RFC 8017 9.2, note 1). */
 const SHA256_DIGEST_INFO = Buffer.from('3031300d060960864801650304020105000420', 'hex');
 
-/** What the token signs for `message`: the digest (CKM_ECDSA) or its DigestInfo (CKM_RSA_PKCS). */
-export function signatureInput(algorithm: KeyAlgorithm, message: Buffer): Buffer {
-  const digest = hash(SIGNATURE_ALGORITHMS[algorithm].digest, message, 'buffer');
+/** Digest of `message` that keys of this algorithm sign. */
+export function digestOf(algorithm: KeyAlgorithm, message: Buffer): Buffer {
+  return hash(SIGNATURE_ALGORITHMS[algorithm].digest, message, 'buffer');
+}
+
+/** What the token signs for a digest: the digest itself (CKM_ECDSA) or its DigestInfo (CKM_RSA_PKCS). */
+export function signatureInput(algorithm: KeyAlgorithm, digest: Buffer): Buffer {
   return algorithm.startsWith('EC-') ? digest : Buffer.concat([SHA256_DIGEST_INFO, digest]);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { HeldKey, KeyAlgorithm, TokenDescription } from '../port.ts';
 import { CurrentHandle } from './current-handle.ts';
-import { signatureInput, signatureOutput, TOKEN_ALGORITHMS } from './key-algorithm.ts';
+import { digestOf, signatureInput, signatureOutput, TOKEN_ALGORITHMS } from './key-algorithm.ts';
 import { findKeyPair, type KeyPairObjects } from './key-objects.ts';
 import type { TokenSession } from './session.ts';
 import { keyUri } from './uri.ts';
@@ -39,7 +39,11 @@ export class Pkcs11Key implements HeldKey {
   }
 
   sign(message: Buffer): Buffer {
-    const input = signatureInput(this.algorithm, message);
+    return this.signDigest(digestOf(this.algorithm, message));
+  }
+
+  signDigest(digest: Buffer): Buffer {
+    const input = signatureInput(this.algorithm, digest);
     const raw = this.#session.run((cryptoki, session) => {
       cryptoki.C_SignInit(session, this.#mechanism, this.#handle.get(cryptoki, session));
       return cryptoki.C_Sign(session, input, output);

@@ -78,8 +78,10 @@ export class TpmRoot implements RootOfTrust {
     const { area } = this.#loader.use(this.#keys, label, ({ handle }) => readPublic(this.#tpm, handle));
     const algorithm = algorithmOf(area);
     const attributes = checkedAttributes(label, area);
-    const sign = (message: Buffer): Buffer => this.#sign(label, algorithm, message);
-    return { label, algorithm, uri: this.#uri(label), publicKey: publicKeyInfo(area), attributes, sign };
+    const signDigest = (digest: Buffer): Buffer => this.#sign(label, digest);
+    const sign = (message: Buffer): Buffer =>
+      signDigest(hash(SIGNATURE_ALGORITHMS[algorithm].digest, message, 'buffer'));
+    return { label, algorithm, uri: this.#uri(label), publicKey: publicKeyInfo(area), attributes, sign, signDigest };
   }
 
   generate(label: string, algorithm: KeyAlgorithm): HeldKey {
@@ -164,8 +166,7 @@ export class TpmRoot implements RootOfTrust {
     return `tpm:parent=${hex32(this.#loader.storageHandle)};object=${encodeURIComponent(label)}`;
   }
 
-  #sign(label: string, algorithm: KeyAlgorithm, message: Buffer): Buffer {
-    const digest = hash(SIGNATURE_ALGORITHMS[algorithm].digest, message, 'buffer');
+  #sign(label: string, digest: Buffer): Buffer {
     return this.#loader.use(this.#keys, label, (object) => signDigest(this.#tpm, object, digest).octets);
   }
 }
