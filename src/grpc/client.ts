@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import {
   create,
-  fromBinary,
   toBinary,
   type DescMessage,
   type DescMethodServerStreaming,
@@ -10,6 +9,7 @@ import {
   type MessageShape,
 } from '@bufbuild/protobuf';
 import { Client, credentials, Metadata, status, type CallOptions, type ClientReadableStream } from '@grpc/grpc-js';
+import { decodeMessage } from './message.ts';
 import { fromServiceError } from './status.ts';
 
 export interface GrpcClientOptions {
@@ -32,7 +32,7 @@ export function methodPath(method: { readonly parent: { readonly typeName: strin
   return `/${method.parent.typeName}/${method.name}`;
 }
 
-/** Serializer and parser of a message type. Fields that the schema does not know are dropped, not carried along. */
+/** Serializer and parser of a message type. The parser throws InvalidRequest. */
 export function codec<T extends DescMessage>(
   schema: T,
 ): {
@@ -41,7 +41,7 @@ export function codec<T extends DescMessage>(
 } {
   return {
     serialize: (message) => Buffer.from(toBinary(schema, message)),
-    deserialize: (bytes) => fromBinary(schema, bytes, { readUnknownFields: false }),
+    deserialize: (bytes) => decodeMessage(schema, bytes),
   };
 }
 

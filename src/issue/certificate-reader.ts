@@ -66,7 +66,7 @@ function readExtensions(list: DerReader): Extension[] {
   while (!list.done) {
     const entry = list.enter(TAG.sequence, 'extension');
     const oid = entry.whole(TAG.objectIdentifier, 'extnID');
-    const critical = entry.peek() === TAG.boolean && entry.read(TAG.boolean, 'critical')[0] === 0xff;
+    const critical = entry.peek() === TAG.boolean && entry.boolean('critical');
     const value = entry.read(TAG.octetString, 'extnValue');
     entry.end('extension');
     if (extensions.some((other) => other.oid.equals(oid))) throw malformed('each extension once', oid.toString('hex'));
@@ -110,7 +110,7 @@ export function isCa(certificate: Certificate): boolean {
   const extension = findExtension(certificate, OID.basicConstraints);
   if (!extension) return false;
   const constraints = new DerReader(extension.value).enter(TAG.sequence, 'basicConstraints');
-  return constraints.peek() === TAG.boolean && constraints.read(TAG.boolean, 'cA')[0] === 0xff;
+  return constraints.peek() === TAG.boolean && constraints.boolean('cA');
 }
 
 /** Hex of a serial's magnitude as 32 digits, lower case. */

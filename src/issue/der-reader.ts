@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { KeysteadError } from '../errors.ts';
+import { TAG } from './der.ts';
 
 /**
  * A strict reader over DER bytes: definite and minimal lengths only, no multi-byte tags, nothing left over.
@@ -44,6 +45,15 @@ export class DerReader {
   enter(tag: number, what: string): DerReader {
     this.#pass(tag, what);
     return new DerReader(this.#bytes, this.#contents, this.#offset);
+  }
+
+  /** Value of the next element, which must be a BOOLEAN: 0xff or 0x00 in DER, where BER takes anything but 0 for true. */
+  boolean(what: string): boolean {
+    const octets = this.read(TAG.boolean, what);
+    const [value] = octets;
+    if (octets.length !== 1 || (value !== 0 && value !== 0xff))
+      throw malformed(what, 'ff or 00', octets.toString('hex'));
+    return value === 0xff;
   }
 
   /** Throws unless everything has been read. */

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import { KeysteadError } from '../errors.ts';
+
 /** Parsers of the text files in /proc/<pid>, see proc_pid_stat(5), proc_pid_status(5), user_namespaces(7). Pure. */
 
 /** The fields of /proc/<pid>/stat that tell one process, and one program in it, from another. */
@@ -9,12 +11,13 @@ export interface ProcStat {
   readonly stackStart: string;
 }
 
-/** Throws RangeError on text that is not a stat line. */
+/** Throws Internal for text that is not a stat line, which no kernel writes. */
 export function parseStat(text: string): ProcStat {
   // The second field is the command in parentheses, and may itself hold spaces, parentheses and line ends.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   const [startTime, stackStart] = [fields[22 - 3], fields[28 - 3]];
-  if (startTime === undefined || stackStart === undefined) throw new RangeError('not a line of /proc/<pid>/stat');
+  if (startTime === undefined || stackStart === undefined)
+    throw malformed('stat', 'a line of at least 28 fields', text);
   return { startTime, stackStart };
 }
 
@@ -24,15 +27,20 @@ export interface ProcIds {
   readonly gids: readonly number[];
 }
 
-/** Takes the Uid and Gid lines of /proc/<pid>/status. Throws RangeError where they are missing. */
+/** Takes the Uid and Gid lines of /proc/<pid>/status. Throws Internal where they are missing. */
 export function parseIds(text: string): ProcIds {
   return { uids: idLine(text, 'Uid'), gids: idLine(text, 'Gid') };
 }
 
 function idLine(text: string, name: string): number[] {
   const line = new RegExp(`^${name}:\\t(\\d+)\\t(\\d+)\\t(\\d+)\\t(\\d+)$`, 'm').exec(text);
-  if (line === null) throw new RangeError(`no ${name} line in /proc/<pid>/status`);
+  if (line === null) throw malformed('status', `a line ${name} with four ids`, text);
   return line.slice(1).map(Number);
+}
+
+function malformed(file: string, expected: string, text: string): KeysteadError {
+  const found = JSON.stringify(text.slice(0, 80));
+  return new KeysteadError('Internal', `/proc/<pid>/${file}: expected ${expected}, found ${found}`);
 }
 
 /** A line of /proc/<pid>/uid_map or gid_map, read from outside of that user namespace. */
@@ -44,7 +52,7 @@ export interface ProcIdRange {
 
 /** Parses uid_map or gid_map; empty where no map is written yet. */
 export function parseIdMap(text: string): ProcIdRange[] {
-  return [...text.matchAll(/^\s*(\d+)\s+(\d+)\s+(\d+)$/gm)].map(([, inside, outside, length]) => ({
+  return [...text.matchAll(/^ *(\d+) +(\d+) +(\d+)$/gm)].map(([, inside, outside, length]) => ({
     inside: Number(inside),
     outside: Number(outside),
     length: Number(length),

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { fromBinary } from '@bufbuild/protobuf';
 import { TaskExitSchema, TaskStartSchema } from '../gen/containerd/events/task_pb.js';
 import { Events } from '../gen/containerd/services/events/v1/events_pb.js';
 import type { Envelope } from '../gen/containerd/types/event_pb.js';
 import { GrpcClient } from '../grpc/client.ts';
+import { decodeMessage } from '../grpc/message.ts';
 import { repeat } from './back-off.ts';
 import type { ContainerEvent } from './port.ts';
 import type { StartSink, StartSource } from './start-source.ts';
@@ -81,11 +81,11 @@ export function toContainerEvent(envelope: Envelope): ContainerEvent | undefined
   if (bytes === undefined) return undefined;
   try {
     if (envelope.topic === '/tasks/start') {
-      const { containerId, pid } = fromBinary(TaskStartSchema, bytes, { readUnknownFields: false });
+      const { containerId, pid } = decodeMessage(TaskStartSchema, bytes);
       return containerId === '' ? undefined : { phase: 'Started', containerId, pid };
     }
     if (envelope.topic !== '/tasks/exit') return undefined;
-    const { containerId, id } = fromBinary(TaskExitSchema, bytes, { readUnknownFields: false });
+    const { containerId, id } = decodeMessage(TaskExitSchema, bytes);
     return containerId === '' || id !== containerId ? undefined : { phase: 'Exited', containerId };
   } catch {
     // An event that cannot be read is an event that did not come: the next synchronization makes up for it.

@@ -69,8 +69,9 @@ function readCertificate(where: string, block: string): Anchor | string {
     return `${where} cannot be read as a certificate: paste it again from its origin.`;
   }
   if (!certificate.ca) {
-    const subject = certificate.subject.replaceAll('\n', ', ');
-    return `${where} (${subject}) is not a certificate authority: give the authority that issued it instead.`;
+    // A leaf of SPIFFE has no subject; Node then gives undefined, whatever its types say.
+    const subject = (certificate.subject as string | undefined)?.replaceAll('\n', ', ');
+    return `${where} (${subject ?? 'without subject'}) is not a certificate authority: give the authority that issued it instead.`;
   }
   return {
     // Node writes it anew from the DER, so that the same certificate is always the same text.

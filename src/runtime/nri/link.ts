@@ -2,7 +2,6 @@
 import type { Duplex } from 'node:stream';
 import {
   create,
-  fromBinary,
   toBinary,
   type DescMessage,
   type DescMethodUnary,
@@ -10,6 +9,7 @@ import {
   type MessageShape,
 } from '@bufbuild/protobuf';
 import { KeysteadError } from '../../errors.ts';
+import { decodeMessage } from '../../grpc/message.ts';
 import { RequestSchema, ResponseSchema, type Request } from '../../gen/ttrpc/request_pb.js';
 import { encodeMux, encodeTtrpc, MuxReader, TtrpcReader, type TtrpcMessage } from './frames.ts';
 
@@ -96,7 +96,7 @@ export class NriLink {
         encodeTtrpc(stream, 'request', toBinary(RequestSchema, create(RequestSchema, call))),
       );
     });
-    return fromBinary<O>(method.output, answer, { readUnknownFields: false });
+    return decodeMessage<O>(method.output, answer);
   }
 
   /** Ends the link. */
@@ -120,7 +120,7 @@ export class NriLink {
   #called(message: TtrpcMessage): void {
     // Streaming calls, which NRI does not use, and what later versions may add, are not answered.
     if (message.type !== 'request') return;
-    const request = fromBinary(RequestSchema, message.payload, { readUnknownFields: false });
+    const request = decodeMessage(RequestSchema, message.payload);
     const answer = this.#answer(request);
     void answer.then((response) => {
       const payload = toBinary(ResponseSchema, create(ResponseSchema, response));
@@ -142,7 +142,7 @@ export class NriLink {
     const waiting = this.#waiting.get(message.stream);
     if (message.type !== 'response' || waiting === undefined) return;
     this.#waiting.delete(message.stream);
-    const { status, payload } = fromBinary(ResponseSchema, message.payload, { readUnknownFields: false });
+    const { status, payload } = decodeMessage(ResponseSchema, message.payload);
     if (status === undefined || status.code === 0) waiting.resolve(payload);
     else
       waiting.reject(

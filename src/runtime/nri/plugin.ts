@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Duplex } from 'node:stream';
-import { create, fromBinary, toBinary, type DescMessage, type MessageInitShape } from '@bufbuild/protobuf';
+import { create, toBinary, type DescMessage, type MessageInitShape } from '@bufbuild/protobuf';
 import {
   ConfigureRequestSchema,
   ConfigureResponseSchema,
@@ -18,6 +18,7 @@ import {
   type Container,
   type PodSandbox,
 } from '../../gen/nri/api_pb.js';
+import { decodeMessage } from '../../grpc/message.ts';
 import type { ContainerEvent } from '../port.ts';
 import type { StartSink } from '../start-source.ts';
 import { hold, holdLimit, type HoldResult } from './hold.ts';
@@ -119,7 +120,7 @@ export class NriPlugin {
   }
 
   #configure(payload: Uint8Array): Uint8Array {
-    const { requestTimeout } = fromBinary(ConfigureRequestSchema, payload);
+    const { requestTimeout } = decodeMessage(ConfigureRequestSchema, payload);
     const told = Number(requestTimeout);
     this.#holdLimit = holdLimit(this.#options.holdMilliseconds, told > 0 ? told : DEFAULT_REQUEST_TIMEOUT_MS);
     return encode(ConfigureResponseSchema, { events: EVENT_MASK });
@@ -127,7 +128,7 @@ export class NriPlugin {
 
   /** Comes in parts on a node with many containers; each part must be answered with its own `more`. */
   #synchronize(payload: Uint8Array): Uint8Array {
-    const request = fromBinary(SynchronizeRequestSchema, payload, { readUnknownFields: false });
+    const request = decodeMessage(SynchronizeRequestSchema, payload);
     for (const pod of request.pods) this.#pods.set(pod.id, pod);
     for (const container of request.containers) {
       if (container.state !== ContainerState.CONTAINER_RUNNING) continue;
@@ -143,7 +144,7 @@ export class NriPlugin {
 
   async #happened(event: Event | undefined, schema: DescMessage, payload: Uint8Array): Promise<Uint8Array> {
     try {
-      const message = fromBinary(schema, payload, { readUnknownFields: false }) as Happening & {
+      const message = decodeMessage(schema, payload) as Happening & {
         readonly event?: Event;
       };
       await this.#deal(event ?? message.event, message);

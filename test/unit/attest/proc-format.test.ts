@@ -23,7 +23,7 @@ describe('parseStat', () => {
   });
 
   it.each(['', '8348 (sh) S 1'])('throws for %p', (text) => {
-    expect(() => parseStat(text)).toThrow(RangeError);
+    expect(() => parseStat(text)).toThrow('expected a line of at least 28 fields');
   });
 });
 
@@ -39,7 +39,7 @@ describe('parseIds', () => {
   });
 
   it('throws where a line is missing', () => {
-    expect(() => parseIds('Uid:\t1\t2\t3\t4\n')).toThrow('no Gid line');
+    expect(() => parseIds('Uid:\t1\t2\t3\t4\n')).toThrow('expected a line Gid');
   });
 });
 
