@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Runs test suites: `node test/run.ts [unit|integration|e2e|...]...`; none named runs all that exist.
+ * Runs test suites: `node test/run.ts [unit|integration|e2e|...]...`; none named runs all that exist. `--inputs`, `--seed`,
+ * `--target` and `--from` are for the fuzz suite.
  * Suites that need the node bring it up first and, where they did so themselves, take it down at the end.
  * The last line sums up all suites: `N passed, N failed`.
  */
@@ -8,6 +9,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { installPackages, missingPackages } from './lab/packages.ts';
 import { Progress } from './lab/progress.ts';
 import { TEST_PACKAGES } from './lab/versions.ts';
@@ -19,13 +21,19 @@ const NEEDS_NODE = new Set<string>(['integration', 'e2e', 'clients', 'attack', '
 /** Suites that use the installed product, not only the bare node. */
 const NEEDS_PRODUCT = new Set<string>(['e2e', 'clients', 'attack', 'chaos']);
 
+/** Given to the fuzz suite in its environment; see test/fuzz/README.md. */
+const FUZZ_OPTIONS = ['inputs', 'seed', 'target', 'from'] as const;
+
 interface Outcome {
   readonly passed: number;
   readonly failed: number;
 }
 
 async function main(): Promise<number> {
-  const wanted = process.argv.slice(2);
+  const options = Object.fromEntries(FUZZ_OPTIONS.map((name) => [name, { type: 'string' as const }]));
+  const { values, positionals: wanted } = parseArgs({ options, allowPositionals: true });
+  for (const [name, value] of Object.entries(values))
+    process.env[`KEYSTEAD_FUZZ_${name.toUpperCase()}`] = String(value);
   const unknown = wanted.filter((name) => !(SUITES as readonly string[]).includes(name));
   if (unknown.length > 0) {
     console.error(`No suite named ${unknown.join(', ')}; there are: ${SUITES.join(', ')}.`);

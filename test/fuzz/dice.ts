@@ -2,10 +2,13 @@
 
 /** A generator of repeatable random numbers (mulberry32). Each input has one of its own, so that it can be made alone. */
 export class Dice {
+  /** Number of the input. */
+  readonly index: number;
   #state: number;
 
   /** The same seed and place give the same numbers. */
   constructor(seed: number, place = '', index = 0) {
+    this.index = index;
     let state = seed | 0;
     for (let at = 0; at < place.length; at++) state = Math.imul(state ^ place.charCodeAt(at), 0x01000193);
     this.#state = Math.imul(state ^ index, 0x9e3779b1) ^ (index >>> 15);

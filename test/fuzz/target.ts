@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Dice } from './dice.ts';
 
+export type Outcome = 'both' | 'accepts' | 'refuses';
+
 /** A parser of foreign input, with samples that it reads well and a way to change them. */
 export interface TargetOptions<Input> {
   readonly name: string;
@@ -14,8 +16,10 @@ export interface TargetOptions<Input> {
    * does not. False where the parser says "this is not mine" in another way than by throwing.
    */
   readonly read: (input: Input, dice: Dice) => unknown;
-  /** For parsers that pass over what they do not understand. */
-  readonly neverRefuses?: boolean;
+  /** What comes of changed inputs: both (the default), or one alone, as for a parser that passes over what it does not know. */
+  readonly outcome?: Outcome;
+  /** Inputs without which not all has been tried. */
+  readonly atLeast?: number;
   /** For what the kernel writes: there a malformed input is a defect of what we run on. */
   readonly mayBeInternal?: boolean;
 }
@@ -29,19 +33,21 @@ export interface Attempt {
 export interface Target {
   readonly name: string;
   readonly weight: number;
-  readonly neverRefuses: boolean;
+  readonly outcome: Outcome;
+  readonly atLeast: number;
   readonly mayBeInternal: boolean;
   readonly samples: () => Iterable<(dice: Dice) => Attempt>;
   readonly attempt: (dice: Dice) => Attempt;
 }
 
 export function target<Input>(options: TargetOptions<Input>): Target {
-  const { name, weight = 1, corpus, mutate, read, neverRefuses = false, mayBeInternal = false } = options;
+  const { name, weight = 1, corpus, mutate, read, outcome = 'both', atLeast = 0, mayBeInternal = false } = options;
   const reading = (input: Input, dice: Dice): Attempt => ({ input, run: () => read(input, dice) });
   return {
     name,
     weight,
-    neverRefuses,
+    outcome,
+    atLeast,
     mayBeInternal,
     samples: () => corpus.map((input) => (dice: Dice) => reading(input, dice)),
     attempt: (dice) => reading(mutate(dice.pick(corpus), dice), dice),

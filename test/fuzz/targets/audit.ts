@@ -28,7 +28,7 @@ function sampleLog(): { files: readonly Buffer[]; head: string } {
 
 const { files, head } = sampleLog();
 const whole = Buffer.concat(files);
-const records = whole
+const records: readonly Buffer[] = whole
   .toString()
   .split('\n')
   .filter(Boolean)
@@ -66,17 +66,15 @@ function mutateLog(log: Log, dice: Dice): Log {
   const changed = dice.oneIn(4) ? swapLines(file, dice) : mutateOctets(file, dice, files);
   if (dice.oneIn(12)) return log.filter((_, index) => index !== at);
   if (dice.oneIn(12)) return log.toReversed();
-  return log.with(at, changed);
+  return log.map((each, index) => (index === at ? changed : each));
 }
 
-/** Every byte of the log, cut off there, taken out, doubled, or changed: numbered, so that all get their turn. */
-let place = 0;
-function nextPlace(): Log {
-  const [kind, at] = [place % 4, Math.floor(place / 4) % whole.length];
-  place++;
+/** Every byte of the log, cut off there, taken out, doubled, or changed: by the input's number, so that all get their turn. */
+function placeOf({ index }: Dice): Log {
+  const [kind, at] = [index % 4, Math.floor(index / 4) % whole.length];
   const [before, after] = [whole.subarray(0, at), whole.subarray(at)];
-  const octet = Buffer.of((whole[at] ?? 0) ^ (1 << (place % 7)));
-  const pieces = [
+  const octet: Buffer = Buffer.of((whole[at] ?? 0) ^ (1 << (at % 7)));
+  const pieces: readonly (readonly Buffer[])[] = [
     [before],
     [before, after.subarray(1)],
     [before, after.subarray(0, 1), after],
@@ -86,12 +84,17 @@ function nextPlace(): Log {
   return [changed];
 }
 
-/** Places at which to cut, take out, double and change a byte of the sample. */
-export const AUDIT_PLACES = 4 * whole.length;
-
 export const AUDIT_TARGETS: readonly Target[] = [
   target({ name: 'audit-log', weight: 0.7, corpus: [files as Log], mutate: mutateLog, read: detected }),
-  target({ name: 'audit-each-byte', weight: 0.5, corpus: [[whole] as Log], mutate: nextPlace, read: detected }),
+  target({
+    name: 'audit-each-byte',
+    weight: 0.2,
+    corpus: [[whole] as Log],
+    mutate: (_, dice) => placeOf(dice),
+    read: detected,
+    outcome: 'refuses',
+    atLeast: 4 * whole.length,
+  }),
   target({
     name: 'audit-record',
     weight: 3,

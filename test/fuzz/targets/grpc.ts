@@ -39,7 +39,7 @@ const MESSAGES: readonly Message[] = [
     status: { id, imageRef: `sha256:${id}`, labels: { a: 'b' } },
     info: { info: '{}' },
   }),
-  message(ListContainersResponseSchema, { containers: [{ id, podSandboxId: id, state: 1, createdAt: 1n }] }),
+  message(ListContainersResponseSchema, { containers: [{ id, podSandboxId: id, createdAt: 1n }] }),
   message(TaskStartSchema, { containerId: id, pid: 4711 }),
   message(TaskExitSchema, { containerId: id, id, pid: 4711 }),
   message(StartContainerRequestSchema, { pod: { id }, container: { id, pid: 4711 } }),

@@ -126,7 +126,9 @@ async function converse(stream: Buffer): Promise<boolean> {
   return !refused && handled > 0;
 }
 
-const streams = REQUESTS.map((request) => Buffer.concat([encodeFrame(request), encodeFrame(REQUESTS[0])]));
+const streams: readonly Buffer[] = REQUESTS.map((request) =>
+  Buffer.concat([encodeFrame(request), encodeFrame(REQUESTS[0])]),
+);
 const mutateStream = (stream: Buffer, dice: Dice): Buffer => {
   if (dice.oneIn(3)) return mutateOctets(stream, dice, streams);
   return Buffer.concat([encodeFrame(mutateJson(dice.pick(REQUESTS), dice)), dice.pick(streams)]);

@@ -103,7 +103,7 @@ export const PROC_TARGETS: readonly Target[] = [
     corpus: CGROUPS,
     mutate: words(CGROUP_WORDS, CGROUPS),
     read: kubepodsRoot,
-    neverRefuses: true,
+    outcome: 'accepts',
   }),
   target({
     name: 'cgroup-same-pod',
@@ -124,7 +124,7 @@ export const PROC_TARGETS: readonly Target[] = [
         'each range names a link in map_files',
       );
     },
-    neverRefuses: true,
+    outcome: 'accepts',
   }),
   target({
     name: 'stat',
@@ -147,6 +147,6 @@ export const PROC_TARGETS: readonly Target[] = [
     corpus: [recorded('uid_map'), '         0     100000      65536\n     65536       1000          1\n'],
     mutate: words(['0', ' ', '\n', '4294967295', '99999999999999999999']),
     read: parseIdMap,
-    neverRefuses: true,
+    outcome: 'accepts',
   }),
 ];

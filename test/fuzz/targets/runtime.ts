@@ -3,6 +3,7 @@ import { Duplex } from 'node:stream';
 import { create, toBinary } from '@bufbuild/protobuf';
 import {
   ConfigureRequestSchema,
+  ContainerState,
   PostStartContainerRequestSchema,
   StartContainerRequestSchema,
   SynchronizeRequestSchema,
@@ -26,7 +27,7 @@ const container = {
   podSandboxId: 'sandbox',
   name: 'main',
   pid: 4711,
-  state: 3,
+  state: ContainerState.CONTAINER_RUNNING,
   args: ['/bin/press'],
 };
 
@@ -69,8 +70,7 @@ function frames(stream: Buffer): boolean {
 /** A plugin answers or hangs up, whatever the runtime says; it never fails the process. */
 async function plugged(stream: Buffer): Promise<boolean> {
   const socket = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() });
-  let told = 0;
-  const sink = { event: () => Promise.resolve(void told++), connected: () => void told++ };
+  const sink = { event: () => Promise.resolve(), connected: () => undefined };
   const plugin = new NriPlugin(socket, sink, { name: 'keystead', index: '10', holdMilliseconds: 100 });
   const over = plugin.run();
   socket.push(stream);

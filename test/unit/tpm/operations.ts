@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createAttestationKey } from '../../../src/tpm/attestation-key.ts';
+import { createAttestationKey } from '../../../src/notary/root-of-trust/tpm/attestation-key.ts';
 import {
   algorithms,
   curves,
@@ -11,7 +11,7 @@ import {
 } from '../../../src/notary/root-of-trust/tpm/capability.ts';
 import { certifyCreation, certifyKey } from '../../../src/notary/root-of-trust/tpm/certification.ts';
 import { TPM_ALG } from '../../../src/tpm/constants.ts';
-import { activateCredential } from '../../../src/tpm/credential.ts';
+import { activateCredential } from '../../../src/notary/root-of-trust/tpm/credential.ts';
 import { permanent } from '../../../src/notary/root-of-trust/tpm/framing.ts';
 import { hmacWith } from '../../../src/notary/root-of-trust/tpm/hmac.ts';
 import { importKey, parseWrappedKey } from '../../../src/notary/root-of-trust/tpm/imported-key.ts';

@@ -3,7 +3,9 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { EdgeDevice, TrustBundle } from '../../../src/api/v1alpha1/index.ts';
 import { bundlePem, readAnchors } from '../../../src/trust/anchors.ts';
 import { bundleContent, trustOf } from '../../../src/trust/bundle.ts';
+import { pemOf } from '../../../src/issue/pem.ts';
 import { selfSigned } from '../../fakes/certificates.ts';
+import { sampleChain } from '../issue/samples.ts';
 
 const NOW = Date.now();
 let first: string;
@@ -36,6 +38,11 @@ describe('readAnchors', () => {
 
   it('drops expired ones without a complaint', () => {
     expect(read(expired, first)).toMatchObject({ anchors: [{ pem: first }], problems: [] });
+  });
+
+  it('says so of a leaf that has no subject, as those of SPIFFE have none', () => {
+    const { problems } = read(pemOf(sampleChain().leaf));
+    expect(problems).toEqual([expect.stringContaining('source 1 (without subject) is not a certificate authority')]);
   });
 
   it('names each wrong source and what to do', () => {
