@@ -59,16 +59,16 @@ export function auditInAll(first: Audit, ...others: readonly Audit[]): Audit {
 }
 
 /**
- * Writes audit entries as log lines; `flush` writes out what the logger holds back. Redaction is off: an entry consists
- * of named fields without secrets, and searching each for some would cost as much as half a signature.
+ * Writes audit entries as log lines: what was refused as a warning, the rest for debugging only, since the audit log
+ * has it. `flush` writes out what the logger holds back. Redaction is off: an entry consists of named fields without
+ * secrets, and searching each for some would cost as much as half a signature.
  */
 export function logAudit(log: Logger, flush: () => void): Audit {
   const lines = log.child({}, { redact: [] });
   return {
     record: (entry) => {
       if (isErrorCode(entry.result)) lines.warn(entry, `${entry.operation} refused`);
-      else if (entry.operation === 'issue') lines.info(entry, 'certificate issued');
-      else lines.info(entry, `${entry.operation} done`);
+      else lines.debug(entry, `${entry.operation} done`);
     },
     commit: flush,
   };

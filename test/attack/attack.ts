@@ -1,22 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect } from '@jest/globals';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { ModuleIdentity } from '../../src/api/v1alpha1/index.ts';
+import { logFiles } from '../../src/audit/files.ts';
 import { Scene, PUBLIC_FILES, until, type PodChange } from '../e2e/harness.ts';
 import { processesOfPod } from '../e2e/pod-processes.ts';
 import type { KubeObject } from '../quickstart/kubectl.ts';
 
 type Holder = NonNullable<NonNullable<ModuleIdentity['status']>['holders']>[number];
-const SYSTEM = 'keystead-system';
 
 /**
  * A namespace for attacks on attestation. Admission is off in it: what is refused here is refused by the node alone,
  * and would be on a cluster whose admission was switched off or got round.
  */
 export class AttackScene extends Scene {
-  /** When the scene began, for the notary's log. */
-  readonly #since = new Date().toISOString();
-
   override async open(): Promise<void> {
     await super.open();
     await this.kubectl.run(['label', 'namespace', this.namespace, 'keystead.dev/admission=off', '--overwrite']);
@@ -61,18 +59,18 @@ export class AttackScene extends Scene {
     const found = await this.find('pod', pod);
     expect(found).toBeDefined();
     expect(await this.files(pod)).toEqual(PUBLIC_FILES);
-    expect(await this.issuedTo(found!.metadata.uid)).toEqual([]);
+    expect(this.issuedTo(found!.metadata.uid)).toEqual([]);
     const status = (await this.find<ModuleIdentity & KubeObject>('moduleidentity', identity))?.status;
     expect(status?.holders?.filter((holder) => holder.pod === pod && holder.verdict === 'Allowed') ?? []).toEqual([]);
   }
 
-  /** Lines of the notary's log about certificates for a pod. */
-  async issuedTo(podUid: string): Promise<string[]> {
-    const log = await this.kubectl.run([
-      ...['-n', SYSTEM, 'logs', '-l', 'app.kubernetes.io/component=node', '-c', 'notary'],
-      ...['--tail=-1', `--since-time=${this.#since}`],
-    ]);
-    return log.split('\n').filter((line) => line.includes(podUid) && line.includes('"serial"'));
+  /** Records of the notary's audit log about certificates for a pod. */
+  issuedTo(podUid: string): string[] {
+    const texts = logFiles(join(this.lab.dir, 'keystead/notary')).map(({ path }) => readFileSync(path, 'utf8'));
+    return texts
+      .join('')
+      .split('\n')
+      .filter((line) => line.includes(podUid) && line.includes('"serial"'));
   }
 
   /** Has the program in a module, which waits for it, begin its attack. Nobody enters the pod for it. */
@@ -96,12 +94,12 @@ export class AttackScene extends Scene {
     const denied = await this.holder(identity, 'Denied', ({ podUid }) => podUid === held.podUid);
     expect(denied).toMatchObject({ reason });
     await this.filesAre(held.pod, PUBLIC_FILES);
-    const before = await this.issuedTo(held.podUid);
+    const before = this.issuedTo(held.podUid);
     expect(before.filter((line) => line.includes(held.serial!))).toHaveLength(1);
     // Another measurement passes: it is not given again.
     await new Promise((done) => setTimeout(done, 1_500));
     expect(await this.files(held.pod)).toEqual(PUBLIC_FILES);
-    expect(await this.issuedTo(held.podUid)).toEqual(before);
+    expect(this.issuedTo(held.podUid)).toEqual(before);
     return denied;
   }
 

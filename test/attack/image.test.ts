@@ -82,7 +82,7 @@ describe('an image that is not the one', () => {
       expect(denied).toMatchObject({ podUid: before.podUid, reason: 'ImageDigestMismatch' });
       expect(denied.containerId).not.toBe(before.containerId);
       await scene.filesAre('swapped', PUBLIC_FILES);
-      expect(await scene.issuedTo(before.podUid)).toHaveLength(1);
+      expect(scene.issuedTo(before.podUid)).toHaveLength(1);
       await scene.run('set', 'image', 'pod/swapped', `main=${scene.image}`);
       const after = await scene.holder('swapped', 'Allowed');
       expect(after.serial).not.toBe(before.serial);

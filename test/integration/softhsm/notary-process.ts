@@ -14,6 +14,8 @@ export interface NotaryProcessOptions {
   readonly agentUid?: number;
   /** User to run as; the test's own where left out. */
   readonly uid?: number;
+  /** Node's arguments up to the program; the program from its source where left out. */
+  readonly program?: readonly string[];
 }
 
 /** The notary as a process, as it runs in its container. */
@@ -53,8 +55,8 @@ export class NotaryProcess {
   }
 
   start(): void {
-    const { folder, environment, agentUid, uid } = this.#options;
-    const child = spawn(process.execPath, [BINARY], {
+    const { folder, environment, agentUid, uid, program = [BINARY] } = this.#options;
+    const child = spawn(process.execPath, program, {
       env: {
         PATH: process.env['PATH'],
         ...environment,

@@ -65,17 +65,20 @@ describe('the notary process', () => {
     expect(documents.sort()).toEqual(['authority.json', 'configuration.json']);
   });
 
-  it('logs each certificate with whom it is for', async () => {
+  it('records each certificate with whom it is for, and logs only what was refused', async () => {
     const setting = await running();
     const { request } = freshLeaf();
     const { serial } = await setting.notary.client.issue(request);
-    const line = setting.notary.logLines.find((entry) => entry['serial'] === serial);
-    expect(line).toMatchObject({
-      operation: 'issue',
-      requester: request.requester,
-      spiffeId: request.spiffeId,
-      result: 'Issued',
-    });
+    const refused = { ...request, lifetimeSeconds: 2 ** 30 };
+    await expect(setting.notary.client.issue(refused)).rejects.toMatchObject({ code: 'ProfileViolation' });
+    const use = { operation: 'issue', spiffeId: request.spiffeId };
+    const issued = { ...use, event: 'KeyUse', who: request.requester, result: 'Issued' };
+    expect(setting.auditRecords.find((record) => record['serial'] === serial)).toMatchObject(issued);
+    await setting.notary.stop();
+    const lines = setting.notary.logLines.filter((line) => line['operation'] === 'issue');
+    expect(lines).toEqual([
+      expect.objectContaining({ ...use, requester: request.requester, result: 'ProfileViolation' }),
+    ]);
   });
 
   it('serves its metrics over the health socket', async () => {

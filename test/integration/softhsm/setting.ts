@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from '@jest/globals';
+import { logFiles } from '../../../src/audit/files.ts';
 import type { NotaryConfiguration } from '../../../src/notary/port.ts';
 import { NotaryProcess, type NotaryProcessOptions } from './notary-process.ts';
 import { Interposer, SoftHsm, softhsmLibrary } from './softhsm.ts';
@@ -35,6 +36,13 @@ export class Setting {
       await this.notary.stop('SIGKILL');
       rmSync(this.folder, { recursive: true, force: true });
     });
+  }
+
+  /** What the notary's audit log holds. */
+  get auditRecords(): Record<string, unknown>[] {
+    const texts = logFiles(join(this.folder, 'state')).map(({ path }) => readFileSync(path, 'utf8'));
+    const lines = texts.join('').split('\n').filter(Boolean);
+    return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
   }
 
   /** `interposed` puts the fault-bringing library in between. */
