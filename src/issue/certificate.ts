@@ -1,26 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { KeyAlgorithm } from '../notary/root-of-trust/port.ts';
 import { bitString, context, sequence, TAG, tlv, unsignedInteger, utf8String } from './der.ts';
+import { DerWriter } from './der-writer.ts';
 import {
-  authorityKeyIdentifier,
-  CA_BASIC_CONSTRAINTS,
-  CA_KEY_USAGE,
-  LEAF_BASIC_CONSTRAINTS,
-  LEAF_EXTENDED_KEY_USAGE,
-  LEAF_KEY_USAGE,
-  subjectAltName,
-  subjectKeyIdentifier,
+  CA_EXTENSIONS,
+  LEAF_EXTENSIONS,
+  writeAuthorityKeyIdentifier,
+  writeSubjectAltName,
+  writeSubjectKeyIdentifier,
 } from './extensions.ts';
 import { OID } from './object-identifiers.ts';
 import { keyIdentifier } from './public-key.ts';
 import { SIGNATURE_ALGORITHMS } from './signature-algorithm.ts';
-import { encodeValidity, type Validity } from './validity.ts';
+import { writeValidity, type Validity } from './validity.ts';
 
 /** Whoever signs: a key that stays where it is, and the algorithm that goes into the certificate. */
 export interface Signer {
   readonly algorithm: KeyAlgorithm;
   /** SubjectPublicKeyInfo, DER. */
   readonly publicKey: Buffer;
+  /** `message` is valid during the call only. */
   sign(message: Buffer): Buffer;
 }
 
@@ -50,21 +49,20 @@ export interface CaFields {
 const MAX_COMMON_NAME = 64;
 const VERSION_3 = context(0, true, unsignedInteger(Buffer.of(2)));
 const EMPTY_NAME = sequence();
+/** Tag of TBSCertificate's `[3] EXPLICIT` extensions. */
+const EXTENSIONS = 0xa3;
 
 /**
  * An X.509-SVID, DER. The subject is empty and the SAN therefore critical: the identity stands in one place only, the
  * URI, and no verifier can fall back to a common name. Istio's mesh has run this form with every TLS library there is.
  */
 export function buildLeaf(signer: Signer, issuer: IssuerIdentity, fields: LeafFields): Buffer {
-  const extensions = [
-    LEAF_KEY_USAGE,
-    LEAF_EXTENDED_KEY_USAGE,
-    LEAF_BASIC_CONSTRAINTS,
-    subjectKeyIdentifier(keyIdentifier(fields.publicKey)),
-    authorityKeyIdentifier(issuer.keyIdentifier),
-    subjectAltName(fields.spiffeId, fields.dnsNames, true),
-  ];
-  return signed(signer, { ...fields, issuer: issuer.name, subject: EMPTY_NAME, extensions });
+  return signed(signer, { ...fields, issuer: issuer.name, subject: EMPTY_NAME }, () => {
+    writeSubjectAltName(writer, fields.spiffeId, fields.dnsNames, true);
+    writeAuthorityKeyIdentifier(writer, issuer.keyIdentifier);
+    writeSubjectKeyIdentifier(writer, keyIdentifier(fields.publicKey));
+    writer.bytes(LEAF_EXTENSIONS);
+  });
 }
 
 /**
@@ -75,14 +73,12 @@ export function buildLeaf(signer: Signer, issuer: IssuerIdentity, fields: LeafFi
 export function buildCa(signer: Signer, fields: CaFields): Buffer {
   const identifier = keyIdentifier(signer.publicKey);
   const name = caName(fields.commonName);
-  const extensions = [
-    CA_KEY_USAGE,
-    CA_BASIC_CONSTRAINTS,
-    subjectKeyIdentifier(identifier),
-    authorityKeyIdentifier(identifier),
-    subjectAltName(`spiffe://${fields.trustDomain}`, [], false),
-  ];
-  return signed(signer, { ...fields, issuer: name, subject: name, publicKey: signer.publicKey, extensions });
+  return signed(signer, { ...fields, issuer: name, subject: name, publicKey: signer.publicKey }, () => {
+    writeSubjectAltName(writer, `spiffe://${fields.trustDomain}`, [], false);
+    writeAuthorityKeyIdentifier(writer, identifier);
+    writeSubjectKeyIdentifier(writer, identifier);
+    writer.bytes(CA_EXTENSIONS);
+  });
 }
 
 function caName(commonName: string): Buffer {
@@ -96,20 +92,26 @@ interface TbsFields {
   readonly validity: Validity;
   readonly subject: Buffer;
   readonly publicKey: Buffer;
-  readonly extensions: readonly Buffer[];
 }
 
-function signed(signer: Signer, fields: TbsFields): Buffer {
+/** Building is synchronous, so that one buffer serves all certificates. */
+const writer = new DerWriter();
+
+/** `writeExtensions` writes them last first, as everything is written here. */
+function signed(signer: Signer, fields: TbsFields, writeExtensions: () => void): Buffer {
   const { identifier } = SIGNATURE_ALGORITHMS[signer.algorithm];
-  const tbs = sequence(
-    VERSION_3,
-    unsignedInteger(fields.serial),
-    identifier,
-    fields.issuer,
-    encodeValidity(fields.validity),
-    fields.subject,
-    fields.publicKey,
-    context(3, true, sequence(...fields.extensions)),
-  );
+  writer.clear();
+  writeExtensions();
+  writer.wrap(TAG.sequence, 0);
+  writer.wrap(EXTENSIONS, 0);
+  writer.bytes(fields.publicKey);
+  writer.bytes(fields.subject);
+  writeValidity(writer, fields.validity);
+  writer.bytes(fields.issuer);
+  writer.bytes(identifier);
+  writer.unsignedInteger(fields.serial);
+  writer.bytes(VERSION_3);
+  writer.wrap(TAG.sequence, 0);
+  const tbs = writer.view();
   return sequence(tbs, identifier, bitString(signer.sign(tbs)));
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { KeysteadError } from '../errors.ts';
-import { sequence, TAG, tlv } from './der.ts';
+import { TAG, tlv } from './der.ts';
 import { DerReader } from './der-reader.ts';
+import type { DerWriter } from './der-writer.ts';
 
 /** A leaf is valid from this long before it was made, for readers whose clocks are behind. Milliseconds. */
 export const LEAF_BACKDATE_MS = 5 * 60_000;
@@ -20,8 +21,11 @@ export function validityFrom(now: number, lifetimeSeconds: number, backdateMs: n
   return { notBefore: second - backdateMs, notAfter: second + (lifetimeSeconds - 1) * 1000 };
 }
 
-export function encodeValidity(validity: Validity): Buffer {
-  return sequence(encodeTime(validity.notBefore), encodeTime(validity.notAfter));
+export function writeValidity(writer: DerWriter, validity: Validity): void {
+  const end = writer.length;
+  writer.bytes(encodeTime(validity.notAfter));
+  writer.bytes(encodeTime(validity.notBefore));
+  writer.wrap(TAG.sequence, end);
 }
 
 /** UTCTime through 2049, GeneralizedTime from 2050 on (RFC 5280 4.1.2.5). */
