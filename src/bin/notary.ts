@@ -116,7 +116,7 @@ async function serveHealth(path: string, service: NotaryService): Promise<void> 
     const { ready, reason, message } = service.status();
     return [{ name: 'root-of-trust', ok: ready, ...(reason && { reason }), ...(message && { message }) }];
   };
-  await startHealthServer({ listen: { path }, checks, metrics: () => service.metrics() });
+  await startHealthServer({ listen: { path }, checks, metrics: () => Promise.resolve(service.metrics()) });
 }
 
 function stopOnSignal(log: Logger, stop: () => Promise<void>): void {

@@ -132,11 +132,11 @@ export class NotaryService implements Performers {
   }
 
   /** Prometheus text. */
-  metrics(): Promise<string> {
+  metrics(): string {
     const { metrics } = this.#options;
     const { ready, reason = '', issuer, audit } = this.status();
     metrics.ready.reset();
-    metrics.ready.set({ reason }, ready ? 1 : 0);
+    metrics.ready.set(ready ? 1 : 0, { reason });
     if (audit) metrics.auditRecords.set(audit.records);
     if (issuer) metrics.issuerNotAfter.set(issuer.notAfter / 1000);
     return metrics.text();
