@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { X509Certificate } from 'node:crypto';
 import { DerReader } from '../../../src/issue/der-reader.ts';
+import { DerWriter } from '../../../src/issue/der-writer.ts';
 import {
   isCa,
   readCertificate,
@@ -10,7 +11,7 @@ import {
 } from '../../../src/issue/certificate-reader.ts';
 import { checkP256PublicKey, keyIdentifier } from '../../../src/issue/public-key.ts';
 import { pemOf } from '../../../src/issue/pem.ts';
-import { decodeValidity, encodeValidity } from '../../../src/issue/validity.ts';
+import { decodeValidity, writeValidity, type Validity } from '../../../src/issue/validity.ts';
 import { readAnchors } from '../../../src/trust/anchors.ts';
 import { CERTIFICATES, PUBLIC_KEYS, REQUESTS } from '../corpus/der.ts';
 import { mutateDer } from '../mutations/der.ts';
@@ -18,10 +19,13 @@ import { mutateText } from '../mutations/text.ts';
 import { must, target, type Target } from '../target.ts';
 
 const NOW = Date.UTC(2026, 10, 22);
-const validities = [
-  encodeValidity({ notBefore: NOW, notAfter: NOW + 1000 }),
-  encodeValidity({ notBefore: NOW, notAfter: Date.UTC(2060, 1) }),
-];
+const validities = [NOW + 1000, Date.UTC(2060, 1)].map((notAfter) => written({ notBefore: NOW, notAfter }));
+
+function written(validity: Validity): Buffer {
+  const writer = new DerWriter();
+  writeValidity(writer, validity);
+  return writer.view();
+}
 
 /** Goes into everything that may hold elements. */
 function walk(reader: DerReader): number {
