@@ -5,7 +5,7 @@ import { durationSeconds } from '../src/api/duration.ts';
 import type { EdgeDevice } from '../src/api/v1alpha1/index.ts';
 import { asKeysteadError, KeysteadError } from '../src/errors.ts';
 import { timestamp } from '../src/identity/holding.ts';
-import type { Notary, NotaryConfiguration, NotaryStatus } from '../src/notary/port.ts';
+import type { Notary, NotaryConfiguration, NotaryStatus, TokenKeyStatus } from '../src/notary/port.ts';
 import type { Clock } from '../src/os/clock.ts';
 
 export interface NodeDevicePorts {
@@ -49,7 +49,8 @@ export class NodeDevice {
     const device = this.#ports.device();
     const status = device ? await this.#configure(device) : undefined;
     this.#status = status;
-    const announcement = JSON.stringify([status?.ready, status?.issuer?.chain, status?.issuer?.anchors]);
+    const { ready, issuer, tokens } = status ?? {};
+    const announcement = JSON.stringify([ready, issuer?.chain, issuer?.anchors, tokens]);
     if (announcement !== this.#announced) {
       this.#announced = announcement;
       this.#ports.changed(status);
@@ -64,8 +65,9 @@ export class NodeDevice {
     } catch (error) {
       const { code, message } = asKeysteadError(error);
       // The issuer was there a moment ago: certificates and the bundle that it signed stay good.
-      const issuer = this.#status?.issuer;
-      return { protocol: 1, version: '', ready: false, reason: code, message, ...(issuer && { issuer }) };
+      const { issuer, tokens } = this.#status ?? {};
+      const kept = { ...(issuer && { issuer }), ...(tokens && { tokens }) };
+      return { protocol: 1, version: '', ready: false, reason: code, message, ...kept };
     }
   }
 
@@ -110,6 +112,10 @@ export function notaryConfiguration({ spec }: EdgeDevice, node: string): NotaryC
       lifetimeSeconds: durationSeconds(selfSigned.lifetime),
       maxLeafSeconds: durationSeconds(maxLeafLifetime),
     },
+    tokens: {
+      keyLifetimeSeconds: durationSeconds(spec.tokens.keyLifetime),
+      maxSeconds: durationSeconds(spec.tokens.maxLifetime),
+    },
   };
 }
 
@@ -124,7 +130,7 @@ interface Observed {
 export function deviceStatus(device: EdgeDevice, observed: Observed): Record<string, unknown> {
   const { notary, skewMs } = observed;
   const generation = device.metadata.generation ?? 0;
-  const conditions = [rootOfTrustReady(notary), issuerReady(notary), clockSynchronized(skewMs)];
+  const conditions = [rootOfTrustReady(notary), issuerReady(notary), tokenKeyReady(notary), clockSynchronized(skewMs)];
   const failing = conditions.slice(0, 2).find(({ status }) => status !== 'True');
   const ready = failing
     ? { ...failing, type: 'Ready' }
@@ -151,8 +157,14 @@ export function deviceStatus(device: EdgeDevice, observed: Observed): Record<str
         notAfter: timestamp(issuer.notAfter),
       },
     }),
+    ...(notary?.tokens && { tokenKeys: notary.tokens.keys.map(tokenKeyEntry) }),
     ...(skewMs !== undefined && { clockSkewSeconds: Math.round(skewMs / 10_000) * 10 }),
   };
+}
+
+function tokenKeyEntry({ keyId, state, until, jwk, keyUri, ...residency }: TokenKeyStatus): Record<string, unknown> {
+  const { x, y } = jwk;
+  return { keyID: keyId, state, until: timestamp(until), x, y, ...(keyUri && { keyURI: keyUri }), ...residency };
 }
 
 type Finding = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>;
@@ -186,6 +198,21 @@ function issuerReady(notary: NotaryStatus | undefined): Finding {
     status: 'True',
     reason: 'KeyHeld',
     message: `The issuing key ${notary.issuer.keyUri} is held by the token.`,
+  };
+}
+
+function tokenKeyReady(notary: NotaryStatus | undefined): Finding {
+  const type = 'TokenKeyReady';
+  const current = notary?.tokens?.keys.find(({ state }) => state === 'Current');
+  if (notary?.ready && current?.keyUri !== undefined) {
+    return { type, status: 'True', reason: 'KeyHeld', message: `The key ${current.keyUri} is held by the token.` };
+  }
+  const { code, message } = notary?.tokens?.failure ?? {};
+  return {
+    type,
+    status: 'False',
+    reason: code ?? notary?.reason ?? 'NoTokenKey',
+    message: message ?? notary?.message ?? 'There is no token signing key yet.',
   };
 }
 

@@ -30,7 +30,15 @@ export interface TrustBundleTargetsPorts {
 
 interface Written {
   readonly version: string | undefined;
+  /** Everything that was written, as one text. */
+  readonly content: string;
+}
+
+/** A bundle in its two forms. */
+export interface BundleTexts {
   readonly pem: string;
+  /** SPIFFE's own format. */
+  readonly json: string;
 }
 
 /** A cluster that does not serve ClusterTrustBundles may do so after an upgrade, without telling. */
@@ -48,15 +56,15 @@ export class TrustBundleTargets {
   }
 
   /** Returns what could not be written, with what to do about it. Throws what is worth trying again. */
-  async write(bundle: TrustBundle, pem: string): Promise<Refusal[]> {
+  async write(bundle: TrustBundle, texts: BundleTexts): Promise<Refusal[]> {
     const refusals: Refusal[] = [];
     const wanted = this.#wanted(bundle);
     for (const key of wanted) {
-      const refusal = await this.#writeConfigMap(bundle, key, pem);
+      const refusal = await this.#writeConfigMap(bundle, key, texts);
       if (refusal) refusals.push(refusal);
     }
     await this.#removeOthers(bundle, new Set(wanted));
-    const refusal = await this.#writeClusterTrustBundle(bundle, pem);
+    const refusal = await this.#writeClusterTrustBundle(bundle, texts.pem);
     return refusal ? [...refusals, refusal] : refusals;
   }
 
@@ -74,15 +82,17 @@ export class TrustBundleTargets {
     return live.map((namespace) => `${namespace.metadata?.name ?? ''}/${name}`);
   }
 
-  async #writeConfigMap(bundle: TrustBundle, key: string, pem: string): Promise<Refusal | undefined> {
+  async #writeConfigMap(bundle: TrustBundle, key: string, texts: BundleTexts): Promise<Refusal | undefined> {
     const found = this.#ports.configMaps.get(key);
     if (found && !isOwned(found, bundle)) return taken(key);
     const before = this.#written.get(key);
-    if (found && before?.pem === pem && before.version === found.metadata?.resourceVersion) return undefined;
+    const wanted = configMapOf(bundle, key, texts);
+    const content = JSON.stringify(wanted.data);
+    if (found && before?.content === content && before.version === found.metadata?.resourceVersion) return undefined;
     try {
       const options = { fieldManager: CONTROLLER_MANAGER, force: found !== undefined, metadataOnly: true };
-      const { metadata } = await this.#ports.client.apply(configMaps, configMapOf(bundle, key, pem), options);
-      this.#written.set(key, { version: metadata?.resourceVersion, pem });
+      const { metadata } = await this.#ports.client.apply(configMaps, wanted, options);
+      this.#written.set(key, { version: metadata?.resourceVersion, content });
       return undefined;
     } catch (thrown) {
       if (isApiError(thrown, 'Conflict') && !found) return taken(key);
@@ -121,7 +131,7 @@ export class TrustBundleTargets {
       spec: { signerName: TRUST_SIGNER, trustBundle: pem },
     };
     await this.#ports.client.apply(served, object, { fieldManager: CONTROLLER_MANAGER });
-    this.#written.set(name, { version: undefined, pem });
+    this.#written.set(name, { version: undefined, content: pem });
     return undefined;
   }
 
@@ -138,12 +148,16 @@ export class TrustBundleTargets {
   }
 }
 
-function configMapOf({ metadata }: TrustBundle, key: string, pem: string): ConfigMap {
+function configMapOf({ metadata, spec }: TrustBundle, key: string, { pem, json }: BundleTexts): ConfigMap {
   const { namespace = '', name } = nameOf(key);
   const labels = { [TRUST_BUNDLE_LABEL]: metadata.name ?? '', 'app.kubernetes.io/managed-by': 'keystead' };
   return {
     metadata: { namespace, name, labels, ownerReferences: [ownedBy({ metadata })] },
-    data: { 'ca.crt': pem, 'trust-bundle.pem': pem },
+    data: {
+      'ca.crt': pem,
+      'trust-bundle.pem': pem,
+      ...(spec.targets.configMap?.spiffeBundle && { 'spiffe-bundle.json': json }),
+    },
   };
 }
 

@@ -6,6 +6,8 @@ import type { Finding } from '../src/module/status.ts';
 import type { Clock } from '../src/os/clock.ts';
 import { bundlePem, type AnchorSource } from '../src/trust/anchors.ts';
 import { bundleContent, deviceSources, type BundleContent } from '../src/trust/bundle.ts';
+import { isSpiffeBundle, readSpiffeBundle, spiffeBundle } from '../src/trust/spiffe-bundle.ts';
+import { jwksText, keysIn } from '../src/trust/token-keys.ts';
 import type { Cache } from './cache.ts';
 import type { StatusWriter } from './status-writer.ts';
 import type { TrustBundleTargets } from './trust-bundle-targets.ts';
@@ -39,11 +41,13 @@ export class TrustBundles {
     const bundle = this.#ports.status.latest(cached);
     const { sources, unreadable } = await this.#read(bundle);
     const now = this.#ports.clock.now();
-    const content = bundleContent(sources, { unreadable, last: bundle.status?.certificates ?? '', now });
+    const { certificates: last = '', jwks } = bundle.status ?? {};
+    const content = bundleContent(sources, { unreadable, last, lastKeys: keysIn(jwks), now });
     const pem = bundlePem(content.anchors);
-    const refusals = pem === '' ? [] : await this.#ports.targets.write(bundle, pem);
+    const sequence = nextSequence(bundle, content);
+    const refusals = pem === '' ? [] : await this.#ports.targets.write(bundle, { pem, json: spiffeBundle({ ...content, sequence }) });
     const finding = readiness(content, refusals);
-    await this.#ports.status.write(bundle, statusOf(bundle, content, { finding, now: new Date(now) }));
+    await this.#ports.status.write(bundle, statusOf(bundle, content, { finding, sequence, now: new Date(now) }));
     const untilChange = (content.changesAt ?? Number.POSITIVE_INFINITY) - now;
     return { requeueAfterMs: Math.max(1000, Math.min(untilChange + 1000, CHECK_MS * (1 + Math.random() / 5))) };
   }
@@ -51,14 +55,20 @@ export class TrustBundles {
   async #read({ spec }: TrustBundle): Promise<{ sources: AnchorSource[]; unreadable: string[] }> {
     const sources: AnchorSource[] = [];
     const unreadable: string[] = [];
+    const add = (name: string, text: string): void => {
+      if (!isSpiffeBundle(text)) return void sources.push({ name, pem: text });
+      const { problems, ...read } = readSpiffeBundle(name, text);
+      unreadable.push(...problems);
+      if (problems.length === 0) sources.push({ name, ...read });
+    };
     for (const [index, { devices, inline, configMap }] of spec.sources.entries()) {
       if (devices) sources.push(...deviceSources(spec.trustDomain, this.#ports.devices.list()));
-      if (inline) sources.push({ name: `Inline source ${index + 1}`, pem: inline.pem });
+      if (inline) add(`Inline source ${index + 1}`, inline.spiffeBundle ?? inline.pem ?? '');
       if (!configMap) continue;
       const { namespace, name, key } = configMap;
       const found = await this.#ports.client.find(configMaps, { namespace, name });
-      const pem = found?.data?.[key];
-      if (pem !== undefined) sources.push({ name: `ConfigMap ${namespace}/${name}, key ${key}`, pem });
+      const text = found?.data?.[key];
+      if (text !== undefined) add(`ConfigMap ${namespace}/${name}, key ${key}`, text);
       else
         unreadable.push(
           `ConfigMap ${namespace}/${name} ${found ? `has no key ${key}` : 'does not exist'}: create it, or take the source out.`,
@@ -86,8 +96,8 @@ function readiness(
 
 function statusOf(
   { metadata, status }: TrustBundle,
-  { anchors }: BundleContent,
-  { finding, now }: { finding: Finding; now: Date },
+  { anchors, keys }: BundleContent,
+  { finding, sequence, now }: { finding: Finding; sequence: number; now: Date },
 ): TrustBundleStatus {
   const observedGeneration = metadata.generation ?? 0;
   return {
@@ -96,5 +106,14 @@ function statusOf(
     certificates: bundlePem(anchors),
     count: anchors.length,
     fingerprints: anchors.map(({ fingerprint }) => fingerprint),
+    jwks: jwksText(keys),
+    tokenKeys: keys.length,
+    sequence,
   };
+}
+
+/** One more than before where the bundle says something else than before. */
+function nextSequence({ status }: TrustBundle, { anchors, keys }: BundleContent): number {
+  const { certificates = '', jwks = jwksText([]), sequence = 0 } = status ?? {};
+  return certificates === bundlePem(anchors) && jwks === jwksText(keys) ? sequence : sequence + 1;
 }

@@ -47,7 +47,8 @@ export function acceptedBy(profile: Profile, request: RequestedFields, now: numb
   return { spiffeId, dnsNames, publicKey, validity: acceptedValidity(profile, request.lifetimeSeconds, now) };
 }
 
-function checkIdentity(profile: Profile, spiffeId: string): void {
+/** Throws ProfileViolation unless the SPIFFE ID is one that modules of this trust domain may have. */
+export function checkIdentity(profile: Pick<Profile, 'trustDomain'>, spiffeId: string): void {
   const { trustDomain, path } = parseSpiffeId(spiffeId);
   if (trustDomain !== profile.trustDomain) {
     throw violation(`a SPIFFE ID in trust domain ${profile.trustDomain}`, `one in ${trustDomain}`);

@@ -8,8 +8,8 @@ import { SIGNATURE_ALGORITHMS } from '../issue/signature-algorithm.ts';
 import { CA_BACKDATE_MS, LEAF_BACKDATE_MS, validityFrom } from '../issue/validity.ts';
 import type { Logger } from '../log.ts';
 import type { Clock } from '../os/clock.ts';
-import { AuthorityKeys } from './authority-keys.ts';
 import { caEntry, decodeRecord, encodeRecord, type AuthorityRecord, type CaEntry } from './authority-record.ts';
+import { KeyGenerations } from './key-generations.ts';
 import type { NotaryConfiguration } from './port.ts';
 import { overlapMs, rolloverStep } from './rollover.ts';
 import type { HeldKey, KeyAlgorithm, RootOfTrust } from './root-of-trust/port.ts';
@@ -39,7 +39,7 @@ const DOCUMENT = 'authority';
  */
 export class Authority {
   readonly #options: AuthorityOptions;
-  readonly #keys: AuthorityKeys;
+  readonly #keys: KeyGenerations;
   #settings: NotaryConfiguration['issuer'];
   #record: AuthorityRecord;
   #issuer: Issuer;
@@ -48,7 +48,8 @@ export class Authority {
   constructor(options: AuthorityOptions) {
     this.#options = options;
     this.#settings = options.configuration.issuer;
-    this.#keys = new AuthorityKeys(options.root, options.configuration, options.log);
+    const { trustDomain, node } = options.configuration;
+    this.#keys = new KeyGenerations(options.root, { purpose: 'issuer', trustDomain, node }, options.log);
     const known = this.#readRecord();
     const { record, key } = known ? this.#resume(known) : this.#begin();
     this.#record = record;
@@ -137,7 +138,7 @@ export class Authority {
       const current = this.#certify(key, record.current.generation);
       return { key, record: this.#saved({ ...record, ...this.#blank(), current, former }) };
     }
-    const generation = this.#nextGeneration(Math.max(record.current.generation, record.next?.generation ?? 0));
+    const generation = this.#keys.next(Math.max(record.current.generation, record.next?.generation ?? 0));
     const replacement = this.#keys.obtain(generation, this.#settings.algorithm);
     const tokens = { formerTokenSerial: record.token, tokenSerial: this.#options.root.token.serial };
     this.#options.log.warn(tokens, 'CA key lost, made a new one; the old certificate stays an anchor');
@@ -146,14 +147,14 @@ export class Authority {
   }
 
   #prepare(now: number): void {
-    const generation = this.#nextGeneration(this.#record.current.generation);
+    const generation = this.#keys.next(this.#record.current.generation);
     const entry = this.#certify(this.#keys.obtain(generation, this.#settings.algorithm), generation);
     const activateAt = now + overlapMs(this.#settings.lifetimeSeconds);
     this.#record = this.#saved({ ...this.#record, next: { ...entry, activateAt } });
   }
 
   #replace(): void {
-    const generation = this.#nextGeneration(this.#record.current.generation);
+    const generation = this.#keys.next(this.#record.current.generation);
     const key = this.#keys.obtain(generation, this.#settings.algorithm);
     const former = this.#withFormer(this.#record, this.#record.current.certificate.validity.notAfter);
     this.#record = this.#saved({ ...this.#blank(), current: this.#certify(key, generation), former });
@@ -173,12 +174,6 @@ export class Authority {
     const former = this.#withFormer(this.#record, lastLeafEnds);
     this.#record = this.#saved({ ...this.#blank(), current, former });
     this.#issuer = issuerOf(key, current);
-  }
-
-  /** A generation after `floor`; one that a crash left on the token without a certificate is taken first. */
-  #nextGeneration(floor: number): number {
-    const newest = this.#keys.newest();
-    return newest > floor ? newest : floor + 1;
   }
 
   #retire(now: number): void {

@@ -9,6 +9,9 @@ const ALGORITHMS = ['EC-P256', 'EC-P384', 'RSA-2048', 'RSA-3072', 'RSA-4096'] as
 const NODE_NAME = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/;
 const MAX_LIFETIME_SECONDS = 10 * 366 * 86_400;
 const MIN_LEAF_SECONDS = 60;
+const MAX_TOKEN_SECONDS = 86_400;
+/** For a configuration that was kept before there were tokens. */
+const DEFAULT_TOKENS: NotaryConfiguration['tokens'] = { keyLifetimeSeconds: 30 * 86_400, maxSeconds: 3600 };
 
 /**
  * Reads a configuration from outside (the agent's message, the document kept in the state folder); only known fields
@@ -21,6 +24,7 @@ export function decodeConfiguration(value: unknown): NotaryConfiguration {
     node: fields.string('node', 253),
     rootOfTrust: { pkcs11: decodePkcs11(fields.object('rootOfTrust').object('pkcs11')) },
     issuer: decodeIssuer(fields.object('issuer')),
+    tokens: fields.has('tokens') ? decodeTokens(fields.object('tokens')) : DEFAULT_TOKENS,
   };
   if (!NODE_NAME.test(configuration.node)) {
     throw invalid('configuration.node', 'a Kubernetes node name', JSON.stringify(configuration.node));
@@ -59,6 +63,11 @@ function decodeIssuer(fields: Fields): NotaryConfiguration['issuer'] {
     throw invalid('configuration.issuer.lifetimeSeconds', expected, `${issuer.lifetimeSeconds}`);
   }
   return issuer;
+}
+
+function decodeTokens(fields: Fields): NotaryConfiguration['tokens'] {
+  const maxSeconds = fields.integer('maxSeconds', 1, MAX_TOKEN_SECONDS);
+  return { keyLifetimeSeconds: fields.integer('keyLifetimeSeconds', 2 * maxSeconds, MAX_LIFETIME_SECONDS), maxSeconds };
 }
 
 /** Whether two configurations, both decoded, say the same. */

@@ -13,16 +13,12 @@ import type { CertificateRequest, IssuedCertificate } from './port.ts';
  */
 export function issueLeaf(
   authority: Authority,
-  profile: Pick<Profile, 'trustDomain' | 'maxLeafSeconds' | 'checkUnused'>,
+  profile: Omit<Profile, 'issuer'>,
   request: CertificateRequest,
   now: number,
 ): IssuedCertificate {
   const { key, entry, identity } = authority.issuer;
-  const accepted = acceptedBy(
-    { ...profile, issuer: entry.certificate.validity, isOwnKey: (publicKey) => authority.isOwnKey(publicKey) },
-    request,
-    now,
-  );
+  const accepted = acceptedBy({ ...profile, issuer: entry.certificate.validity }, request, now);
   const serial = randomSerial();
   const der = buildLeaf(key, identity, { ...accepted, serial });
   checkBuilt(der, { ...accepted, serial });

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { EcJwk } from '../issue/jwk.ts';
+import type { TokenFields } from '../issue/jwt-svid.ts';
+import type { ErrorCode } from '../errors.ts';
 import type { KeyNotary } from './key-port.ts';
 import type { KeyAlgorithm, TokenDescription } from './root-of-trust/port.ts';
 
@@ -34,6 +37,37 @@ export interface IssuedCertificate {
   readonly notAfter: number;
 }
 
+/** Asks for a JWT-SVID; the notary builds the claims from these fields. */
+export interface TokenRequest extends TokenFields {
+  readonly requester: Requester;
+}
+
+export interface IssuedToken {
+  /** JWS Compact Serialization. A secret: whoever has it is the module, to its audiences. */
+  readonly token: string;
+  /** `kid` of the key that signed it. */
+  readonly keyId: string;
+  readonly jti: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly issuedAt: number;
+  readonly expiresAt: number;
+}
+
+/** One key that verifies tokens of this node. */
+export interface TokenKeyStatus {
+  /** RFC 7638 thumbprint: the `kid`. */
+  readonly keyId: string;
+  /** `Next` is published before it signs, `Former` until its last token has ended. */
+  readonly state: 'Current' | 'Next' | 'Former';
+  /** End of signing, start of signing, end of publishing, by state; milliseconds since the Unix epoch. */
+  readonly until: number;
+  readonly jwk: EcJwk;
+  /** Of the current key. */
+  readonly keyUri?: string;
+  readonly sensitive?: boolean;
+  readonly extractable?: boolean;
+}
+
 /** State of the notary's root of trust and issuer, for EdgeDevice.status and readiness. */
 export interface NotaryStatus {
   readonly protocol: 1;
@@ -56,6 +90,11 @@ export interface NotaryStatus {
     readonly anchors: string;
     readonly notBefore: number;
     readonly notAfter: number;
+  };
+  readonly tokens?: {
+    readonly keys: readonly TokenKeyStatus[];
+    /** Why no token can be signed now, though certificates can. */
+    readonly failure?: { readonly code: ErrorCode; readonly message: string };
   };
 }
 
@@ -80,6 +119,12 @@ export interface NotaryConfiguration {
     /** Longest lifetime of a leaf that may be asked for. */
     readonly maxLeafSeconds: number;
   };
+  readonly tokens: {
+    /** How long one key signs tokens. */
+    readonly keyLifetimeSeconds: number;
+    /** Longest lifetime of a token that may be asked for. */
+    readonly maxSeconds: number;
+  };
 }
 
 /** The notary, as the agent sees it. Errors are KeysteadErrors with the notary's own code and message. */
@@ -87,6 +132,7 @@ export interface Notary extends KeyNotary {
   configure(configuration: NotaryConfiguration): Promise<NotaryStatus>;
   status(): Promise<NotaryStatus>;
   issue(request: CertificateRequest): Promise<IssuedCertificate>;
+  issueToken(request: TokenRequest): Promise<IssuedToken>;
   /** Prometheus text of the notary's own metrics. */
   metrics(): Promise<string>;
   close(): void;

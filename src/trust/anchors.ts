@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { X509Certificate } from 'node:crypto';
+import type { VerificationKey } from '../issue/jwt-verification.ts';
 
 /** Where anchors come from, and the PEM found there. */
 export interface AnchorSource {
   /** For messages, for example `device edge-1` or `inline source 2`. */
   readonly name: string;
   readonly pem: string;
+  /** Keys for JWT-SVIDs that come with them. */
+  readonly keys?: readonly VerificationKey[];
 }
 
 export interface Anchor {

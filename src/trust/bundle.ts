@@ -1,13 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { EdgeDevice, TrustBundle } from '../api/v1alpha1/index.ts';
+import type { VerificationKey } from '../issue/jwt-verification.ts';
 import { bundlePem, readAnchors, type Anchor, type AnchorSource } from './anchors.ts';
+import { deviceTokenKeys, joinedKeys } from './token-keys.ts';
 
 /** What a TrustBundle holds after a look at its sources. */
 export interface BundleContent {
   readonly anchors: readonly Anchor[];
+  /** Keys for JWT-SVIDs, by their `kid`. */
+  readonly keys: readonly VerificationKey[];
   readonly problems: readonly string[];
   /** When the first of the anchors expires, milliseconds since the epoch; undefined without anchors. */
   readonly changesAt: number | undefined;
+}
+
+export interface BundleHistory {
+  /** What is wrong with sources that could not be read at all. */
+  readonly unreadable: readonly string[];
+  /** What the bundle held before: PEM, and keys for JWT-SVIDs. */
+  readonly last: string;
+  readonly lastKeys?: readonly VerificationKey[];
+  readonly now: number;
 }
 
 /**
@@ -16,7 +29,7 @@ export interface BundleContent {
  */
 export function bundleContent(
   sources: readonly AnchorSource[],
-  { unreadable, last, now }: { unreadable: readonly string[]; last: string; now: number },
+  { unreadable, last, lastKeys = [], now }: BundleHistory,
 ): BundleContent {
   const current = readAnchors(sources, now);
   const problems = [...unreadable, ...current.problems];
@@ -27,8 +40,9 @@ export function bundleContent(
   }
   const kept = problems.length > 0 && last !== '' ? readAnchors([{ name: 'last bundle', pem: last }], now).anchors : [];
   const anchors = merged(current.anchors, kept);
+  const keys = joinedKeys(problems.length > 0 ? lastKeys : [], ...sources.map((source) => source.keys ?? []));
   const changesAt = anchors.length === 0 ? undefined : Math.min(...anchors.map(({ notAfter }) => notAfter));
-  return { anchors, problems, changesAt };
+  return { anchors, keys, problems, changesAt };
 }
 
 function merged(current: readonly Anchor[], kept: readonly Anchor[]): Anchor[] {
@@ -56,6 +70,10 @@ export function trustOf(
 export function deviceSources(trustDomain: string, devices: readonly EdgeDevice[]): AnchorSource[] {
   return devices
     .filter(({ spec }) => spec.trustDomain === trustDomain)
-    .map(({ metadata, status }) => ({ name: `device ${metadata.name ?? ''}`, pem: status?.issuer?.anchors ?? '' }))
+    .map((device) => ({
+      name: `device ${device.metadata.name ?? ''}`,
+      pem: device.status?.issuer?.anchors ?? '',
+      keys: deviceTokenKeys(device),
+    }))
     .filter(({ pem }) => pem !== '');
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Verdict } from '../attest/port.ts';
 import type { Credentials } from '../deliver/port.ts';
+import type { VerificationKey } from '../issue/jwt-verification.ts';
+import type { IssuedToken, Requester, TokenRequest } from '../notary/port.ts';
 
 /** One identity as the pod's sockets serve it. */
 export interface ServedIdentity {
@@ -17,6 +19,32 @@ export type Standing =
   | { readonly state: 'Refused'; readonly reason: string; readonly message: string; readonly passing: boolean }
   | { readonly state: 'Held'; readonly served: readonly ServedIdentity[] };
 
+/** What a trust domain's identities are verified with. */
+export interface DomainBundle {
+  /** Trust anchors, PEM; empty while they are not known. */
+  readonly anchors: string;
+  /** Keys for JWT-SVIDs. */
+  readonly keys: readonly VerificationKey[];
+}
+
+/** What this node knows of trust domains. A change makes a new one. */
+export interface TrustStore {
+  /** The node's own. */
+  readonly own: DomainBundle;
+  /** Those of other trust domains, by name. */
+  readonly foreign: ReadonlyMap<string, DomainBundle>;
+}
+
+/** What a ModuleIdentity grants beside its certificate. */
+export interface IdentityTerms {
+  /** Undefined where it grants no tokens. */
+  readonly token?: { readonly audiences: readonly string[]; readonly lifetimeSeconds: number };
+  /** Trust domains whose bundles the module gets. */
+  readonly federatesWith: readonly string[];
+  /** Who asks, for the notary's record. */
+  readonly requester: Requester;
+}
+
 /** What the sockets need of the rest of the agent. */
 export interface WorkloadPorts {
   standing(podUid: string): Standing;
@@ -27,8 +55,11 @@ export interface WorkloadPorts {
   judge(podUid: string, pid: number): Promise<Verdict | undefined>;
   /** Names the program that runs in a process; differs after an exec. Undefined where it has ended. */
   incarnationOf(pid: number): string | undefined;
-  /** Trust anchors of this node's trust domain, PEM; empty while they are not known. */
-  bundle(): string;
+  trust(): TrustStore;
+  /** Undefined where the identity, or the pod, is not known any more. */
+  terms(podUid: string, identity: string): IdentityTerms | undefined;
+  /** Has the notary sign a JWT-SVID. */
+  issueToken(request: TokenRequest): Promise<IssuedToken>;
 }
 
 /** A process at the other end of a pod's socket, held so that its pid cannot become another's. */

@@ -28,6 +28,8 @@ export interface EdgeDeviceSpec {
   readonly rootOfTrust: EdgeDeviceSpecRootOfTrust;
   /** How the node gets the certificate that it issues its modules' identities from. */
   readonly issuer: EdgeDeviceSpecIssuer;
+  /** JWT-SVIDs of the node's modules, signed by a key of their own in the token. */
+  readonly tokens: EdgeDeviceSpecTokens;
 }
 
 /** Where the node's keys are made and kept; exactly one member is set. */
@@ -98,13 +100,27 @@ export interface EdgeDeviceSpecIssuerSelfSigned {
   readonly lifetime: string;
 }
 
+/** JWT-SVIDs of the node's modules, signed by a key of their own in the token. */
+export interface EdgeDeviceSpecTokens {
+  /**
+   * How long one key signs as a Go duration, 10m to 8760h. The next key is published before it signs, the former
+   * until its last token has ended.
+   */
+  readonly keyLifetime: string;
+  /**
+   * Longest lifetime of a token as a Go duration, 10s to 24h. The notary refuses to issue a longer one. It must be
+   * at most half of keyLifetime.
+   */
+  readonly maxLifetime: string;
+}
+
 /** What the node's agent has found and done; written by that agent alone. */
 export interface EdgeDeviceStatus {
   /** Generation of the spec that this status speaks of. */
   readonly observedGeneration?: number;
   /**
    * Conditions of the device: Ready sums up the others; RootOfTrustReady tells that the token is open and fit;
-   * IssuerReady that certificates can be issued; ClockSynchronized that the node's clock agrees with the API server's.
+   * IssuerReady that certificates can be issued; TokenKeyReady that tokens can be signed; ClockSynchronized that the node's clock agrees with the API server's.
    */
   readonly conditions?: readonly Condition[];
   /** Versions of what runs on the node. */
@@ -113,6 +129,8 @@ export interface EdgeDeviceStatus {
   readonly token?: EdgeDeviceStatusToken;
   /** The issuing key and certificate in use. */
   readonly issuer?: EdgeDeviceStatusIssuer;
+  /** Keys that verify the JWT-SVIDs of this node: the one that signs, the next, and former ones whose tokens still live. */
+  readonly tokenKeys?: readonly EdgeDeviceStatusTokenKey[];
   /** The API server's clock minus the node's, in seconds; positive where the node is behind. */
   readonly clockSkewSeconds?: number;
 }
@@ -172,4 +190,24 @@ export interface EdgeDeviceStatusIssuer {
   readonly notBefore?: string;
   /** End of the issuing certificate's validity. */
   readonly notAfter?: string;
+}
+
+/** A P-256 key for ES256. */
+export interface EdgeDeviceStatusTokenKey {
+  /** SHA-256 thumbprint of the JWK (RFC 7638), the kid of tokens. */
+  readonly keyID: string;
+  /** Whether the key signs now, will sign next, or has signed. */
+  readonly state: 'Current' | 'Next' | 'Former';
+  /** When a current key stops to sign, a next one begins to, and a former one is forgotten. */
+  readonly until?: string;
+  /** First coordinate, base64url (RFC 7518, section 6.2.1.2). */
+  readonly x: string;
+  /** Second coordinate, base64url. */
+  readonly y: string;
+  /** PKCS#11 URI (RFC 7512) of the current key, without PIN. */
+  readonly keyURI?: string;
+  /** Whether the token says that the key's value is never shown in clear. */
+  readonly sensitive?: boolean;
+  /** Whether the token says that the key can leave it; must be false. */
+  readonly extractable?: boolean;
 }

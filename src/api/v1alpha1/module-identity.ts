@@ -25,6 +25,13 @@ export interface ModuleIdentitySpec {
   readonly spiffeId?: string;
   /** The X.509-SVID. */
   readonly x509: ModuleIdentitySpecX509;
+  /** JWT-SVIDs that the module may fetch on the Workload API. Left out, it gets none. Needs Socket in delivery. */
+  readonly token?: ModuleIdentitySpecToken;
+  /**
+   * Other trust domains whose bundles the module gets on the Workload API, to accept their modules as peers. Each needs a
+   * TrustBundle of that trust domain.
+   */
+  readonly federatesWith: readonly string[];
   /**
    * How the identity reaches the module. Volume: files in the identity volume. Socket: the SPIFFE Workload API on
    * spiffe.sock in that volume, named by SPIFFE_ENDPOINT_SOCKET. Secret: a Secret of type kubernetes.io/tls, for
@@ -52,6 +59,14 @@ export interface ModuleIdentitySpecX509 {
    * or under one of the EdgeDevice's dnsSuffixes.
    */
   readonly dnsNames: readonly string[];
+}
+
+/** JWT-SVIDs that the module may fetch on the Workload API. Left out, it gets none. Needs Socket in delivery. */
+export interface ModuleIdentitySpecToken {
+  /** Audiences that tokens may be asked for, exactly as the receivers name themselves; '*' alone allows any. */
+  readonly audiences: readonly string[];
+  /** Lifetime of each token as a Go duration, 10s to 24h; the EdgeDevice's tokens.maxLifetime limits it further. */
+  readonly duration: string;
 }
 
 /** What was issued, and who holds it; written by the agents and the controller. */

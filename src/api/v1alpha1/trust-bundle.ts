@@ -32,7 +32,7 @@ export interface TrustBundleSpec {
 export interface TrustBundleSpecSource {
   /** The anchors of every EdgeDevice of this trust domain. It has no settings, write {}. */
   readonly devices?: TrustBundleSpecSourceDevices;
-  /** Anchors written here. */
+  /** Anchors written here; exactly one member is set. */
   readonly inline?: TrustBundleSpecSourceInline;
   /** Anchors in a ConfigMap. */
   readonly configMap?: TrustBundleSpecSourceConfigMap;
@@ -41,10 +41,15 @@ export interface TrustBundleSpecSource {
 /** The anchors of every EdgeDevice of this trust domain. It has no settings, write {}. */
 export interface TrustBundleSpecSourceDevices {}
 
-/** Anchors written here. */
+/** Anchors written here; exactly one member is set. */
 export interface TrustBundleSpecSourceInline {
   /** One or more certificates in PEM, at most 64 KiB; more go into a ConfigMap. */
-  readonly pem: string;
+  readonly pem?: string;
+  /**
+   * A SPIFFE bundle in JSON, as another trust domain's bundle endpoint serves it, with its X.509 anchors and its keys
+   * for JWT-SVIDs; at most 64 KiB.
+   */
+  readonly spiffeBundle?: string;
 }
 
 /** Anchors in a ConfigMap. */
@@ -53,7 +58,7 @@ export interface TrustBundleSpecSourceConfigMap {
   readonly namespace: string;
   /** Name of the ConfigMap. */
   readonly name: string;
-  /** Key in the ConfigMap's data whose value is PEM. */
+  /** Key in the ConfigMap's data whose value is PEM, or a SPIFFE bundle in JSON. */
   readonly key: string;
 }
 
@@ -72,6 +77,11 @@ export interface TrustBundleSpecTargets {
 export interface TrustBundleSpecTargetsConfigMap {
   /** Name of the ConfigMap; left out, the name of the TrustBundle. */
   readonly name?: string;
+  /**
+   * Whether the ConfigMap also holds the bundle in SPIFFE's own format (JSON, X.509 anchors and keys for JWT-SVIDs) under
+   * the key spiffe-bundle.json. A ConfigMap holds 1 MiB in all.
+   */
+  readonly spiffeBundle: boolean;
   /** Labels of the namespaces that get the ConfigMap; left out or empty, every namespace. */
   readonly namespaceSelector?: LabelSelector;
 }
@@ -88,4 +98,10 @@ export interface TrustBundleStatus {
   readonly count?: number;
   /** SHA-256 of each anchor in DER, in the order of certificates. */
   readonly fingerprints?: readonly string[];
+  /** JWK Set (RFC 7517) with the keys that verify JWT-SVIDs of the trust domain, each once. */
+  readonly jwks?: string;
+  /** Number of keys in jwks. */
+  readonly tokenKeys?: number;
+  /** Counts the changes of the bundle; the spiffe_sequence of its SPIFFE form. */
+  readonly sequence?: number;
 }
