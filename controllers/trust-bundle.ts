@@ -45,7 +45,8 @@ export class TrustBundles {
     const content = bundleContent(sources, { unreadable, last, lastKeys: keysIn(jwks), now });
     const pem = bundlePem(content.anchors);
     const sequence = nextSequence(bundle, content);
-    const refusals = pem === '' ? [] : await this.#ports.targets.write(bundle, { pem, json: spiffeBundle({ ...content, sequence }) });
+    const refusals =
+      pem === '' ? [] : await this.#ports.targets.write(bundle, { pem, json: spiffeBundle({ ...content, sequence }) });
     const finding = readiness(content, refusals);
     await this.#ports.status.write(bundle, statusOf(bundle, content, { finding, sequence, now: new Date(now) }));
     const untilChange = (content.changesAt ?? Number.POSITIVE_INFINITY) - now;

@@ -9,12 +9,16 @@ const MAX_MESSAGE = 512;
 /** The fields of a record for one use of a key, field by field, so that nothing is written that was not meant to be. */
 export function keyUse(entry: AuditEntry): Record<string, unknown> {
   const { requester, operation, keyUri, spiffeId, serial, notBefore, notAfter, result, reason } = entry;
+  const { jti, keyId, audiences } = entry;
   return {
     who: requester && who(requester),
     operation,
     keyUri,
     spiffeId,
     serial,
+    jti,
+    keyId,
+    audiences,
     notBefore: notBefore === undefined ? undefined : new Date(notBefore).toISOString(),
     notAfter: notAfter === undefined ? undefined : new Date(notAfter).toISOString(),
     ...(isErrorCode(result) ? { result: 'Refused', code: result, message: reason?.slice(0, MAX_MESSAGE) } : { result }),

@@ -35,7 +35,8 @@ async function run(configuration: AgentConfiguration, log: Logger, signal: Abort
   const workload: AgentWorkload = new AgentWorkload({
     ...{ node, log, caches, runtime, processes, volumes },
     holding: (podUid) => agent.holding(podUid),
-    bundle: () => agent.bundle(),
+    trust: () => agent.trust(),
+    issueToken: (request) => notary.issueToken(request),
   });
   const agent: Agent = new Agent({
     node,

@@ -149,7 +149,8 @@ function checkTimes({ exp, nbf }: JsonObject, now: number): void {
 
 function checkAudience({ aud }: JsonObject, audience: string): void {
   const audiences: readonly unknown[] = Array.isArray(aud) ? aud : [aud];
-  if (!audiences.includes(audience)) throw wrong('aud', JSON.stringify(audience), JSON.stringify(aud)?.slice(0, 200));
+  if (audiences.includes(audience)) return;
+  throw wrong('aud', JSON.stringify(audience), JSON.stringify(audiences).slice(0, 200));
 }
 
 function wrong(field: string, expected: string, found: string | undefined): KeysteadError {

@@ -18,6 +18,10 @@ export interface AuditEntry {
   readonly keyUri?: string;
   /** Of the certificate issued. */
   readonly serial?: string;
+  /** Of the token issued: its `jti`, the `kid` of the key that signed it, and whom it is for. Never the token. */
+  readonly jti?: string;
+  readonly keyId?: string;
+  readonly audiences?: readonly string[];
   /** Milliseconds since the Unix epoch. */
   readonly notBefore?: number;
   readonly notAfter?: number;

@@ -22,12 +22,13 @@ export class Certification {
   }
 
   /** For a key that the agent made. Throws ProfileViolation, or what the token throws. */
-  certify({ authority, configuration }: Held, request: CertificateRequest): IssuedCertificate {
+  certify({ authority, tokens, configuration }: Held, request: CertificateRequest): IssuedCertificate {
     const { issuedKeys, clock } = this.#parts;
     const { publicKey, spiffeId } = request;
     const profile = {
       trustDomain: configuration.trustDomain,
       maxLeafSeconds: configuration.issuer.maxLeafSeconds,
+      isOwnKey: (key: Buffer) => authority.isOwnKey(key) || tokens.isOwnKey(key),
       checkUnused: (key: Buffer, holder: string) => issuedKeys.check(key, holder),
     };
     const issued = issueLeaf(authority, profile, request, clock.now());

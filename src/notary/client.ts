@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { asKeysteadError, KeysteadError } from '../errors.ts';
 import { readCertificationRequest } from '../issue/certification-request.ts';
+import type { VerificationKey } from '../issue/jwt-verification.ts';
 import type {
   IssuedForKey,
   IssueForKeyRequest,
@@ -12,8 +13,17 @@ import type {
 import { isAskedForAndSigned, issuersIn, type KnownIssuer } from './leaf-check.ts';
 import { Link } from './link.ts';
 import { operationNamed, type BodyOf, type OperationName, type ResultOf } from './operations/index.ts';
-import type { CertificateRequest, IssuedCertificate, Notary, NotaryConfiguration, NotaryStatus } from './port.ts';
+import type {
+  CertificateRequest,
+  IssuedCertificate,
+  IssuedToken,
+  Notary,
+  NotaryConfiguration,
+  NotaryStatus,
+  TokenRequest,
+} from './port.ts';
 import { MAX_REQUEST_ID, type Request } from './protocol.ts';
+import { checkToken } from './token-check.ts';
 
 export interface NotaryClientOptions {
   /** The notary's socket. */
@@ -41,6 +51,7 @@ export class NotaryClient implements Notary {
   #link: Promise<Link> | undefined;
   #lastId = 0;
   #issuers: readonly KnownIssuer[] = [];
+  #tokenKeys: readonly VerificationKey[] = [];
   #closed = false;
 
   constructor(options: NotaryClientOptions) {
@@ -83,6 +94,15 @@ export class NotaryClient implements Notary {
 
   moduleKeys(): Promise<readonly ModuleKeyName[]> {
     return this.#ask('moduleKeys', {});
+  }
+
+  /** As the port says; also Internal where the notary gave another token than the one asked for. */
+  async issueToken(request: TokenRequest): Promise<IssuedToken> {
+    const issued = await this.#ask('issueToken', request);
+    // The key may have rolled over since it was last looked at.
+    if (!this.#tokenKeys.some(({ kid }) => kid === issued.keyId)) await this.status();
+    checkToken(request, issued, this.#tokenKeys);
+    return issued;
   }
 
   metrics(): Promise<string> {
@@ -138,6 +158,7 @@ export class NotaryClient implements Notary {
 
   #noted(status: NotaryStatus): NotaryStatus {
     if (status.issuer) this.#issuers = issuersIn(status.issuer.anchors);
+    if (status.tokens) this.#tokenKeys = status.tokens.keys.map(({ keyId, jwk }) => ({ ...jwk, kid: keyId }));
     return status;
   }
 }

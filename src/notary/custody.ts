@@ -8,6 +8,7 @@ import { ModuleKeys, UnfitModuleKey } from './module-keys.ts';
 import type { NotaryConfiguration } from './port.ts';
 import type { RootOfTrust } from './root-of-trust/port.ts';
 import type { StateFolder } from './state-folder.ts';
+import { TokenKeys } from './token-keys.ts';
 
 export interface CustodyOptions {
   readonly openRoot: (rootOfTrust: NotaryConfiguration['rootOfTrust']) => RootOfTrust;
@@ -23,6 +24,7 @@ export interface Held {
   readonly root: RootOfTrust;
   readonly authority: Authority;
   readonly moduleKeys: ModuleKeys;
+  readonly tokens: TokenKeys;
 }
 
 /** Waits between attempts to open the token, milliseconds: doubled from the first to the last. */
@@ -90,6 +92,7 @@ export class Custody {
     }
     if (sameRoot(held.configuration, configuration)) {
       held.authority.reconfigure(configuration.issuer);
+      held.tokens.reconfigure(configuration.tokens);
       this.#held = { ...held, configuration };
     } else {
       this.#held = this.#open(configuration);
@@ -139,7 +142,9 @@ export class Custody {
     try {
       const root = openRoot(configuration.rootOfTrust);
       const authority = authorityOn(root, { ...rest, configuration });
-      const held = { configuration, root, authority, moduleKeys: new ModuleKeys(root, configuration, rest.log) };
+      const moduleKeys = new ModuleKeys(root, configuration, rest.log);
+      const tokens = new TokenKeys({ ...rest, root, configuration });
+      const held = { configuration, root, authority, moduleKeys, tokens };
       metrics.tokenOpenings.inc({ result: 'Ok' });
       return held;
     } catch (thrown) {
@@ -168,6 +173,7 @@ export class Custody {
   #maintain(): void {
     try {
       this.#held?.authority.maintain();
+      this.#held?.tokens.maintain();
     } catch (thrown) {
       this.#lose(asKeysteadError(thrown));
     }

@@ -15,8 +15,17 @@ import type {
   SignRequest,
 } from './key-port.ts';
 import type { OperationName, Performers } from './operations/index.ts';
-import type { CertificateRequest, IssuedCertificate, NotaryConfiguration, NotaryStatus } from './port.ts';
+import type {
+  CertificateRequest,
+  IssuedCertificate,
+  IssuedToken,
+  NotaryConfiguration,
+  NotaryStatus,
+  TokenRequest,
+} from './port.ts';
 import { RecordedUses } from './recorded-uses.ts';
+import { issueJwtSvid } from './token-issuing.ts';
+import type { TokenKeys } from './token-keys.ts';
 
 export interface NotaryServiceOptions extends CustodyOptions {
   readonly audit: Audit;
@@ -86,7 +95,8 @@ export class NotaryService implements Performers {
     const { failure: unrecorded, ...audit } = this.#options.audit.state?.() ?? {};
     const reason = unrecorded && { reason: unrecorded.code, message: unrecorded.message };
     const recorded = 'head' in audit && { audit };
-    return { protocol: 1, version, ready: !unrecorded, ...reason, ...recorded, token: held.root.token, issuer };
+    const base = { protocol: 1, version, ready: !unrecorded, ...reason, ...recorded } as const;
+    return { ...base, token: held.root.token, issuer, tokens: tokensOf(held.tokens) };
   }
 
   /** Issues within the profile. */
@@ -129,6 +139,19 @@ export class NotaryService implements Performers {
   commit(): void {
     this.#issuedKeys.commit();
     this.#options.audit.commit();
+  }
+
+  /** Issues a JWT-SVID within the profile. The token itself is written nowhere. */
+  issueToken(request: TokenRequest): IssuedToken {
+    const { requester, spiffeId, audiences } = request;
+    return this.#uses.run({ operation: 'issueToken', requester, spiffeId, audiences }, ({ tokens, configuration }) => {
+      const { trustDomain, tokens: limits } = configuration;
+      const { signer } = tokens;
+      const profile = { trustDomain, maxTokenSeconds: limits.maxSeconds };
+      const result = issueJwtSvid(signer, profile, request, this.#options.clock.now());
+      const { jti, keyId, issuedAt: notBefore, expiresAt: notAfter } = result;
+      return { result, outcome: { result: 'Issued', keyUri: signer.key.uri, jti, keyId, notBefore, notAfter } };
+    });
   }
 
   /** Prometheus text. */
@@ -183,4 +206,8 @@ export class NotaryService implements Performers {
 function checkedDigest(digest: Buffer): Buffer {
   if (digest.length === 32) return digest;
   throw new KeysteadError('InvalidRequest', `digest: expected a SHA-256 of 32 bytes, found ${digest.length} bytes`);
+}
+
+function tokensOf({ published, failure }: TokenKeys): NonNullable<NotaryStatus['tokens']> {
+  return { keys: published, ...(failure && { failure: { code: failure.code, message: failure.message } }) };
 }

@@ -200,9 +200,10 @@ export class TokenKeys {
   }
 
   #statusOf({ jwk, keyId }: TokenKeyEntry, state: TokenKeyStatus['state'], until: number): TokenKeyStatus {
-    const held = state === 'Current' ? this.#key : undefined;
-    const { sensitive, extractable } = held?.attributes ?? {};
-    return { keyId, state, until, jwk, ...(held && { keyUri: held.uri, sensitive, extractable }) };
+    const common = { keyId, state, until, jwk };
+    if (state !== 'Current' || !this.#key) return common;
+    const { sensitive, extractable } = this.#key.attributes;
+    return { ...common, keyUri: this.#key.uri, sensitive, extractable };
   }
 
   #readRecord(): TokenKeyRecord | undefined {

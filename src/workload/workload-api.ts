@@ -8,8 +8,10 @@ import { addService } from '../grpc/server.ts';
 import type { Logger } from '../log.ts';
 import { Callers } from './callers.ts';
 import { Changes } from './changes.ts';
+import { OpenCalls } from './open-calls.ts';
 import { PeerServer } from './peer-server.ts';
 import type { WorkloadPorts } from './port.ts';
+import { ModuleTokens } from './spiffe/module-tokens.ts';
 import { SpiffeService } from './spiffe/service.ts';
 
 /** No request of the Workload API comes near it. */
@@ -34,6 +36,7 @@ export class WorkloadApi {
   readonly #peers: PeerServer;
   readonly #callers: Callers;
   readonly #changes = new Changes();
+  readonly #tokens: ModuleTokens;
 
   constructor({ ports, log, socket, identityAttribute }: WorkloadApiOptions) {
     this.#log = log;
@@ -46,13 +49,22 @@ export class WorkloadApi {
     const serve = (connection: Socket): void => this.#injector.injectConnection(connection);
     this.#peers = new PeerServer({ serve, name: socket, identityAttribute, log });
     this.#callers = new Callers({ ports });
+    const now = (): number => Date.now();
+    this.#tokens = new ModuleTokens({
+      issue: (request) => ports.issueToken(request),
+      isPublished: (keyId) => ports.trust().own.keys.some(({ kid }) => kid === keyId),
+      now,
+    });
     const service = new SpiffeService({
       callers: this.#callers,
       changes: this.#changes,
+      calls: new OpenCalls(),
       standing: (podUid) => ports.standing(podUid),
       caller: (peer) => this.#peers.caller(peer),
-      bundle: () => ports.bundle(),
-      now: () => Date.now(),
+      trust: () => ports.trust(),
+      terms: (podUid, identity) => ports.terms(podUid, identity),
+      token: (request) => this.#tokens.token(request),
+      now,
     });
     addService(this.#server, SpiffeWorkloadAPI, service.handlers());
   }
@@ -85,12 +97,14 @@ export class WorkloadApi {
   /** Another verdict on a pod, or none any more: its processes are measured anew. */
   judgedAnew(podUid: string): void {
     this.#callers.forget(podUid);
+    this.#tokens.forget(podUid);
     this.#changes.tell(podUid);
   }
 
   /** A pod has left the node. */
   forget(podUid: string): void {
     this.#callers.forget(podUid);
+    this.#tokens.forget(podUid);
     this.#changes.forget(podUid);
   }
 

@@ -70,6 +70,7 @@ function configuration(hsm: SoftHsm): NotaryConfiguration {
     node: 'bench',
     rootOfTrust: { pkcs11: { library: softhsmLibrary(), tokenLabel: TOKEN, pinFile: hsm.pinFile } },
     issuer: { algorithm: 'EC-P256', lifetimeSeconds: 86_400, maxLeafSeconds: 3600 },
+    tokens: { keyLifetimeSeconds: 86_400, maxSeconds: 3600 },
   };
 }
 

@@ -24,6 +24,8 @@ const PORT = 8443;
 const COMMAND = ['/client'];
 /** As the controller sets it for the modules that it deploys; pods of a selector bring their own. */
 const SOCKET = { env: [{ name: 'SPIFFE_ENDPOINT_SOCKET', value: 'unix:///var/run/keystead/spiffe.sock' }] };
+const AUDIENCE = [{ name: 'AUDIENCE', value: 'server' }];
+const TOKEN = { token: { audiences: ['server'], duration: '20s' } };
 const id = (name: string): string => `spiffe://[^/]+/ns/${scene.namespace}/module/${name}`;
 const digestOf = (reference: string): object => ({ digest: reference.slice(reference.indexOf('@') + 1) });
 
@@ -32,8 +34,8 @@ beforeAll(async () => {
   [image = '', foreign = ''] = await pushGoClient('go-spiffe', ['module', 'foreign'], scene.lab.registry);
   const module = (name: string, delivery: readonly string[], variable: string, value: string): object[] =>
     scene.module(name, {
-      container: { image, command: COMMAND, env: [{ name: variable, value }] },
-      identity: { delivery, x509: { duration: '1m', renewAtPercent: 20 } },
+      container: { image, command: COMMAND, env: [{ name: variable, value }, ...AUDIENCE] },
+      identity: { delivery, x509: { duration: '1m', renewAtPercent: 20 }, ...(name === 'client' && TOKEN) },
     });
   await scene.apply(
     {
@@ -86,8 +88,25 @@ describe('go-spiffe in a pod', () => {
     await says('deploy/client', /^bundles 1$/m);
   }, 120_000);
 
-  it('is told that JWT-SVIDs are not offered', async () => {
-    await says('deploy/client', /^jwt-error .*code = Unimplemented desc = This node issues X\.509-SVIDs only/m);
+  it('gets JWT-SVIDs for the audience it may ask for, valid by the bundle and by the Workload API, and new ones', async () => {
+    const { tokens } = await until('three tokens of the client', 120, async () => {
+      const log = await scene.run('logs', 'deploy/client');
+      const found = [...log.matchAll(/^jwt id=(\S+) asked=(\S+) hint=(\S+) aud=\[(\S+)\] jti=(\S+) .* other=(.*)$/gm)];
+      return found.length >= 3 ? { tokens: found } : log.slice(-800);
+    });
+    for (const [, valid, asked, hint, audience, , other] of tokens) {
+      expect([valid, asked]).toEqual([expect.stringMatching(id('client')), valid]);
+      expect([hint, audience]).toEqual(['client', 'server']);
+      expect(other).toMatch(/code = InvalidArgument desc = JWT-SVID: aud: expected "somebody-else"/);
+    }
+    expect(new Set(tokens.map(([, , , , , jti]) => jti)).size).toBe(tokens.length);
+  }, 150_000);
+
+  it('is refused a token that its ModuleIdentity does not grant, with what to do', async () => {
+    await says(
+      'deploy/server',
+      /^jwt-error .*code = PermissionDenied desc = AudienceNotAllowed: by ModuleIdentity server/m,
+    );
   }, 120_000);
 
   it('serves what lies in the volume where both are asked for', async () => {

@@ -19,9 +19,10 @@ import type { Notary, NotaryStatus } from '../../notary/port.ts';
 import { systemClock } from '../../os/clock.ts';
 import type { ContainerEvent, ContainerRuntime } from '../../runtime/port.ts';
 import { announce } from './announce.ts';
-import { trustAnchors } from './bundle.ts';
+import { trustStore } from './bundle.ts';
 import { wakeByCaches } from './cache-triggers.ts';
 import type { AgentCaches } from './caches.ts';
+import type { TrustStore } from '../../workload/port.ts';
 import { AgentMetrics } from './metrics.ts';
 import { obtain } from './obtaining.ts';
 import { PodLookup } from './pod-lookup.ts';
@@ -96,9 +97,15 @@ export class Agent {
 
   /** The trust anchors that a volume gets the moment it is published. */
   bundle(): string {
+    return this.trust().own.anchors;
+  }
+
+  /** What this node knows of trust domains. */
+  trust(): TrustStore {
     const { caches, node } = this.#parts;
-    const own = this.device.notary?.issuer?.anchors ?? '';
-    return trustAnchors(own, caches.devices.get(node)?.spec.trustDomain, caches.bundles.list());
+    const { issuer, tokens } = this.device.notary ?? {};
+    const own = { anchors: issuer?.anchors ?? '', keys: tokens?.keys ?? [] };
+    return trustStore(own, caches.devices.get(node)?.spec.trustDomain, caches.bundles.list());
   }
 
   /** What is known of a pod of this node, for who asks why. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { PodCaller, type PodCallerPorts } from '../../../controllers/pod-caller.ts';
 import { IDENTITY_ATTRIBUTE, SPIFFE_SOCKET } from '../../api/names.ts';
 import { decide } from '../../attest/decide.ts';
@@ -10,7 +11,10 @@ import type { PublishedVolume } from '../../deliver/port.ts';
 import type { VolumeStore } from '../../deliver/volume.ts';
 import type { Holding } from '../../identity/holding.ts';
 import { modulesOf } from '../../identity/module-match.ts';
+import { identityTerms } from '../../identity/terms.ts';
 import type { Logger } from '../../log.ts';
+import type { IssuedToken, TokenRequest } from '../../notary/port.ts';
+import type { IdentityTerms, TrustStore } from '../../workload/port.ts';
 import { ServedCredentials } from '../../workload/served-credentials.ts';
 import { standingOf } from '../../workload/standing.ts';
 import { WorkloadApi } from '../../workload/workload-api.ts';
@@ -25,7 +29,8 @@ export interface AgentWorkloadParts {
   readonly processes: Pick<ProcessSource, 'measure'>;
   readonly volumes: Pick<VolumeStore, 'list'>;
   holding(podUid: string): Holding | undefined;
-  bundle(): string;
+  trust(): TrustStore;
+  issueToken(request: TokenRequest): Promise<IssuedToken>;
 }
 
 /** How long a call waits for an agent that has just started, in milliseconds. */
@@ -37,8 +42,8 @@ export class AgentWorkload {
   readonly served = new ServedCredentials((podUid) => this.#api.changed(podUid));
   readonly #parts: AgentWorkloadParts;
   readonly #api: WorkloadApi;
-  /** As it was asked for last: a fleet's bundle is large, and every call carries it. Empty is asked for again. */
-  #bundle = '';
+  /** As it was asked for last: a fleet's bundle is large, and every call carries it. */
+  #trust: TrustStore | undefined;
   /** Aborted once the caches are filled. */
   readonly #started = new AbortController();
   readonly #whenStarted = once(this.#started.signal, 'abort');
@@ -62,7 +67,9 @@ export class AgentWorkload {
       identityAttribute: IDENTITY_ATTRIBUTE,
       ports: {
         incarnationOf,
-        bundle: () => (this.#bundle ||= parts.bundle()),
+        trust: () => (this.#trust ??= parts.trust()),
+        terms: (podUid, identity) => this.#terms(podUid, identity),
+        issueToken: (request) => parts.issueToken(request),
         standing: (podUid) => standingOf(parts.holding(podUid), this.served.list(podUid)),
         judge: (podUid, pid) => this.#judge(callers, podUid, pid),
       },
@@ -103,9 +110,9 @@ export class AgentWorkload {
 
   /** The trust bundle may have changed. */
   bundleChanged(): void {
-    const bundle = this.#parts.bundle();
-    if (bundle === this.#bundle) return;
-    this.#bundle = bundle;
+    const trust = this.#parts.trust();
+    if (isDeepStrictEqual(trust, this.#trust)) return;
+    this.#trust = trust;
     this.#api.bundleChanged();
   }
 
@@ -130,6 +137,12 @@ export class AgentWorkload {
     return modules
       .flatMap(({ metadata }) => caches.identities.by('module', `${podNamespace}/${metadata.name ?? ''}`))
       .some(({ spec }) => spec.delivery.includes('Socket'));
+  }
+
+  #terms(podUid: string, identity: string): IdentityTerms | undefined {
+    const holding = this.#parts.holding(podUid);
+    const found = holding && this.#parts.caches.identities.get(`${holding.namespace}/${identity}`);
+    return found && identityTerms(found, holding);
   }
 
   async #judge(callers: PodCaller, podUid: string, pid: number): Promise<Verdict | undefined> {

@@ -4,6 +4,7 @@ import { destroyKey } from './destroy-key.ts';
 import { issue } from './issue.ts';
 import { issueForKey } from './issue-for-key.ts';
 import { issueFromRequest } from './issue-from-request.ts';
+import { issueToken } from './issue-token.ts';
 import { metrics } from './metrics.ts';
 import { moduleKeys } from './module-keys.ts';
 import type { Operation } from './operation.ts';
@@ -17,6 +18,7 @@ export const OPERATIONS = {
   issue,
   issueForKey,
   issueFromRequest,
+  issueToken,
   signWithKey,
   destroyKey,
   moduleKeys,

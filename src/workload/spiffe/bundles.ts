@@ -8,7 +8,7 @@ import { certificatesDer } from './pem-to-der.ts';
 export interface Trusting {
   readonly served: readonly ServedIdentity[];
   readonly trust: TrustStore;
-  terms(identity: string): Pick<IdentityTerms, 'federatesWith'> | undefined;
+  readonly terms: (identity: string) => Pick<IdentityTerms, 'federatesWith'> | undefined;
 }
 
 /** The node's own bundle, by the SPIFFE IDs of the trust domains that the pod's identities are of: in fact, of one. */

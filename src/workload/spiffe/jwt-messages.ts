@@ -22,8 +22,8 @@ export type ValidateResponse = MessageInitShape<typeof ValidateJWTSVIDResponseSc
 export interface TokenContent extends Omit<Trusting, 'terms'> {
   readonly first: string | undefined;
   readonly now: number;
-  terms(identity: string): IdentityTerms | undefined;
-  token(request: TokenRequest): Promise<IssuedToken>;
+  readonly terms: (identity: string) => IdentityTerms | undefined;
+  readonly token: (request: TokenRequest) => Promise<IssuedToken>;
 }
 
 export interface TokenQuestion {
@@ -45,7 +45,9 @@ export async function jwtSvids(question: TokenQuestion, content: TokenContent): 
   if (asked.length === 0) throw denied(`one of ${listed(leaves)}`, question.spiffeId);
   const requests = asked.flatMap((leaf) => requestFor(leaf, audiences, content) ?? []);
   if (requests.length === 0) throw notGranted(asked, audiences, content);
-  return { svids: await Promise.all(requests.map(async ({ leaf, request }) => svid(leaf, await content.token(request)))) };
+  return {
+    svids: await Promise.all(requests.map(async ({ leaf, request }) => svid(leaf, await content.token(request)))),
+  };
 }
 
 /** Section 6.2.2: keys for JWT-SVIDs by the SPIFFE ID of their trust domain; the caller's own is always there. */

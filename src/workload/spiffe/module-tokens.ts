@@ -12,11 +12,15 @@ export interface ModuleTokensPorts {
 interface Kept {
   readonly issued: Promise<IssuedToken>;
   /** From now on another is asked for. */
-  readonly renewAt: number;
+  renewAt: number;
 }
 
-/** Tokens that one pod may have in store; the one that was asked for longest ago goes first. */
+/** Tokens that one pod may have in store; the one that was renewed longest ago goes first. */
 const KEPT_PER_POD = 256;
+/** While the notary is away: how long a token is given out again before it is asked once more, milliseconds. */
+const RETRY_MS = 1_000;
+/** A token that ends within this is of no use to who gets it, milliseconds. */
+const USEFUL_MS = 10_000;
 
 /** JWT-SVIDs of this node's modules, each kept for its audiences until half of its life is over. In memory only. */
 export class ModuleTokens {
@@ -27,7 +31,7 @@ export class ModuleTokens {
     this.#ports = ports;
   }
 
-  /** Rejects with the notary's error. */
+  /** Rejects with the notary's error where there is no token that is still good. */
   async token(request: TokenRequest): Promise<IssuedToken> {
     const { requester, spiffeId, audiences, lifetimeSeconds } = request;
     const key = JSON.stringify([spiffeId, lifetimeSeconds, ...audiences]);
@@ -38,14 +42,14 @@ export class ModuleTokens {
       if (this.#ports.isPublished(issued.keyId)) return issued;
     }
     // Calls that come while it is signed share it.
-    const issued = this.#ports.issue(request);
-    const pod = this.#pods.get(requester.podUid) ?? new Map<string, Kept>();
-    pod.delete(key);
-    pod.set(key, { issued, renewAt: now + (lifetimeSeconds * 1000) / 2 });
-    const [oldest] = pod.keys();
-    if (pod.size > KEPT_PER_POD && oldest !== undefined) pod.delete(oldest);
-    this.#pods.set(requester.podUid, pod);
-    issued.catch(() => this.#drop(pod, key, issued));
+    const renewAt = now + (lifetimeSeconds * 1000) / 2;
+    const renewed: Kept = { renewAt, issued: this.#ports.issue(request).catch((error: unknown) => this.#instead(kept, error)) };
+    this.#keep(requester.podUid, key, renewed);
+    const issued = await renewed.issued.catch((error: unknown) => {
+      this.#drop(requester.podUid, key, renewed);
+      throw error;
+    });
+    if (kept && issued === (await kept.issued.catch(() => undefined))) renewed.renewAt = now + RETRY_MS;
     return issued;
   }
 
@@ -54,7 +58,25 @@ export class ModuleTokens {
     this.#pods.delete(podUid);
   }
 
-  #drop(pod: Map<string, Kept>, key: string, issued: Promise<IssuedToken>): void {
-    if (pod.get(key)?.issued === issued) pod.delete(key);
+  #keep(podUid: string, key: string, kept: Kept): void {
+    const pod = this.#pods.get(podUid) ?? new Map<string, Kept>();
+    pod.delete(key);
+    pod.set(key, kept);
+    const [oldest] = pod.keys();
+    if (pod.size > KEPT_PER_POD && oldest !== undefined) pod.delete(oldest);
+    this.#pods.set(podUid, pod);
+  }
+
+  /** The former token, while it is good: nobody should be without one because the notary restarts. */
+  async #instead(kept: Kept | undefined, error: unknown): Promise<IssuedToken> {
+    const before = await kept?.issued.catch(() => undefined);
+    if (before && before.expiresAt > this.#ports.now() + USEFUL_MS && this.#ports.isPublished(before.keyId))
+      return before;
+    throw error;
+  }
+
+  #drop(podUid: string, key: string, kept: Kept): void {
+    const pod = this.#pods.get(podUid);
+    if (pod?.get(key) === kept) pod.delete(key);
   }
 }

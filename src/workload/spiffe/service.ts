@@ -4,68 +4,58 @@ import { KeysteadError } from '../../errors.ts';
 import type { SpiffeWorkloadAPI } from '../../gen/spiffe/workload_pb.js';
 import type { CallContext, Implementation } from '../../grpc/server.ts';
 import { NotOffered } from '../../grpc/status.ts';
-import type { Caller, ServedIdentity } from '../port.ts';
+import type { IssuedToken, TokenRequest } from '../../notary/port.ts';
+import type { OpenCalls } from '../open-calls.ts';
+import type { Caller, IdentityTerms, ServedIdentity, TrustStore } from '../port.ts';
+import type { TokenContent } from './jwt-messages.ts';
+import { jwtBundles, jwtSvids, validated } from './jwt-messages.ts';
 import { requireSecurityHeader } from './header.ts';
 import { podStream, type PodStreamParts } from './pod-stream.ts';
-import { x509Bundles, x509Svids } from './x509-messages.ts';
-
-/** Calls of one pod that may be open at a time; a stream is one. */
-const CALLS_PER_POD = 512;
+import { x509Bundles, x509Svids, type X509Content } from './x509-messages.ts';
 
 export interface SpiffeServiceParts extends PodStreamParts {
+  readonly calls: Pick<OpenCalls, 'enter'>;
   /** The process behind a call; undefined where its connection has ended. */
   caller(peer: string): Caller | undefined;
-  /** Trust anchors, PEM. */
-  bundle(): string;
+  readonly trust: () => TrustStore;
+  readonly terms: (podUid: string, identity: string) => IdentityTerms | undefined;
+  /** A JWT-SVID, from the store or new. */
+  readonly token: (request: TokenRequest) => Promise<IssuedToken>;
   /** Milliseconds since the epoch. */
-  now(): number;
+  readonly now: () => number;
 }
 
-/** The SPIFFE Workload API: the X.509-SVID profile. The other profiles answer Unimplemented (section 7). */
+/** What a handler answers from: the identities of the caller's pod as they are now. */
+type Content = X509Content & TokenContent;
+
+/** The SPIFFE Workload API: the profiles of X.509-SVID and JWT-SVID. WIT-SVIDs answer Unimplemented (section 7). */
 export class SpiffeService {
   readonly #parts: SpiffeServiceParts;
-  readonly #open = new Map<string, number>();
 
   constructor(parts: SpiffeServiceParts) {
     this.#parts = parts;
   }
 
-  /** Streams and calls that are open now, for metrics. */
-  get calls(): number {
-    return [...this.#open.values()].reduce((sum, count) => sum + count, 0);
-  }
-
   handlers(): Implementation<typeof SpiffeWorkloadAPI> {
-    const parts = this.#parts;
-    const unary = (): Promise<never> => Promise.reject(notOffered());
     return {
-      fetchX509SVID: (_request, context) =>
-        this.#follow(context, (served, { identity }) =>
-          x509Svids({ served, first: identity, bundle: parts.bundle(), now: parts.now() }),
-        ),
-      fetchX509Bundles: (_request, context) =>
-        this.#follow(context, (served) => x509Bundles({ served, bundle: parts.bundle() })),
-      fetchJWTSVID: unary,
-      validateJWTSVID: unary,
-      fetchJWTBundles: refusingStream,
+      fetchX509SVID: (_request, context) => this.#follow(context, x509Svids),
+      fetchX509Bundles: (_request, context) => this.#follow(context, x509Bundles),
+      fetchJWTSVID: (request, context) => this.#once(context, (content) => jwtSvids(request, content)),
+      fetchJWTBundles: (_request, context) => this.#follow(context, jwtBundles),
+      validateJWTSVID: (request, context) => this.#once(context, (content) => validated(request, content)),
       fetchWITSVID: refusingStream,
       fetchWITBundles: refusingStream,
     };
   }
 
   /** Sends what `message` makes of the pod's identities, whenever that differs from what was sent last. */
-  async *#follow<T>(
-    context: CallContext,
-    message: (served: readonly ServedIdentity[], caller: Caller) => T,
-  ): AsyncGenerator<T, void> {
-    requireSecurityHeader(context);
-    const caller = this.#parts.caller(context.peer);
-    if (caller === undefined) throw new KeysteadError('PermissionDenied', 'CallerGone: the connection has ended');
-    const leave = this.#enter(caller.podUid);
+  async *#follow<T>(context: CallContext, message: (content: Content) => T): AsyncGenerator<T, void> {
+    const caller = this.#caller(context);
+    const leave = this.#parts.calls.enter(caller.podUid);
     try {
       let last: T | undefined;
       for await (const served of podStream(caller, context.signal, this.#parts)) {
-        const next = message(served, caller);
+        const next = message(this.#content(caller, served));
         if (last !== undefined && isDeepStrictEqual(next, last)) continue;
         last = next;
         yield next;
@@ -75,25 +65,35 @@ export class SpiffeService {
     }
   }
 
-  #enter(podUid: string): () => void {
-    const before = this.#open.get(podUid) ?? 0;
-    if (before >= CALLS_PER_POD) {
-      throw new KeysteadError('Unavailable', `this pod has ${before} calls open, the most that it may; end some first`);
+  /** Answers once, as soon as the caller's identities are known. */
+  async #once<T>(context: CallContext, answer: (content: Content) => T): Promise<Awaited<T>> {
+    const caller = this.#caller(context);
+    const leave = this.#parts.calls.enter(caller.podUid);
+    try {
+      for await (const served of podStream(caller, context.signal, this.#parts)) {
+        return await answer(this.#content(caller, served));
+      }
+      throw new KeysteadError('Unavailable', 'the call was given up');
+    } finally {
+      leave();
     }
-    this.#open.set(podUid, before + 1);
-    return () => {
-      const left = (this.#open.get(podUid) ?? 1) - 1;
-      if (left === 0) this.#open.delete(podUid);
-      else this.#open.set(podUid, left);
-    };
   }
-}
 
-function notOffered(): NotOffered {
-  return new NotOffered('This node issues X.509-SVIDs only; JWT-SVIDs and WIT-SVIDs are not offered.');
+  #caller(context: CallContext): Caller {
+    requireSecurityHeader(context);
+    const caller = this.#parts.caller(context.peer);
+    if (caller !== undefined) return caller;
+    throw new KeysteadError('PermissionDenied', 'CallerGone: the connection has ended');
+  }
+
+  #content({ podUid, identity }: Caller, served: readonly ServedIdentity[]): Content {
+    const { trust, terms, token, now } = this.#parts;
+    return { served, first: identity, now: now(), trust: trust(), terms: (name) => terms(podUid, name), token };
+  }
 }
 
 /** An async generator by hand: it has nothing to yield. */
 function refusingStream(): AsyncIterable<never> {
-  return { [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(notOffered()) }) };
+  const refused = new NotOffered('This node issues X.509-SVIDs and JWT-SVIDs; WIT-SVIDs are not offered.');
+  return { [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(refused) }) };
 }

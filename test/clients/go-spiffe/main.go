@@ -18,6 +18,7 @@ import (
 	"github.com/spiffe/go-spiffe/v2/bundle/x509bundle"
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"github.com/spiffe/go-spiffe/v2/spiffetls/tlsconfig"
+	"github.com/spiffe/go-spiffe/v2/svid/jwtsvid"
 	"github.com/spiffe/go-spiffe/v2/svid/x509svid"
 	"github.com/spiffe/go-spiffe/v2/workloadapi"
 )
@@ -40,9 +41,7 @@ func main() {
 	}
 	fmt.Printf("first-ms %.1f\n", float64(time.Since(started).Microseconds())/1000)
 	show("svid", first.DefaultSVID(), first.Bundles)
-	if _, err := workloadapi.FetchJWTBundles(ctx); err != nil {
-		fmt.Printf("jwt-error %v\n", err)
-	}
+	go tokens(ctx)
 	bundles, err := workloadapi.FetchX509Bundles(ctx)
 	if err != nil {
 		fmt.Printf("bundles-error %v\n", err)
@@ -66,6 +65,47 @@ func main() {
 	}()
 	for update := range updates {
 		show("update", update.DefaultSVID(), update.Bundles)
+	}
+}
+
+// Fetches tokens as long as the program runs and validates each as its receiver would: with the keys of the bundle, and
+// by asking the Workload API.
+func tokens(ctx context.Context) {
+	audience := os.Getenv("AUDIENCE")
+	if audience == "" {
+		audience = "nobody"
+	}
+	source, err := workloadapi.NewJWTSource(ctx)
+	if err != nil {
+		fmt.Printf("jwt-error %v\n", err)
+		return
+	}
+	last := ""
+	for ; ; time.Sleep(200 * time.Millisecond) {
+		svid, err := source.FetchJWTSVID(ctx, jwtsvid.Params{Audience: audience})
+		if err != nil {
+			fmt.Printf("jwt-error %v\n", err)
+			time.Sleep(time.Second)
+			continue
+		}
+		token := svid.Marshal()
+		if token == last {
+			continue
+		}
+		last = token
+		checked, err := jwtsvid.ParseAndValidate(token, source, []string{audience})
+		if err != nil {
+			fmt.Printf("jwt-invalid %v\n", err)
+			continue
+		}
+		asked, err := workloadapi.ValidateJWTSVID(ctx, token, audience)
+		if err != nil {
+			fmt.Printf("jwt-invalid %v\n", err)
+			continue
+		}
+		_, other := workloadapi.ValidateJWTSVID(ctx, token, "somebody-else")
+		fmt.Printf("jwt id=%s asked=%s hint=%s aud=%v jti=%v left=%s other=%v\n", checked.ID, asked.ID, svid.Hint,
+			checked.Audience, checked.Claims["jti"], time.Until(checked.Expiry).Round(time.Second), other)
 	}
 }
 

@@ -55,6 +55,7 @@ export class Setting {
       node: 'node-1',
       rootOfTrust: { pkcs11: { library, tokenLabel: TOKEN, pinFile: this.hsm.pinFile } },
       issuer: { algorithm: change.algorithm ?? 'EC-P256', lifetimeSeconds: 86_400, maxLeafSeconds: 3600 },
+      tokens: { keyLifetimeSeconds: 86_400, maxSeconds: 3600 },
     };
   }
 }

@@ -21,7 +21,7 @@ import { makeCredentials, type Made } from '../../unit/workload/credentials.ts';
 
 const ALLOWED = { allowed: true, module: {}, table: [] } as unknown as Verdict;
 const TILL = 'spiffe://edge.example/ns/shop/module/till';
-const { fetchX509SVID, fetchX509Bundles, fetchJWTSVID } = SpiffeWorkloadAPI.method;
+const { fetchX509SVID, fetchX509Bundles, fetchWITSVID, fetchWITBundles } = SpiffeWorkloadAPI.method;
 let made: Made;
 let folder: string;
 let short: string;
@@ -61,7 +61,9 @@ function agent(): WorkloadApi {
     identityAttribute: 'identity',
     ports: {
       incarnationOf,
-      bundle: () => state.bundle,
+      trust: () => ({ own: { anchors: state.bundle, keys: [] }, foreign: new Map() }),
+      terms: () => undefined,
+      issueToken: () => Promise.reject(new Error('no notary')),
       standing: (podUid) => state.refused ?? { state: 'Held', served: served.list(podUid) },
       judge: (podUid, pid) => {
         state.judged.push([podUid, pid]);
@@ -135,9 +137,10 @@ describe('the socket in a pod volume', () => {
     expect(state.judged).toEqual([]);
   });
 
-  it('does not offer JWT-SVIDs', async () => {
+  it('does not offer WIT-SVIDs', async () => {
     agent().open(volume());
-    await failsWith(status.UNIMPLEMENTED, client().unary(fetchJWTSVID, { audience: ['a'] }));
+    await failsWith(status.UNIMPLEMENTED, client().serverStream(fetchWITSVID, {}).next());
+    await failsWith(status.UNIMPLEMENTED, client().serverStream(fetchWITBundles, {}).next());
   });
 
   it('pushes a renewal and a new bundle, once each, and ends with the withdrawal', async () => {

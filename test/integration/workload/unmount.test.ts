@@ -27,7 +27,9 @@ beforeEach(async () => {
     identityAttribute: 'identity',
     ports: {
       incarnationOf: () => undefined,
-      bundle: () => '',
+      trust: () => ({ own: { anchors: '', keys: [] }, foreign: new Map() }),
+      terms: () => undefined,
+      issueToken: () => Promise.reject(new Error('no notary')),
       standing: () => ({ state: 'Pending' }),
       judge: () => Promise.resolve(undefined),
     },

@@ -13,6 +13,7 @@ const device = {
     trustDomain: 'edge.example',
     rootOfTrust: { pkcs11: { library: '/l.so', tokenLabel: 'tpm', pinFile: '/pin' } },
     issuer: { selfSigned: { keyAlgorithm: 'EC-P256', lifetime: '8760h' }, maxLeafLifetime: '24h', dnsSuffixes: [] },
+    tokens: { keyLifetime: '720h', maxLifetime: '1h' },
   },
 } as unknown as EdgeDevice;
 const ready = { protocol: 1, version: '1', ready: true, token: { label: 'tpm' } } as unknown as NotaryStatus;
@@ -62,6 +63,31 @@ describe('the status of a device', () => {
   });
 });
 
+describe('the token signing keys of a device', () => {
+  const key = { keyId: 'k', state: 'Current', until: NOW, jwk: { kty: 'EC', crv: 'P-256', x: 'x', y: 'y' } } as const;
+  const held = { ...key, keyUri: 'pkcs11:object=t', sensitive: true, extractable: false };
+
+  it('are shown with their public halves, where they live, and whether one can sign', () => {
+    const notary = { ...ready, tokens: { keys: [held, { ...key, keyId: 'n', state: 'Next' as const }] } };
+    const status = deviceStatus(device, { notary, skewMs: 0, platform: {}, now: NOW });
+    expect(status['tokenKeys']).toEqual([
+      {
+        ...{ keyID: 'k', state: 'Current', until: '2026-11-22T10:00:00Z', x: 'x', y: 'y' },
+        ...{ keyURI: 'pkcs11:object=t', sensitive: true, extractable: false },
+      },
+      { keyID: 'n', state: 'Next', until: '2026-11-22T10:00:00Z', x: 'x', y: 'y' },
+    ]);
+    expect(conditionsOf(status)['TokenKeyReady']).toMatchObject({ status: 'True', reason: 'KeyHeld' });
+  });
+
+  it('are missed with the reason, while certificates are issued all the same', () => {
+    const failure = { code: 'TokenFull' as const, message: 'no room' };
+    const conditions = observe({ ...ready, tokens: { keys: [], failure } }, 0);
+    expect(conditions['TokenKeyReady']).toMatchObject({ status: 'False', reason: 'TokenFull', message: 'no room' });
+    expect(conditions['RootOfTrustReady']).toMatchObject({ status: 'True' });
+  });
+});
+
 describe('what the notary is told', () => {
   it('is what the spec asks for', () => {
     expect(notaryConfiguration(device, 'node-1')).toEqual({
@@ -69,6 +95,7 @@ describe('what the notary is told', () => {
       node: 'node-1',
       rootOfTrust: { pkcs11: { library: '/l.so', tokenLabel: 'tpm', pinFile: '/pin' } },
       issuer: { algorithm: 'EC-P256', lifetimeSeconds: 31_536_000, maxLeafSeconds: 86_400 },
+      tokens: { keyLifetimeSeconds: 2_592_000, maxSeconds: 3600 },
     });
   });
 

@@ -26,7 +26,8 @@ class Setting {
   }
 
   issue(authority: Authority): X509Certificate {
-    const profile = { trustDomain: this.configuration.trustDomain, maxLeafSeconds: 3600 };
+    const { trustDomain } = this.configuration;
+    const profile = { trustDomain, maxLeafSeconds: 3600, isOwnKey: () => false };
     return new X509Certificate(issueLeaf(authority, profile, REQUEST, this.clock.now()).chain[0]!);
   }
 

@@ -30,6 +30,7 @@ export const CONFIGURATION: NotaryConfiguration = {
   node: 'node-1',
   rootOfTrust: { pkcs11: { library: '/lib/token.so', tokenLabel: 'edge', pinFile: '/etc/pin' } },
   issuer: { algorithm: 'EC-P256', lifetimeSeconds: 86_400, maxLeafSeconds: 3600 },
+  tokens: { keyLifetimeSeconds: 86_400, maxSeconds: 3600 },
 };
 
 export const REQUEST: CertificateRequest = {

@@ -139,6 +139,30 @@ describe('the notary service', () => {
     ]);
   });
 
+  it('issues tokens beside certificates, records them without the token, and shows the keys', () => {
+    const { service, audit } = start({ token: new MemoryToken() });
+    const { tokens } = service.configure(CONFIGURATION);
+    const { spiffeId, requester } = REQUEST;
+    const request = { spiffeId, requester, audiences: ['till'], lifetimeSeconds: 300 };
+    const issued = service.issueToken(request);
+    expect(tokens!.keys.map(({ keyId }) => keyId)).toEqual([issued.keyId]);
+    expect(() => service.issueToken({ ...request, lifetimeSeconds: 3601 })).toThrow('1 to 3600');
+    expect(audit.entries).toMatchObject([
+      { operation: 'issueToken', requester, spiffeId, audiences: ['till'], result: 'Issued', jti: issued.jti },
+      { operation: 'issueToken', result: 'ProfileViolation', audiences: ['till'] },
+    ]);
+    expect(JSON.stringify(audit.entries)).not.toContain(issued.token);
+  });
+
+  it('refuses to certify its token signing key, and goes on with certificates where it has none', () => {
+    const token = new MemoryToken();
+    const { service } = start({ token });
+    service.configure(CONFIGURATION);
+    const own = [...token.keys.values()].find(({ label }) => label.startsWith('keystead-token:'))!;
+    expect(() => service.issue({ ...REQUEST, publicKey: own.publicKey })).toThrow("one of the notary's own keys");
+    expect(service.issue(REQUEST).chain).toHaveLength(1);
+  });
+
   it('hands nothing out that it could not record', () => {
     const { service, audit } = start({ token: new MemoryToken() });
     service.configure(CONFIGURATION);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import type { ServedIdentity } from '../../../src/workload/port.ts';
+import type { DomainBundle, ServedIdentity, TrustStore } from '../../../src/workload/port.ts';
 import { x509Bundles, x509Svids } from '../../../src/workload/spiffe/x509-messages.ts';
 import { makeCredentials, type Made } from './credentials.ts';
 
@@ -15,7 +15,17 @@ beforeAll(() => {
   served = ['stock', 'till'].map((identity, index) => ({ identity, credentials: made.credentials[index]! }));
 });
 
-const content = () => ({ served, first: undefined, bundle: made.authority, now: Date.now() });
+const store = (anchors: string, foreign: Record<string, DomainBundle> = {}): TrustStore => ({
+  own: { anchors, keys: [] },
+  foreign: new Map(Object.entries(foreign)),
+});
+const content = () => ({
+  served,
+  first: undefined,
+  trust: store(made.authority),
+  terms: (identity: string) => ({ federatesWith: identity === 'till' ? ['bank.example', 'unknown.example'] : [] }),
+  now: Date.now(),
+});
 const der = (pem: string): Buffer => new X509Certificate(pem).raw;
 
 describe('FetchX509SVID answers', () => {
@@ -44,8 +54,12 @@ describe('FetchX509SVID answers', () => {
   });
 
   it('is not available while the bundle is not known', () => {
-    expect(() => x509Svids({ ...content(), bundle: '' })).toThrow(expect.objectContaining({ code: 'Unavailable' }));
-    expect(() => x509Bundles({ ...content(), bundle: '' })).toThrow(expect.objectContaining({ code: 'Unavailable' }));
+    expect(() => x509Svids({ ...content(), trust: store('') })).toThrow(
+      expect.objectContaining({ code: 'Unavailable' }),
+    );
+    expect(() => x509Bundles({ ...content(), trust: store('') })).toThrow(
+      expect.objectContaining({ code: 'Unavailable' }),
+    );
   });
 
   it('never with a key that is no PKCS#8, nor with something that is no SVID', () => {
@@ -66,5 +80,20 @@ describe('FetchX509Bundles answers', () => {
     const { bundles } = x509Bundles(content());
     expect(Object.keys(bundles!)).toEqual(['spiffe://edge.example']);
     expect(Buffer.from(bundles!['spiffe://edge.example']!)).toEqual(der(made.authority));
+  });
+
+  it('with those of other trust domains that an identity of the pod asks for and the node knows', () => {
+    const bank = makeCredentials([]).authority;
+    const trust = store(made.authority, {
+      'bank.example': { anchors: bank, keys: [] },
+      'other.example': { anchors: bank, keys: [] },
+    });
+    const { bundles } = x509Bundles({ ...content(), trust });
+    expect(Object.keys(bundles!)).toEqual(['spiffe://bank.example', 'spiffe://edge.example']);
+    const { federatedBundles } = x509Svids({ ...content(), trust });
+    expect(Object.keys(federatedBundles!)).toEqual(['spiffe://bank.example']);
+    expect(Buffer.from(federatedBundles!['spiffe://bank.example']!)).toEqual(der(bank));
+    const [stock] = served;
+    expect(x509Svids({ ...content(), trust, served: [stock!] }).federatedBundles).toEqual({});
   });
 });

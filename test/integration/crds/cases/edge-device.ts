@@ -3,6 +3,7 @@ import type { JsonObject } from '../merge-patch.ts';
 import { casesOf } from './case.ts';
 
 const pkcs11 = (patch: JsonObject): JsonObject => ({ spec: { rootOfTrust: { pkcs11: patch } } });
+const tokens = (patch: JsonObject): JsonObject => ({ spec: { tokens: patch } });
 const issuer = (patch: JsonObject): JsonObject => ({ spec: { issuer: patch } });
 
 export const invalidDevices = casesOf('edge-device-full', [
@@ -58,6 +59,19 @@ export const invalidDevices = casesOf('edge-device-full', [
   ],
   ['a DNS suffix with leading dot', issuer({ dnsSuffixes: ['.example.org'] }), 'without leading dot or wildcard'],
   ['a wildcard as DNS suffix', issuer({ dnsSuffixes: ['*.example.org'] }), 'without leading dot or wildcard'],
+  [
+    'a token of a day and a second',
+    tokens({ maxLifetime: '24h0m1s' }),
+    'maxLifetime must be a duration from 10s to 24h',
+  ],
+  ['a token of 9 seconds', tokens({ maxLifetime: '9s' }), 'maxLifetime must be a duration from 10s to 24h'],
+  ['a token key of 9 minutes', tokens({ keyLifetime: '9m' }), 'keyLifetime must be a duration from 10m to 8760h'],
+  ['a token key of 366 days', tokens({ keyLifetime: '8784h' }), 'keyLifetime must be a duration from 10m to 8760h'],
+  [
+    'a token key that hardly outlives its tokens',
+    tokens({ keyLifetime: '90m', maxLifetime: '1h' }),
+    'keyLifetime must be at least twice maxLifetime',
+  ],
   ['a DNS suffix twice', issuer({ dnsSuffixes: ['a.org', 'a.org'] }), 'spec.issuer.dnsSuffixes[1]: Duplicate value'],
 ]);
 

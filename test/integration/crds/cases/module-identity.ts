@@ -4,6 +4,7 @@ import { casesOf } from './case.ts';
 
 const spiffeId = (value: Json): JsonObject => ({ spec: { spiffeId: value } });
 const x509 = (patch: JsonObject): JsonObject => ({ spec: { x509: patch } });
+const token = (patch: JsonObject): JsonObject => ({ spec: { token: patch } });
 const NO_ID = 'spiffeId must be spiffe://<trust domain>/ns/<namespace>/<path>';
 
 export const invalidIdentities = casesOf('module-identity-full', [
@@ -56,13 +57,34 @@ export const invalidIdentities = casesOf('module-identity-full', [
     x509({ dnsNames: Array.from({ length: 17 }, (_, i) => `n${i}`) }),
     'spec.x509.dnsNames: Too many',
   ],
-  ['no delivery', { spec: { delivery: [], secretName: null } }, 'spec.delivery in body should have at least 1 items'],
+  [
+    'no delivery',
+    { spec: { delivery: [], secretName: null, token: null } },
+    'spec.delivery in body should have at least 1 items',
+  ],
   ['an unknown delivery', { spec: { delivery: ['Env'] } }, 'supported values: "Volume", "Socket", "Secret"'],
   ['a delivery twice', { spec: { delivery: ['Secret', 'Secret'] } }, 'spec.delivery[1]: Duplicate value'],
   [
     'a Secret name without Secret',
-    { spec: { delivery: ['Volume'] } },
+    { spec: { delivery: ['Volume', 'Socket'] } },
     'secretName has no effect without Secret in delivery',
+  ],
+  ['tokens without audiences', token({ audiences: null }), 'spec.token.audiences: Required value'],
+  ['an empty list of audiences', token({ audiences: [] }), 'spec.token.audiences in body should have at least 1 items'],
+  ['an audience with a blank', token({ audiences: ['a b'] }), 'spec.token.audiences[0] in body should match'],
+  ['an audience twice', token({ audiences: ['a', 'a'] }), 'spec.token.audiences[1]: Duplicate value'],
+  ['every audience and one more', token({ audiences: ['*', 'a'] }), "'*' allows every audience: write it alone"],
+  ['a token of 9 seconds', token({ duration: '9s' }), 'duration must be a duration from 10s to 24h'],
+  ['a token of days', token({ duration: '25h' }), 'duration must be a duration from 10s to 24h, for example 5m'],
+  [
+    'tokens without Socket',
+    { spec: { delivery: ['Volume', 'Secret'] } },
+    'token has no effect without Socket in delivery: add Socket to delivery or take token out',
+  ],
+  [
+    'a federated domain with scheme',
+    { spec: { federatesWith: ['spiffe://a'] } },
+    'federatesWith[0] in body should match',
   ],
   ['a Secret name with dots', { spec: { secretName: 'a.b' } }, 'spec.secretName in body should match'],
 ]);

@@ -4,6 +4,7 @@ import { casesOf } from './case.ts';
 
 const sources = (...list: readonly JsonObject[]): JsonObject => ({ spec: { sources: list } });
 const pem = (value: Json): JsonObject => sources({ inline: { pem: value } });
+const spiffe = (value: Json): JsonObject => sources({ inline: { spiffeBundle: value } });
 const target = (patch: JsonObject): JsonObject => ({ spec: { targets: { configMap: patch } } });
 const CERTIFICATE = '-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n';
 // In two parts, so that scanners for secrets do not take this file for one.
@@ -19,6 +20,14 @@ export const invalidBundles = casesOf('trust-bundle-full', [
   ['a source of two kinds', sources({ devices: {}, inline: { pem: CERTIFICATE } }), 'each source needs exactly one of'],
   ['the devices twice', sources({ devices: {} }, { devices: {} }), 'sources may hold devices once only'],
   ['inline without PEM', pem('not a certificate'), 'pem must hold at least one certificate'],
+  ['inline of no kind', sources({ inline: {} }), 'inline needs exactly one of: pem, spiffeBundle'],
+  [
+    'inline of two kinds',
+    sources({ inline: { pem: CERTIFICATE, spiffeBundle: '{"keys":[]}' } }),
+    'inline needs exactly one of: pem, spiffeBundle',
+  ],
+  ['a SPIFFE bundle that is none', spiffe('[]'), 'spiffeBundle must be a JSON object with "keys"'],
+  ['a SPIFFE bundle with a private key', spiffe('{"keys":[{"kty":"EC","d":"AA"}]}'), 'public keys only'],
   ['inline with a private key', pem(CERTIFICATE + KEY), 'pem must hold certificates only; take the private key out'],
   ['inline beyond 64 KiB', pem(CERTIFICATE + ' '.repeat(65536)), 'spec.sources[0].inline.pem: Too long'],
   [
