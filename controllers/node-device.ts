@@ -203,17 +203,13 @@ function issuerReady(notary: NotaryStatus | undefined): Finding {
 
 function tokenKeyReady(notary: NotaryStatus | undefined): Finding {
   const type = 'TokenKeyReady';
-  const current = notary?.tokens?.keys.find(({ state }) => state === 'Current');
-  if (notary?.ready && current?.keyUri !== undefined) {
-    return { type, status: 'True', reason: 'KeyHeld', message: `The key ${current.keyUri} is held by the token.` };
+  const { ready = false, tokens, reason = 'NoTokenKey', message = 'There is no token signing key yet.' } = notary ?? {};
+  const uri = tokens?.keys.find(({ state }) => state === 'Current')?.keyUri;
+  if (ready && uri !== undefined) {
+    return { type, status: 'True', reason: 'KeyHeld', message: `The key ${uri} is held by the token.` };
   }
-  const { code, message } = notary?.tokens?.failure ?? {};
-  return {
-    type,
-    status: 'False',
-    reason: code ?? notary?.reason ?? 'NoTokenKey',
-    message: message ?? notary?.message ?? 'There is no token signing key yet.',
-  };
+  const failure = tokens?.failure ?? { code: reason, message };
+  return { type, status: 'False', reason: failure.code, message: failure.message };
 }
 
 function clockSynchronized(skewMs: number | undefined): Finding {
