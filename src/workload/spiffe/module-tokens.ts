@@ -43,7 +43,10 @@ export class ModuleTokens {
     }
     // Calls that come while it is signed share it.
     const renewAt = now + (lifetimeSeconds * 1000) / 2;
-    const renewed: Kept = { renewAt, issued: this.#ports.issue(request).catch((error: unknown) => this.#instead(kept, error)) };
+    const renewed: Kept = {
+      renewAt,
+      issued: this.#ports.issue(request).catch((error: unknown) => this.#instead(kept, error)),
+    };
     this.#keep(requester.podUid, key, renewed);
     const issued = await renewed.issued.catch((error: unknown) => {
       this.#drop(requester.podUid, key, renewed);
