@@ -10,6 +10,7 @@ import type {
   Signature,
   SignRequest,
 } from './key-port.ts';
+import type { HubCipherRequest, HubKeyImport, HubSignRequest } from './hub-port.ts';
 import { isAskedForAndSigned, issuersIn, type KnownIssuer } from './leaf-check.ts';
 import { Link } from './link.ts';
 import { operationNamed, type BodyOf, type OperationName, type ResultOf } from './operations/index.ts';
@@ -103,6 +104,22 @@ export class NotaryClient implements Notary {
     if (!this.#tokenKeys.some(({ kid }) => kid === issued.keyId)) await this.status();
     checkToken(request, issued, this.#tokenKeys);
     return issued;
+  }
+
+  hubSign(request: HubSignRequest): Promise<Buffer> {
+    return this.#ask('hubSign', request);
+  }
+
+  hubEncrypt(request: HubCipherRequest): Promise<Buffer> {
+    return this.#ask('hubEncrypt', request);
+  }
+
+  hubDecrypt(request: HubCipherRequest): Promise<Buffer> {
+    return this.#ask('hubDecrypt', request);
+  }
+
+  importHubKey(request: HubKeyImport): Promise<void> {
+    return this.#ask('importHubKey', request);
   }
 
   metrics(): Promise<string> {

@@ -3,6 +3,7 @@ import { asKeysteadError, KeysteadError, type ErrorCode } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Clock } from '../os/clock.ts';
 import { Authority } from './authority.ts';
+import { HubKeys } from './hub-keys.ts';
 import type { NotaryMetrics } from './metrics.ts';
 import { ModuleKeys, UnfitModuleKey } from './module-keys.ts';
 import type { NotaryConfiguration } from './port.ts';
@@ -25,6 +26,7 @@ export interface Held {
   readonly authority: Authority;
   readonly moduleKeys: ModuleKeys;
   readonly tokens: TokenKeys;
+  readonly hubKeys: HubKeys;
 }
 
 /** Waits between attempts to open the token, milliseconds: doubled from the first to the last. */
@@ -144,7 +146,8 @@ export class Custody {
       const authority = authorityOn(root, { ...rest, configuration });
       const moduleKeys = new ModuleKeys(root, configuration, rest.log);
       const tokens = new TokenKeys({ ...rest, root, configuration });
-      const held = { configuration, root, authority, moduleKeys, tokens };
+      const hubKeys = new HubKeys(root, configuration);
+      const held = { configuration, root, authority, moduleKeys, tokens, hubKeys };
       metrics.tokenOpenings.inc({ result: 'Ok' });
       return held;
     } catch (thrown) {

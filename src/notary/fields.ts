@@ -86,6 +86,16 @@ export class Fields {
     return bytes;
   }
 
+  /** The same for what must not be shown, not even in an error. */
+  secret(name: string, maxBytes: number): Buffer {
+    try {
+      return this.bytes(name, maxBytes);
+    } catch {
+      const expected = `base64 of at most ${maxBytes} bytes`;
+      throw new KeysteadError(this.#code, `${this.#name(name)}: expected ${expected}, found something else`);
+    }
+  }
+
   /** An absolute path without NUL. */
   path(name: string): string {
     const value = this.string(name, 4095);

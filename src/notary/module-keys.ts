@@ -15,6 +15,15 @@ export class UnfitModuleKey extends KeysteadError {
   }
 }
 
+/** Looks for a key that only modules use. Throws UnfitModuleKey instead of KeyUnfit. */
+export function unlessUnfit<T>(find: () => T): T {
+  try {
+    return find();
+  } catch (thrown) {
+    throw thrown instanceof KeysteadError && thrown.code === 'KeyUnfit' ? new UnfitModuleKey(thrown) : thrown;
+  }
+}
+
 /**
  * The keys of modules whose ModuleIdentity says `key.residency: Hardware`: a P-256 pair each, on the token under a label
  * that names trust domain, node, identity and generation. They are the only keys that sign what a caller brings.
@@ -73,13 +82,9 @@ export class ModuleKeys {
     const label = this.#label(name);
     const known = this.#known.get(label);
     if (known) return known;
-    try {
-      const key = this.#root.find(label);
-      if (key) this.#known.set(label, key);
-      return key;
-    } catch (thrown) {
-      throw thrown instanceof KeysteadError && thrown.code === 'KeyUnfit' ? new UnfitModuleKey(thrown) : thrown;
-    }
+    const key = unlessUnfit(() => this.#root.find(label));
+    if (key) this.#known.set(label, key);
+    return key;
   }
 
   #label({ identityUid, generation }: ModuleKeyName): string {

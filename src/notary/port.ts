@@ -3,6 +3,7 @@ import type { EcJwk } from '../issue/jwk.ts';
 import type { TokenFields } from '../issue/jwt-svid.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { KeyNotary } from './key-port.ts';
+import type { HubNotary } from './hub-port.ts';
 import type { KeyAlgorithm, TokenDescription } from './root-of-trust/port.ts';
 
 /** Who a certificate is for: written to the audit record and the log, never trusted for the content. */
@@ -128,7 +129,7 @@ export interface NotaryConfiguration {
 }
 
 /** The notary, as the agent sees it. Errors are KeysteadErrors with the notary's own code and message. */
-export interface Notary extends KeyNotary {
+export interface Notary extends KeyNotary, HubNotary {
   configure(configuration: NotaryConfiguration): Promise<NotaryStatus>;
   status(): Promise<NotaryStatus>;
   issue(request: CertificateRequest): Promise<IssuedCertificate>;

@@ -5,6 +5,8 @@ import type { Audit } from './audit.ts';
 import { checkSameHome, decodeConfiguration, sameConfiguration } from './configuration.ts';
 import { Certification } from './certification.ts';
 import { Custody, type CustodyOptions, type Held } from './custody.ts';
+import type { HubKeys, HubUse } from './hub-keys.ts';
+import type { HubCipherRequest, HubKeyImport, HubSignRequest } from './hub-port.ts';
 import { IssuedKeys } from './issued-keys.ts';
 import type {
   IssuedForKey,
@@ -21,6 +23,7 @@ import type {
   IssuedToken,
   NotaryConfiguration,
   NotaryStatus,
+  Requester,
   TokenRequest,
 } from './port.ts';
 import { RecordedUses } from './recorded-uses.ts';
@@ -154,6 +157,30 @@ export class NotaryService implements Performers {
     });
   }
 
+  hubSign(request: HubSignRequest): Buffer {
+    return this.#useHubKeys('hubSign', request, (keys) => keys.sign(request));
+  }
+
+  hubEncrypt(request: HubCipherRequest): Buffer {
+    return this.#useHubKeys('hubEncrypt', request, (keys) => keys.encrypt(request));
+  }
+
+  hubDecrypt(request: HubCipherRequest): Buffer {
+    return this.#useHubKeys('hubDecrypt', request, (keys) => keys.decrypt(request));
+  }
+
+  /** Takes a hub's key in and wipes what it was given. */
+  importHubKey(request: HubKeyImport): void {
+    try {
+      this.#uses.run({ operation: 'importHubKey' }, ({ hubKeys }) => {
+        const keyUri = hubKeys.import(request);
+        return { result: undefined, outcome: { result: 'Done', keyUri } };
+      });
+    } finally {
+      request.key.fill(0);
+    }
+  }
+
   /** Prometheus text. */
   metrics(): string {
     const { metrics } = this.#options;
@@ -184,6 +211,17 @@ export class NotaryService implements Performers {
     });
     this.#options.metrics.issueSeconds.observe((performance.now() - start) / 1000);
     return issued;
+  }
+
+  #useHubKeys(
+    operation: OperationName,
+    { requester }: { readonly requester: Requester },
+    use: (keys: HubKeys) => HubUse,
+  ): Buffer {
+    return this.#uses.run({ operation, requester }, ({ hubKeys }) => {
+      const { result, keyUri } = use(hubKeys);
+      return { result, outcome: { result: 'Done', keyUri } };
+    });
   }
 
   #readConfiguration(): NotaryConfiguration | undefined {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { configure } from './configure.ts';
 import { destroyKey } from './destroy-key.ts';
+import { hubDecrypt, hubEncrypt } from './hub-cipher.ts';
+import { hubSign } from './hub-sign.ts';
+import { importHubKey } from './import-hub-key.ts';
 import { issue } from './issue.ts';
 import { issueForKey } from './issue-for-key.ts';
 import { issueFromRequest } from './issue-from-request.ts';
@@ -22,6 +25,10 @@ export const OPERATIONS = {
   signWithKey,
   destroyKey,
   moduleKeys,
+  hubSign,
+  hubEncrypt,
+  hubDecrypt,
+  importHubKey,
   metrics,
 } as const;
 

@@ -47,6 +47,13 @@ export class SoftHsm {
     const env = { ...process.env, ...this.environment };
     execFileSync('softhsm2-util', ['--init-token', '--free', '--label', label, ...pins], { env, stdio: 'pipe' });
   }
+
+  /** What OpenSC's tool says, logged in to a token. */
+  pkcs11Tool(label: string, ...args: string[]): string {
+    const login = ['--module', softhsmLibrary(), '--token-label', label, '--login', '--pin', '1234'];
+    const env = { ...process.env, ...this.environment };
+    return execFileSync('pkcs11-tool', [...login, ...args], { env, stdio: 'pipe', encoding: 'utf8' });
+  }
 }
 
 /** Files of the objects on the one token that this SoftHSM2 has. */

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Requester } from './port.ts';
+
+/** A module as an IoT hub knows it. Both halves together name its keys: a module made anew has other ones. */
+export interface HubModuleName {
+  readonly moduleId: string;
+  /** The hub's, or another name of this life of the module; without colons. */
+  readonly generationId: string;
+}
+
+/** A module has two keys, so that one can be replaced while the other is in use. */
+export const HUB_KEY_IDS = ['primary', 'secondary'] as const;
+export type HubKeyId = (typeof HUB_KEY_IDS)[number];
+
+export interface HubSignRequest {
+  readonly module: HubModuleName;
+  readonly keyId: HubKeyId;
+  /** At most 40 KiB. */
+  readonly data: Buffer;
+  readonly requester: Requester;
+}
+
+export interface HubCipherRequest {
+  readonly module: HubModuleName;
+  /** The module's own; authenticated, but never the nonce: that is random. At most 1 KiB. */
+  readonly initializationVector: Buffer;
+  /** Plaintext or ciphertext, at most 40 KiB. */
+  readonly text: Buffer;
+  readonly requester: Requester;
+}
+
+export interface HubKeyImport {
+  readonly module: HubModuleName;
+  readonly keyId: HubKeyId;
+  /** Of 16 to 64 octets. */
+  readonly key: Buffer;
+}
+
+/** What the notary does with the symmetric keys by which an IoT hub knows modules. They never leave it. */
+export interface HubNotary {
+  /** HMAC-SHA256 of the data with the module's key. Throws MechanismMissing where the token has no HMAC. */
+  hubSign(request: HubSignRequest): Promise<Buffer>;
+  hubEncrypt(request: HubCipherRequest): Promise<Buffer>;
+  /** Throws InvalidRequest for what was not encrypted so for this module. */
+  hubDecrypt(request: HubCipherRequest): Promise<Buffer>;
+  /** Brings in a key that the hub made, in the place of the derived one; the same again does nothing. */
+  importHubKey(request: HubKeyImport): Promise<void>;
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+import { KeysteadError } from '../../errors.ts';
+import { Fields } from '../fields.ts';
+import type { HubModuleName } from '../hub-port.ts';
+
+const MAX_NAME = 128;
+/** What IoT Hub allows in a module id. */
+const MODULE_ID = /^[A-Za-z0-9\-+%_#*?!(),:=@$'.]{1,128}$/;
+const GENERATION_ID = /^[A-Za-z0-9_.-]{1,128}$/;
+
+/** Most that a module may have signed, encrypted or decrypted at once, bytes; with base64 it fits into a request. */
+export const MAX_TEXT_BYTES = 40 * 1024;
+
+export function decodeHubModule(fields: Fields): HubModuleName {
+  const moduleId = fields.string('moduleId', MAX_NAME);
+  const generationId = fields.string('generationId', MAX_NAME);
+  if (!MODULE_ID.test(moduleId)) throw malformed('moduleId', "letters, digits and -+%_#*?!(),:=@$'.", moduleId);
+  if (!GENERATION_ID.test(generationId)) throw malformed('generationId', 'letters, digits and -_.', generationId);
+  return { moduleId, generationId };
+}
+
+/** Bytes as the only result. */
+export const bytesResult = {
+  encodeResult: (bytes: Buffer): unknown => ({ bytes: bytes.toString('base64') }),
+  decodeResult: (result: unknown): Buffer => new Fields(result, 'result').bytes('bytes', 2 * MAX_TEXT_BYTES),
+};
+
+function malformed(field: string, expected: string, found: string): KeysteadError {
+  return new KeysteadError('InvalidRequest', `${field}: expected 1 to 128 ${expected}, found ${JSON.stringify(found)}`);
+}
