@@ -5,10 +5,16 @@ import { SIGNATURE_ALGORITHMS } from '../../../src/issue/signature-algorithm.ts'
 import type { HeldKey, KeyAlgorithm, RootOfTrust } from '../../../src/notary/root-of-trust/port.ts';
 import type { RootUnderTest } from './root-under-test.ts';
 import { softHsmRoot } from './softhsm-root.ts';
+import { tpmRoot } from './tpm-root.ts';
+import { tpm2Pkcs11Root } from './tpm2-pkcs11-root.ts';
 
 jest.setTimeout(180_000);
 
-const ROOTS: readonly (readonly [string, () => Promise<RootUnderTest>])[] = [['PKCS#11 over SoftHSM2', softHsmRoot]];
+const ROOTS: readonly (readonly [string, () => Promise<RootUnderTest>])[] = [
+  ['PKCS#11 over SoftHSM2', softHsmRoot],
+  ['PKCS#11 over tpm2-pkcs11 and swtpm', tpm2Pkcs11Root],
+  ['TPM 2.0 over swtpm', tpmRoot],
+];
 
 const ALL: readonly KeyAlgorithm[] = ['EC-P256', 'EC-P384', 'RSA-2048', 'RSA-3072', 'RSA-4096'];
 /** What a key says of itself that was made where it lives. */

@@ -4,8 +4,7 @@ import type { KeyAlgorithm, RootOfTrust } from '../../../src/notary/root-of-trus
 /** A root of trust with what it is known to be able to do. */
 export interface RootUnderTest {
   readonly kind: 'PKCS11' | 'TPM' | 'Software';
-  readonly algorithms: readonly KeyAlgorithm[];
-  /** Asked for, these end in MechanismMissing. */
+  /** Algorithms that, asked for, end in MechanismMissing. */
   readonly missing: readonly KeyAlgorithm[];
   readonly secrets: boolean;
   readonly ciphers: boolean;

@@ -6,9 +6,13 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { DescriptorChannel } from '../../../src/notary/root-of-trust/tpm/descriptor-channel.ts';
 import { openTpm, type TpmOptions } from '../../../src/notary/root-of-trust/tpm/open.ts';
 import type { SocketPlace } from '../../../src/notary/root-of-trust/tpm/stream-socket.ts';
 import type { Tpm } from '../../../src/notary/root-of-trust/tpm/tpm.ts';
+
+/** TPM2_Shutdown(TPM_SU_CLEAR). */
+const SHUTDOWN_CLEAR = Buffer.from('80010000000c000001450000', 'hex');
 
 type Auths = Pick<TpmOptions, 'ownerAuth' | 'endorsementAuth' | 'lockoutAuth' | 'timeoutMs' | 'exclusive'>;
 
@@ -110,8 +114,16 @@ export class SoftTpm {
     await once(process, 'exit');
   }
 
-  /** As a reboot of the machine: transient objects, sessions and PCRs are lost. */
+  /**
+   * As a reboot of the machine, whose kernel sends TPM2_Shutdown (without it the TPM counts a wrong authorisation, and is
+   * locked after the third): transient objects, sessions and PCRs are lost.
+   */
   async restart(): Promise<void> {
+    this.#open?.close();
+    this.#open = undefined;
+    const channel = DescriptorChannel.socket(this.socketPlace);
+    channel.exchange(SHUTDOWN_CLEAR);
+    channel.close();
     await this.stop();
     await this.start();
   }

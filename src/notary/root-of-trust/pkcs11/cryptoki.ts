@@ -45,21 +45,25 @@ export interface CryptokiError {
 const RAW_ERROR = /^(CKR_\w+):(\d+)/;
 const FUNCTION_NAME = /\b(C_[A-Z]\w+)/;
 
-/** What pkcs11js means by an error that it threw; undefined for other errors. */
+/**
+ * What pkcs11js means by an error that it threw; undefined for other errors. Asks for fields and not for the class: in a
+ * test runner's realm native code throws errors of another `Error`.
+ */
 export function cryptokiErrorOf(thrown: unknown): CryptokiError | undefined {
-  if (!(thrown instanceof Error)) return undefined;
-  if (thrown.name === 'Pkcs11Error' && 'code' in thrown) {
-    const known = 'method' in thrown ? String(thrown.method) : '';
-    return { name: thrown.message, number: Number(thrown.code), method: known || functionIn(thrown) };
+  if (typeof thrown !== 'object' || thrown === null) return undefined;
+  const { name = '', message = '', code, method = '' } = thrown as Partial<Record<string, string | number>>;
+  if (name === 'Pkcs11Error' && code !== undefined) {
+    return { name: String(message), number: Number(code), method: String(method) || functionIn(thrown) };
   }
-  // C_FindObjects misses pkcs11js' own conversion (2.1.7).
-  const [, name, number] = RAW_ERROR.exec(thrown.message) ?? [];
-  return name === undefined ? undefined : { name, number: Number(number), method: functionIn(thrown) };
+  // C_FindObjects and C_CreateObject miss pkcs11js' own conversion (2.1.7).
+  const [, raw, number] = RAW_ERROR.exec(String(message)) ?? [];
+  return raw === undefined ? undefined : { name: raw, number: Number(number), method: functionIn(thrown) };
 }
 
 /** pkcs11js leaves the name of C_Sign and C_GenerateKeyPair to the stack (2.1.7). */
-function functionIn(error: Error): string {
-  return FUNCTION_NAME.exec(error.stack ?? '')?.[1] ?? 'a PKCS#11 function';
+function functionIn(error: object): string {
+  const stack = 'stack' in error ? String(error.stack) : '';
+  return FUNCTION_NAME.exec(stack)?.[1] ?? 'a PKCS#11 function';
 }
 
 /** A PKCS#11 library that is not loaded yet. */

@@ -7,6 +7,16 @@ export interface Mechanism {
   readonly number: number;
 }
 
+/** Runs what may end in MechanismMissing, and says what it was needed for. */
+export function forPurpose<T>(purpose: string, run: () => T): T {
+  try {
+    return run();
+  } catch (thrown) {
+    if (!(thrown instanceof KeysteadError) || thrown.code !== 'MechanismMissing') throw thrown;
+    throw new KeysteadError(thrown.code, `${purpose}: ${thrown.message}`, { cause: thrown });
+  }
+}
+
 /** Throws MechanismMissing that names the first mechanism that the token does not offer, and what it is needed for. */
 export function requireMechanisms(offered: readonly number[], needed: readonly Mechanism[], purpose: string): void {
   const missing = needed.find(({ number }) => !offered.includes(number));

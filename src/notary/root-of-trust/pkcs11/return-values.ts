@@ -14,6 +14,8 @@ const REINSERT = 'check that the token is plugged in and its service runs; the n
 /** SoftHSM2 on a full disk says CKR_FUNCTION_FAILED. */
 const SEE_LOG = "see the library's own log; where a key was to be made the token may be full";
 const NEW_PIN = 'put the right PIN into the PIN file; the notary does not try this one again';
+/** Our templates are well-formed: what a token says against them is that it does not support them. */
+const OTHER_KEY = 'choose another key algorithm or token; there is no fall-back to software';
 /** Of a ciphertext that does not decrypt. */
 export const NOT_OURS = 'it was not encrypted with this key, IV and associated data, or was altered';
 
@@ -43,11 +45,15 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   CKR_TOKEN_WRITE_PROTECTED: { code: 'TokenFailed', remedy: 'make the token writable, or make the key beforehand' },
   CKR_SESSION_READ_ONLY: { code: 'TokenFailed', remedy: 'make the token writable, or make the key beforehand' },
   CKR_SESSION_COUNT: { code: 'TokenFailed', remedy: 'close sessions that other programs hold on the token' },
-  CKR_MECHANISM_INVALID: { code: 'MechanismMissing', remedy: 'choose another key algorithm or token' },
-  CKR_MECHANISM_PARAM_INVALID: { code: 'MechanismMissing', remedy: 'choose another key algorithm or token' },
-  CKR_CURVE_NOT_SUPPORTED: { code: 'MechanismMissing', remedy: 'choose another key algorithm or token' },
-  CKR_FUNCTION_NOT_SUPPORTED: { code: 'MechanismMissing', remedy: 'choose another key algorithm or token' },
-  CKR_KEY_SIZE_RANGE: { code: 'MechanismMissing', remedy: 'choose another key algorithm or token' },
+  CKR_ATTRIBUTE_VALUE_INVALID: { code: 'MechanismMissing', remedy: OTHER_KEY },
+  CKR_ATTRIBUTE_TYPE_INVALID: { code: 'MechanismMissing', remedy: OTHER_KEY },
+  CKR_TEMPLATE_INCONSISTENT: { code: 'MechanismMissing', remedy: OTHER_KEY },
+  CKR_DOMAIN_PARAMS_INVALID: { code: 'MechanismMissing', remedy: OTHER_KEY },
+  CKR_MECHANISM_INVALID: { code: 'MechanismMissing', remedy: OTHER_KEY },
+  CKR_MECHANISM_PARAM_INVALID: { code: 'MechanismMissing', remedy: OTHER_KEY },
+  CKR_CURVE_NOT_SUPPORTED: { code: 'MechanismMissing', remedy: OTHER_KEY },
+  CKR_FUNCTION_NOT_SUPPORTED: { code: 'MechanismMissing', remedy: OTHER_KEY },
+  CKR_KEY_SIZE_RANGE: { code: 'MechanismMissing', remedy: OTHER_KEY },
   CKR_ENCRYPTED_DATA_INVALID: { code: 'InvalidRequest', remedy: NOT_OURS },
   CKR_ENCRYPTED_DATA_LEN_RANGE: { code: 'InvalidRequest', remedy: NOT_OURS },
   CKR_AEAD_DECRYPT_FAILED: { code: 'InvalidRequest', remedy: NOT_OURS },

@@ -17,7 +17,7 @@ import { CK, type Cryptoki, type Handle } from './cryptoki.ts';
 import { Pkcs11Key } from './key.ts';
 import { TOKEN_ALGORITHMS } from './key-algorithm.ts';
 import { findKeyPair } from './key-objects.ts';
-import { requireMechanisms } from './mechanism.ts';
+import { forPurpose, requireMechanisms } from './mechanism.ts';
 import { findObjects, labelsOf, type Template } from './objects.ts';
 import { Pkcs11Cipher, Pkcs11HmacKey } from './secret.ts';
 import { SecretStore } from './secret-store.ts';
@@ -51,14 +51,16 @@ export class Pkcs11Root implements RootOfTrust {
 
   generate(label: string, algorithm: KeyAlgorithm): HeldKey {
     this.#requireMechanisms(algorithm);
-    this.#session.runOnce((cryptoki, session) => {
-      if (findKeyPair(cryptoki, session, label)) {
-        throw new KeysteadError('Internal', `a key ${JSON.stringify(label)} is on the token already`);
-      }
-      // A public half alone is what a crash in the middle of an earlier generation leaves.
-      for (const orphan of publicKeys(cryptoki, session, label)) cryptoki.C_DestroyObject(session, orphan);
-      generatePair(cryptoki, session, { label, algorithm });
-    });
+    forPurpose(algorithm, () =>
+      this.#session.runOnce((cryptoki, session) => {
+        if (findKeyPair(cryptoki, session, label)) {
+          throw new KeysteadError('Internal', `a key ${JSON.stringify(label)} is on the token already`);
+        }
+        // A public half alone is what a crash in the middle of an earlier generation leaves.
+        for (const orphan of publicKeys(cryptoki, session, label)) cryptoki.C_DestroyObject(session, orphan);
+        generatePair(cryptoki, session, { label, algorithm });
+      }),
+    );
     return this.#fitOrDestroyed(label);
   }
 

@@ -2,7 +2,7 @@
 import { KeysteadError } from '../../../errors.ts';
 import type { SecretOrigin } from '../port.ts';
 import type { Cryptoki, Handle } from './cryptoki.ts';
-import { requireMechanisms, type Mechanism } from './mechanism.ts';
+import { forPurpose, requireMechanisms, type Mechanism } from './mechanism.ts';
 import { findObjects, labelsOf } from './objects.ts';
 import { SECRET_ALGORITHMS, type SecretKind } from './secret-algorithm.ts';
 import {
@@ -68,12 +68,14 @@ export class SecretStore {
     const { slot } = this.#session.token;
     const offered = this.#session.run((cryptoki) => cryptoki.C_GetMechanismList(slot));
     requireMechanisms(offered, wanted.needed, PURPOSES[this.#kind]);
-    this.#session.runOnce((cryptoki, session) => {
-      if (findObjects(cryptoki, session, secretTemplate(this.#kind, label)).length > 0) {
-        throw new KeysteadError('Internal', `a secret key ${JSON.stringify(label)} is on the token already`);
-      }
-      make(cryptoki, session);
-    });
+    forPurpose(PURPOSES[this.#kind], () =>
+      this.#session.runOnce((cryptoki, session) => {
+        if (findObjects(cryptoki, session, secretTemplate(this.#kind, label)).length > 0) {
+          throw new KeysteadError('Internal', `a secret key ${JSON.stringify(label)} is on the token already`);
+        }
+        make(cryptoki, session);
+      }),
+    );
     try {
       const found = this.find(label, origin);
       if (found) return found;

@@ -58,6 +58,7 @@ export const COMMANDS = {
   PCR_Read: shape(0x17e, [0, 0]),
   PolicyPCR: shape(0x17f, [1, 0], 'c'),
   PCR_Extend: shape(0x182, [1, 1]),
+  TestParms: shape(0x18a, [0, 0]),
   PolicyGetDigest: shape(0x189, [1, 0], 'r'),
 } as const satisfies Record<string, CommandShape>;
 

@@ -2,12 +2,13 @@
 import { createHash } from 'node:crypto';
 import { KeysteadError } from '../../../errors.ts';
 import type { KeyAlgorithm, KeyAttributes, SecretOrigin } from '../port.ts';
-import { algorithms, curves } from './capability.ts';
+import { curves } from './capability.ts';
+import { refusalOf } from './response-codes.ts';
 import { TPM_ALG, TPM_ECC, TPMA_OBJECT } from '../../../tpm/constants.ts';
 import { hasAttributes } from '../../../tpm/public-area.ts';
 import type { PublicArea } from '../../../tpm/public-area.ts';
 import type { Tpm } from './tpm.ts';
-import { EMPTY } from '../../../tpm/writer.ts';
+import { EMPTY, u16, u32 } from '../../../tpm/writer.ts';
 
 const ATTRIBUTES =
   TPMA_OBJECT.fixedTpm |
@@ -16,20 +17,34 @@ const ATTRIBUTES =
   TPMA_OBJECT.userWithAuth |
   TPMA_OBJECT.sign;
 
-/** The lengths that TPMs have; longer RSA keys most do not, and where they do a signature takes seconds. */
-export type TpmKeyAlgorithm = Extract<KeyAlgorithm, 'EC-P256' | 'EC-P384' | 'RSA-2048'>;
+/** RSASSA with SHA-256, what X.509 wants of RSA keys. */
+const RSA_SCHEME = { algorithm: TPM_ALG.rsassa, hash: TPM_ALG.sha256 };
+const RSA_BITS = { 'RSA-2048': 2048, 'RSA-3072': 3072, 'RSA-4096': 4096 } as const;
 
-/** Throws MechanismMissing for algorithms that the TPM does not have. */
-export function requireAlgorithm(tpm: Tpm, algorithm: KeyAlgorithm): asserts algorithm is TpmKeyAlgorithm {
+/** Throws MechanismMissing for algorithms that the TPM does not have: RSA keys longer than 2048 bits most do not. */
+export function requireAlgorithm(tpm: Tpm, algorithm: KeyAlgorithm): void {
   if (algorithm === 'EC-P256' && curves(tpm).has(TPM_ECC.p256)) return;
   if (algorithm === 'EC-P384' && curves(tpm).has(TPM_ECC.p384)) return;
-  if (algorithm === 'RSA-2048' && algorithms(tpm).has(TPM_ALG.rsassa)) return;
+  if (algorithm !== 'EC-P256' && algorithm !== 'EC-P384' && takesRsa(tpm, RSA_BITS[algorithm])) return;
   const remedy = 'choose EC-P256, which every TPM 2.0 of a PC has; there is no fall-back to software';
   throw new KeysteadError('MechanismMissing', `the TPM at ${tpm.place} makes no ${algorithm} keys; ${remedy}`);
 }
 
+/** TPM2_TestParms: whether the TPM takes RSA signing keys of this length. */
+function takesRsa(tpm: Tpm, bits: number): boolean {
+  const scheme = [u16(RSA_SCHEME.algorithm), u16(RSA_SCHEME.hash)];
+  const parameters = Buffer.concat([u16(TPM_ALG.rsa), u16(TPM_ALG.null), ...scheme, u16(bits), u32(0)]);
+  try {
+    tpm.execute('TestParms', { parameters }).parameters.end();
+    return true;
+  } catch (thrown) {
+    if (refusalOf(thrown) === undefined) throw thrown;
+    return false;
+  }
+}
+
 /** Template of a signing key. The label goes into the key itself, so that blobs cannot be exchanged for one another. */
-export function keyTemplate(label: string, algorithm: TpmKeyAlgorithm, hasAuth: boolean): PublicArea {
+export function keyTemplate(label: string, algorithm: KeyAlgorithm, hasAuth: boolean): PublicArea {
   const common = {
     nameAlgorithm: TPM_ALG.sha256,
     // With an authorisation value, guessing it counts towards the lockout.
@@ -37,9 +52,9 @@ export function keyTemplate(label: string, algorithm: TpmKeyAlgorithm, hasAuth: 
     policy: labelPolicy(label),
     symmetric: undefined,
   };
-  if (algorithm === 'RSA-2048') {
-    const scheme = { algorithm: TPM_ALG.rsassa, hash: TPM_ALG.sha256 };
-    return { ...common, type: TPM_ALG.rsa, scheme, bits: 2048, exponent: 0, modulus: EMPTY };
+  if (algorithm !== 'EC-P256' && algorithm !== 'EC-P384') {
+    const bits = RSA_BITS[algorithm];
+    return { ...common, type: TPM_ALG.rsa, scheme: RSA_SCHEME, bits, exponent: 0, modulus: EMPTY };
   }
   const [curve, hash] = algorithm === 'EC-P256' ? [TPM_ECC.p256, TPM_ALG.sha256] : [TPM_ECC.p384, TPM_ALG.sha384];
   return { ...common, type: TPM_ALG.ecc, scheme: { algorithm: TPM_ALG.ecdsa, hash }, curve, x: EMPTY, y: EMPTY };
@@ -73,12 +88,15 @@ export function labelPolicy(label: string): Buffer {
 }
 
 /** Algorithm of a public area. Throws KeyUnfit for others than `keyTemplate` makes. */
-export function algorithmOf(area: PublicArea): TpmKeyAlgorithm {
-  if (area.type === TPM_ALG.rsa && area.bits === 2048 && area.scheme?.algorithm === TPM_ALG.rsassa) return 'RSA-2048';
+export function algorithmOf(area: PublicArea): KeyAlgorithm {
+  if (area.type === TPM_ALG.rsa && area.scheme?.algorithm === TPM_ALG.rsassa) {
+    const bits = ([2048, 3072, 4096] as const).find((length) => length === area.bits);
+    if (bits !== undefined && area.scheme.hash === TPM_ALG.sha256) return `RSA-${bits}`;
+  }
   const ecdsa = area.type === TPM_ALG.ecc && area.scheme?.algorithm === TPM_ALG.ecdsa;
   if (ecdsa && area.curve === TPM_ECC.p256 && area.scheme.hash === TPM_ALG.sha256) return 'EC-P256';
   if (ecdsa && area.curve === TPM_ECC.p384 && area.scheme.hash === TPM_ALG.sha384) return 'EC-P384';
-  throw new KeysteadError('KeyUnfit', 'TPM key: expected a signing key of P-256, P-384 or RSA-2048, found another');
+  throw new KeysteadError('KeyUnfit', 'TPM key: expected a signing key on P-256, P-384 or of RSA, found another');
 }
 
 /**
