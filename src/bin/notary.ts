@@ -16,6 +16,7 @@ import { NotaryService } from '../notary/service.ts';
 import { StateFolder } from '../notary/state-folder.ts';
 import { systemClock } from '../os/clock.ts';
 import { hardenProcess } from '../os/hardening.ts';
+import { SANDBOX_MODES, sandboxProcess, type Sandbox, type SandboxMode } from '../os/sandbox.ts';
 import manifest from '../../package.json' with { type: 'json' };
 
 /** Log lines are written with the answers that they belong to, others at latest after this long, milliseconds. */
@@ -28,12 +29,14 @@ interface Settings {
   readonly agentUid: number;
   readonly logLevel: string;
   readonly health: string | undefined;
+  readonly sandbox: SandboxMode;
 }
 
 /** A flag wins over the environment, the environment over the default. */
 function readSettings(): Settings {
   const string = { type: 'string' } as const;
-  const options = { socket: string, state: string, 'agent-uid': string, 'log-level': string, health: string };
+  const paths = { socket: string, state: string, health: string };
+  const options = { ...paths, 'agent-uid': string, 'log-level': string, sandbox: string };
   const { values } = parseArgs({ options });
   const { env } = process;
   return {
@@ -42,12 +45,23 @@ function readSettings(): Settings {
     agentUid: uid(values['agent-uid'] ?? env['KEYSTEAD_AGENT_UID'] ?? '0'),
     logLevel: values['log-level'] ?? env['KEYSTEAD_LOG_LEVEL'] ?? 'info',
     health: values.health ?? env['KEYSTEAD_NOTARY_HEALTH'],
+    sandbox: sandboxMode(values.sandbox ?? env['KEYSTEAD_NOTARY_SANDBOX'] ?? 'strict'),
   };
 }
 
 function uid(text: string): number {
   if (/^\d{1,10}$/.test(text)) return Number(text);
   throw new KeysteadError('InvalidConfiguration', `KEYSTEAD_AGENT_UID: expected a user id, found ${text}`);
+}
+
+function sandboxMode(text: string): SandboxMode {
+  const mode = SANDBOX_MODES.find((known) => known === text);
+  if (mode !== undefined) return mode;
+  const expected = SANDBOX_MODES.join(', ');
+  throw new KeysteadError(
+    'InvalidConfiguration',
+    `KEYSTEAD_NOTARY_SANDBOX: expected one of ${expected}, found ${text}`,
+  );
 }
 
 /** Root passes any mode; another agent needs the group that the socket's folder gives. */
@@ -58,11 +72,13 @@ function socketMode({ agentUid }: Settings): number {
 async function main(): Promise<void> {
   hardenProcess();
   const settings = readSettings();
+  const sandbox = sandboxProcess(settings.sandbox);
   const output = new LineOutput(STANDARD_OUTPUT);
   const flush = (): void => output.flush();
   process.on('exit', flush);
   setInterval(flush, OUTPUT_FLUSH_MS).unref();
   const log = createLogger('notary', settings.logLevel, output);
+  tellOfSandbox(sandbox, log);
   const state = new StateFolder(settings.state);
   const libraries = new Pkcs11Libraries();
   const pins = new PinGuard(state);
@@ -102,6 +118,11 @@ async function main(): Promise<void> {
     libraries.finalize();
     auditLog.close();
   });
+}
+
+function tellOfSandbox({ mode, gap }: Sandbox, log: Logger): void {
+  if (gap === undefined) log.info({ mode }, 'sandboxed');
+  else log.warn({ mode, gap }, 'sandboxed with a gap');
 }
 
 /** Opens the audit log. Where that fails the notary goes on, refuses to issue, and tries again. */

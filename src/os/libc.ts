@@ -20,6 +20,11 @@ export function libc(prototype: string): (...args: unknown[]) => number {
   };
 }
 
+/** Names a C structure for use in prototypes; an object with its fields is passed where a pointer to it is asked for. */
+export function libcStruct(name: string, fields: Readonly<Record<string, string>>): void {
+  koffi.struct(name, fields);
+}
+
 function systemError(call: string, errno: number): KeysteadError {
   const code = getSystemErrorName(-errno);
   return new KeysteadError('Internal', `${call} failed with ${code}`, {

@@ -128,6 +128,7 @@ describe('with default values', () => {
       KEYSTEAD_NOTARY_SOCKET: '/run/keystead/notary.sock',
       KEYSTEAD_NOTARY_HEALTH: '/run/keystead/notary-health.sock',
       KEYSTEAD_NOTARY_STATE: '/var/lib/keystead/notary',
+      KEYSTEAD_NOTARY_SANDBOX: 'strict',
       KEYSTEAD_AGENT_UID: '0',
       KEYSTEAD_LOG_LEVEL: 'info',
     });

@@ -29,8 +29,8 @@ export class Setting {
 
   constructor(options: Partial<NotaryProcessOptions> = {}) {
     chmodSync(this.folder, 0o755);
-    const environment = { ...this.hsm.environment, ...this.interposer.environment };
-    this.notary = new NotaryProcess({ folder: this.folder, environment, ...options });
+    const environment = { ...this.hsm.environment, ...this.interposer.environment, ...options.environment };
+    this.notary = new NotaryProcess({ folder: this.folder, ...options, environment });
     cleanups.push(async () => {
       this.notary.client.close();
       await this.notary.stop('SIGKILL');

@@ -24,12 +24,12 @@ const SUN_PATH_BYTES = 108;
 /**
  * A connected, non-blocking stream socket as a file descriptor. Node's own sockets answer only through the event loop;
  * the root of trust is synchronous, and these three calls of the C library are less than a worker thread with a
- * shared buffer would be. Throws TokenAbsent.
+ * shared buffer would be. Throws TokenAbsent, and InvalidConfiguration where the sandbox allows no such socket.
  */
 export function connectSocket(place: SocketPlace, name: string): number {
   const family = 'path' in place ? AF_UNIX : AF_INET;
   const address = 'path' in place ? unixAddress(place.path) : internetAddress(place.host, place.port);
-  const descriptor = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const descriptor = openSocket(family, name);
   try {
     connect(descriptor, address, address.length);
     fcntl(descriptor, F_SETFL, O_NONBLOCK);
@@ -39,6 +39,19 @@ export function connectSocket(place: SocketPlace, name: string): number {
     const found = errnoOf(thrown) ?? 'unknown';
     throw new KeysteadError('TokenAbsent', `cannot connect to the TPM at ${name}: ${found}; start its swtpm`, {
       cause: thrown,
+    });
+  }
+}
+
+function openSocket(family: number, name: string): number {
+  try {
+    return socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  } catch (cause) {
+    if (errnoOf(cause) !== 'EPERM') throw cause;
+    const remedy = "give the unix socket of the TPM, or let the notary's sandbox be `network`";
+    const found = 'the sandbox lets this process open unix sockets only';
+    throw new KeysteadError('InvalidConfiguration', `cannot connect to the TPM at ${name}: ${found}; ${remedy}`, {
+      cause,
     });
   }
 }
