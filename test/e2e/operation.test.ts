@@ -4,6 +4,7 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { pidsOf } from '../chaos/processes.ts';
 import { waitForRelease } from '../quickstart/install.ts';
 import type { KubeObject } from '../quickstart/kubectl.ts';
 import { presentLab } from '../quickstart/target.ts';
@@ -77,6 +78,20 @@ describe('the logs of all processes', () => {
     const pin = readFileSync(await pinFile(), 'utf8').trim();
     expect(pin.length).toBeGreaterThan(3);
     expect(logs).not.toContain(pin);
+  });
+});
+
+describe("the notary's container", () => {
+  it("has a filter of its own on top of the runtime's, without a gap", async () => {
+    const [pid = 0] = pidsOf('notary');
+    const filters = Number(/^Seccomp_filters:\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+    const [agent = 0] = pidsOf('agent');
+    expect(readFileSync(`/proc/${agent}/status`, 'utf8')).toMatch(/^Seccomp:\t0$/m);
+    expect(filters).toBeGreaterThanOrEqual(2);
+    const selector = ['-l', 'app.kubernetes.io/component=node', '-c', 'notary', '--tail=-1'];
+    const log = await scene.kubectl.run([...SYSTEM, 'logs', ...selector]);
+    expect(log).toContain('"mode":"strict","msg":"sandboxed"}');
+    expect(log).not.toContain('"gap"');
   });
 });
 
