@@ -46,20 +46,29 @@ export class PeerServer {
     this.#options = options;
   }
 
-  /** Serves in a volume; does nothing where it does already. Throws where the volume is gone. */
+  /**
+   * Serves in a volume; does nothing where it does already. A failure, as of a volume that is gone, is logged and tried
+   * again by the next call: it must not keep files from a pod.
+   */
   open(volume: PublishedVolume): void {
-    if (this.#sockets.has(volume.volumeId)) return;
-    const socket = new PodSocket(volume.targetPath, this.#options.name, (peer) => this.#accept(peer, volume));
-    this.#sockets.set(volume.volumeId, { volume, socket });
+    const { volumeId, podUid, targetPath } = volume;
+    const { name, log } = this.#options;
+    if (this.#sockets.has(volumeId)) return;
+    try {
+      const socket = new PodSocket(targetPath, name, (peer) => this.#accept(peer, volume));
+      this.#sockets.set(volumeId, { volume, socket });
+    } catch (error) {
+      log.warn({ err: asKeysteadError(error).message, volume: volumeId, podUid, name }, 'no socket in this volume');
+    }
   }
 
-  /** Whether a volume holds a socket, of this process or of the one before it. */
-  found(volume: PublishedVolume): boolean {
-    return hasSocket(volume.targetPath, this.#options.name);
+  /** Serves again in those volumes that the process before this one served in. */
+  resume(volumes: readonly PublishedVolume[]): void {
+    for (const volume of volumes) if (hasSocket(volume.targetPath, this.#options.name)) this.open(volume);
   }
 
-  /** Ends the volume's socket and every connection through it. */
-  close(volumeId: string): void {
+  /** Ends a volume's socket and every connection through it. */
+  close({ volumeId }: Pick<PublishedVolume, 'volumeId'>): void {
     this.#sockets.get(volumeId)?.socket.close({ remove: true });
     this.#sockets.delete(volumeId);
     for (const connection of this.#connections.values()) {

@@ -2,7 +2,6 @@
 import { Server, ServerCredentials, type ConnectionInjector } from '@grpc/grpc-js';
 import type { Socket } from 'node:net';
 import type { PublishedVolume } from '../deliver/port.ts';
-import { asKeysteadError } from '../errors.ts';
 import { SpiffeWorkloadAPI } from '../gen/spiffe/workload_pb.js';
 import { addService } from '../grpc/server.ts';
 import type { Logger } from '../log.ts';
@@ -30,16 +29,15 @@ export interface WorkloadApiOptions {
 
 /** The sockets in the pods' volumes and the services on them. */
 export class WorkloadApi {
-  readonly #log: Logger;
   readonly #server: Server;
   readonly #injector: ConnectionInjector;
   readonly #peers: PeerServer;
-  readonly #callers: Callers;
+  /** Who may call; the other APIs on the pods' sockets ask the same. */
+  readonly callers: Callers;
   readonly #changes = new Changes();
   readonly #tokens: ModuleTokens;
 
   constructor({ ports, log, socket, identityAttribute }: WorkloadApiOptions) {
-    this.#log = log;
     this.#server = new Server({
       'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
       'grpc.max_concurrent_streams': MAX_STREAMS,
@@ -48,7 +46,7 @@ export class WorkloadApi {
     this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
     const serve = (connection: Socket): void => this.#injector.injectConnection(connection);
     this.#peers = new PeerServer({ serve, name: socket, identityAttribute, log });
-    this.#callers = new Callers({ ports });
+    this.callers = new Callers({ ports });
     const now = (): number => Date.now();
     this.#tokens = new ModuleTokens({
       issue: (request) => ports.issueToken(request),
@@ -56,7 +54,7 @@ export class WorkloadApi {
       now,
     });
     const service = new SpiffeService({
-      callers: this.#callers,
+      callers: this.callers,
       changes: this.#changes,
       calls: new OpenCalls(),
       standing: (podUid) => ports.standing(podUid),
@@ -69,24 +67,19 @@ export class WorkloadApi {
     addService(this.#server, SpiffeWorkloadAPI, service.handlers());
   }
 
-  /** Serves in a volume. A failure is logged, and tried again by the next call: it must not keep files from a pod. */
+  /** Serves in a volume, as far as that is possible. */
   open(volume: PublishedVolume): void {
-    try {
-      this.#peers.open(volume);
-    } catch (error) {
-      const { volumeId, podUid } = volume;
-      this.#log.warn({ err: asKeysteadError(error).message, volume: volumeId, podUid }, 'no socket in this volume');
-    }
+    this.#peers.open(volume);
   }
 
   /** Serves again in those volumes that the agent before this one served in. */
   resume(volumes: readonly PublishedVolume[]): void {
-    for (const volume of volumes) if (this.#peers.found(volume)) this.open(volume);
+    this.#peers.resume(volumes);
   }
 
   /** Ends a volume's socket and its connections; before its unmount, or when nothing is delivered by it any more. */
-  close({ volumeId }: Pick<PublishedVolume, 'volumeId'>): void {
-    this.#peers.close(volumeId);
+  close(volume: Pick<PublishedVolume, 'volumeId'>): void {
+    this.#peers.close(volume);
   }
 
   /** What a pod may have has changed. */
@@ -96,14 +89,14 @@ export class WorkloadApi {
 
   /** Another verdict on a pod, or none any more: its processes are measured anew. */
   judgedAnew(podUid: string): void {
-    this.#callers.forget(podUid);
+    this.callers.forget(podUid);
     this.#tokens.forget(podUid);
     this.#changes.tell(podUid);
   }
 
   /** A pod has left the node. */
   forget(podUid: string): void {
-    this.#callers.forget(podUid);
+    this.callers.forget(podUid);
     this.#tokens.forget(podUid);
     this.#changes.forget(podUid);
   }
