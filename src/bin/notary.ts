@@ -7,9 +7,7 @@ import { createLogger, type Logger } from '../log.ts';
 import { auditInAll, logAudit } from '../notary/audit.ts';
 import { LineOutput } from '../notary/line-output.ts';
 import { NotaryMetrics } from '../notary/metrics.ts';
-import { Pkcs11Libraries } from '../notary/root-of-trust/pkcs11/library.ts';
-import { PinGuard } from '../notary/root-of-trust/pkcs11/pin-guard.ts';
-import { Pkcs11Root } from '../notary/root-of-trust/pkcs11/root.ts';
+import { RootOpener } from '../notary/root-of-trust/opener.ts';
 import { isInSamePod } from '../notary/same-pod.ts';
 import { NotaryServer } from '../notary/server.ts';
 import { NotaryService } from '../notary/service.ts';
@@ -80,16 +78,12 @@ async function main(): Promise<void> {
   const log = createLogger('notary', settings.logLevel, output);
   tellOfSandbox(sandbox, log);
   const state = new StateFolder(settings.state);
-  const libraries = new Pkcs11Libraries();
-  const pins = new PinGuard(state);
+  const roots = new RootOpener({ state, log });
   const metrics = new NotaryMetrics();
   const auditLog = new AuditLog({ folder: settings.state, clock: systemClock, version: manifest.version });
   const audit = auditInAll(auditLog, logAudit(log, flush));
   const service = new NotaryService({
-    openRoot: ({ pkcs11 }) => {
-      const { library, pinFile, ...choice } = pkcs11;
-      return new Pkcs11Root({ library: libraries.open(library), choice, pinFile, pins, log });
-    },
+    openRoot: (settings) => roots.open(settings),
     state,
     clock: systemClock,
     log,
@@ -115,7 +109,7 @@ async function main(): Promise<void> {
   stopOnSignal(log, async () => {
     await server.close();
     service.close();
-    libraries.finalize();
+    roots.close();
     auditLog.close();
   });
 }

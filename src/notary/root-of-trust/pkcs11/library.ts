@@ -109,7 +109,7 @@ export class Pkcs11Libraries {
 
   /** The library behind a path, loaded at the first call. Throws TokenLibraryUnusable naming the path. */
   open(path: string): Pkcs11Library {
-    const key = resolved(path);
+    const key = resolvedLibrary(path);
     const loaded = this.#loaded.get(key) ?? new Pkcs11Library(path, this.#newCryptoki());
     this.#loaded.set(key, loaded);
     return loaded;
@@ -122,7 +122,8 @@ export class Pkcs11Libraries {
   }
 }
 
-function resolved(path: string): string {
+/** The file behind links, so that one library is not taken for two. */
+export function resolvedLibrary(path: string): string {
   try {
     return realpathSync(path);
   } catch {
