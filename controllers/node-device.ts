@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { X509Certificate } from 'node:crypto';
 import { setCondition, type Condition } from '../src/api/conditions.ts';
-import { durationSeconds } from '../src/api/duration.ts';
 import type { EdgeDevice } from '../src/api/v1alpha1/index.ts';
-import { asKeysteadError, KeysteadError } from '../src/errors.ts';
+import { asKeysteadError } from '../src/errors.ts';
 import { timestamp } from '../src/identity/holding.ts';
-import type { Notary, NotaryConfiguration, NotaryStatus, TokenKeyStatus } from '../src/notary/port.ts';
+import type { Notary, NotaryStatus, TokenKeyStatus } from '../src/notary/port.ts';
 import type { Clock } from '../src/os/clock.ts';
+import { notaryConfiguration } from './notary-configuration.ts';
 
 export interface NodeDevicePorts {
   readonly node: string;
@@ -83,40 +83,6 @@ export class NodeDevice {
     await this.#ports.apply(status);
     this.#written = text;
   }
-}
-
-/** What EdgeDevice.spec asks of the notary. */
-export function notaryConfiguration({ spec }: EdgeDevice, node: string): NotaryConfiguration {
-  const { pkcs11 } = spec.rootOfTrust;
-  const { selfSigned, maxLeafLifetime } = spec.issuer;
-  if (!selfSigned) {
-    throw new KeysteadError('InvalidConfiguration', 'EdgeDevice.spec.issuer names no issuer: set selfSigned.');
-  }
-  if (!pkcs11) {
-    throw new KeysteadError('InvalidConfiguration', 'EdgeDevice.spec.rootOfTrust names no root of trust: set pkcs11.');
-  }
-  return {
-    trustDomain: spec.trustDomain,
-    node,
-    rootOfTrust: {
-      pkcs11: {
-        library: pkcs11.library,
-        pinFile: pkcs11.pinFile,
-        ...(pkcs11.tokenLabel !== undefined && { tokenLabel: pkcs11.tokenLabel }),
-        ...(pkcs11.tokenSerial !== undefined && { tokenSerial: pkcs11.tokenSerial }),
-        ...(pkcs11.slot !== undefined && { slot: pkcs11.slot }),
-      },
-    },
-    issuer: {
-      algorithm: selfSigned.keyAlgorithm,
-      lifetimeSeconds: durationSeconds(selfSigned.lifetime),
-      maxLeafSeconds: durationSeconds(maxLeafLifetime),
-    },
-    tokens: {
-      keyLifetimeSeconds: durationSeconds(spec.tokens.keyLifetime),
-      maxSeconds: durationSeconds(spec.tokens.maxLifetime),
-    },
-  };
 }
 
 interface Observed {

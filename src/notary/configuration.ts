@@ -3,6 +3,7 @@ import { asKeysteadError, KeysteadError } from '../errors.ts';
 import { checkTrustDomain } from '../issue/spiffe-id.ts';
 import { Fields } from './fields.ts';
 import type { NotaryConfiguration } from './port.ts';
+import { decodeRootChoice } from './root-of-trust/choice.ts';
 
 const ALGORITHMS = ['EC-P256', 'EC-P384', 'RSA-2048', 'RSA-3072', 'RSA-4096'] as const;
 /** RFC 1123 subdomain, the form of a Kubernetes node name. */
@@ -22,7 +23,7 @@ export function decodeConfiguration(value: unknown): NotaryConfiguration {
   const configuration = {
     trustDomain: trustDomain(fields),
     node: fields.string('node', 253),
-    rootOfTrust: { pkcs11: decodePkcs11(fields.object('rootOfTrust').object('pkcs11')) },
+    rootOfTrust: decodeRootChoice(fields.object('rootOfTrust')),
     issuer: decodeIssuer(fields.object('issuer')),
     tokens: fields.has('tokens') ? decodeTokens(fields.object('tokens')) : DEFAULT_TOKENS,
   };
@@ -40,16 +41,6 @@ function trustDomain(fields: Fields): string {
     throw new KeysteadError('InvalidConfiguration', `configuration.trustDomain: ${asKeysteadError(thrown).message}`);
   }
   return name;
-}
-
-function decodePkcs11(fields: Fields): NotaryConfiguration['rootOfTrust']['pkcs11'] {
-  return {
-    library: fields.path('library'),
-    ...(fields.has('tokenLabel') && { tokenLabel: fields.string('tokenLabel', 128) }),
-    ...(fields.has('tokenSerial') && { tokenSerial: fields.string('tokenSerial', 64) }),
-    ...(fields.has('slot') && { slot: fields.integer('slot', 0, 2 ** 32 - 1) }),
-    pinFile: fields.path('pinFile'),
-  };
 }
 
 function decodeIssuer(fields: Fields): NotaryConfiguration['issuer'] {

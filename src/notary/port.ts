@@ -4,6 +4,7 @@ import type { TokenFields } from '../issue/jwt-svid.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { KeyNotary } from './key-port.ts';
 import type { HubNotary } from './hub-port.ts';
+import type { RootChoice } from './root-of-trust/choice.ts';
 import type { KeyAlgorithm, TokenDescription } from './root-of-trust/port.ts';
 
 /** Who a certificate is for: written to the audit record and the log, never trusted for the content. */
@@ -99,21 +100,13 @@ export interface NotaryStatus {
   };
 }
 
+export type { RootChoice };
+
 /** Tells the notary what EdgeDevice.spec asks for. Repeating it unchanged does nothing. */
 export interface NotaryConfiguration {
   readonly trustDomain: string;
   readonly node: string;
-  readonly rootOfTrust: {
-    readonly pkcs11: {
-      /** Absolute path inside the notary's container. */
-      readonly library: string;
-      readonly tokenLabel?: string;
-      readonly tokenSerial?: string;
-      readonly slot?: number;
-      /** Absolute path of a file that holds the PIN. */
-      readonly pinFile: string;
-    };
-  };
+  readonly rootOfTrust: RootChoice;
   readonly issuer: {
     readonly algorithm: KeyAlgorithm;
     readonly lifetimeSeconds: number;

@@ -3,7 +3,7 @@ import koffi from 'koffi';
 import { getSystemErrorName } from 'node:util';
 import { KeysteadError } from '../errors.ts';
 
-/** The C library of this process, bound once: for `src/os`, and for the TPM's own channel to its device. */
+/** The C library of this process, bound once, for `src/os`. */
 const library = koffi.load(null);
 
 /**

@@ -84,6 +84,11 @@ describe('layers', () => {
     expect(show(values.filter((edge) => edge.to === library && !allowed.test(edge.from)))).toEqual([]);
   });
 
+  it('only os calls the C library', () => {
+    const wrong = values.filter((edge) => edge.to === 'src/os/libc.ts' && domainOf(edge.from) !== 'os');
+    expect(show(wrong)).toEqual([]);
+  });
+
   it('the notary knows neither Kubernetes nor gRPC nor other processes', () => {
     const reachable = closure('src/bin/notary.ts');
     const forbidden = [...reachable].filter((path) =>

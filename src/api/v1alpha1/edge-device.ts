@@ -39,6 +39,11 @@ export interface EdgeDeviceSpecRootOfTrust {
    * tpm2-pkcs11, or SoftHSM. Name the token by exactly one of tokenLabel, tokenSerial and slot.
    */
   readonly pkcs11?: EdgeDeviceSpecRootOfTrustPkcs11;
+  /**
+   * A TPM 2.0, spoken to directly. Its keys lie in the notary's state folder, each encrypted by the TPM's own
+   * storage key. Give at most one of device and socket.
+   */
+  readonly tpm?: EdgeDeviceSpecRootOfTrustTpm;
 }
 
 /**
@@ -65,6 +70,40 @@ export interface EdgeDeviceSpecRootOfTrustPkcs11 {
    * PIN's Secret there.
    */
   readonly pinFile: string;
+}
+
+/**
+ * A TPM 2.0, spoken to directly. Its keys lie in the notary's state folder, each encrypted by the TPM's own
+ * storage key. Give at most one of device and socket.
+ */
+export interface EdgeDeviceSpecRootOfTrustTpm {
+  /**
+   * Absolute path of the TPM's device node inside the notary's container; /dev/tpmrm0 unless device or socket
+   * is set. The chart's tpm.device puts it there.
+   */
+  readonly device?: string;
+  /** Absolute path of the unix socket of a software TPM (swtpm), inside the notary's container. */
+  readonly socket?: string;
+  /**
+   * Absolute path, inside the notary's container, of the file with the owner hierarchy's authorisation value.
+   * Without it that value is empty.
+   */
+  readonly ownerAuthFile?: string;
+  /**
+   * Absolute path, inside the notary's container, of the file with the endorsement hierarchy's authorisation value.
+   * Without it that value is empty.
+   */
+  readonly endorsementAuthFile?: string;
+  /**
+   * Absolute path, inside the notary's container, of the file with the authorisation value of the keys that are made.
+   * Without it that value is empty.
+   */
+  readonly keyAuthFile?: string;
+  /**
+   * Persistent handle of the storage key, 0x81000000 to 0x817fffff. Where it is free Keystead makes the key;
+   * what lies there already is used where it is a storage key, and never replaced.
+   */
+  readonly storageHandle: string;
 }
 
 /** How the node gets the certificate that it issues its modules' identities from. */
@@ -156,7 +195,7 @@ export interface EdgeDeviceStatusPlatform {
 
 /** The token that the notary has opened. */
 export interface EdgeDeviceStatusToken {
-  /** Kind of root of trust, for example PKCS11. */
+  /** Kind of root of trust: PKCS11 or TPM. */
   readonly kind?: string;
   /** Label of the token. */
   readonly label?: string;

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Logger } from '../../log.ts';
-import type { NotaryConfiguration } from '../port.ts';
 import type { StateFolder } from '../state-folder.ts';
+import type { Pkcs11Place, RootChoice, TpmChoice } from './choice.ts';
 import { Pkcs11Libraries, resolvedLibrary } from './pkcs11/library.ts';
 import { PinGuard } from './pkcs11/pin-guard.ts';
 import { Pkcs11Root } from './pkcs11/root.ts';
 import type { RootOfTrust } from './port.ts';
-
-/** What a configuration says of a root of trust. */
-export type RootOfTrustSettings = NotaryConfiguration['rootOfTrust'];
+import { readSecretFile } from './secret-file.ts';
+import { openTpm } from './tpm/open.ts';
+import { TpmRoot } from './tpm/root.ts';
 
 export interface RootOpenerOptions {
   readonly state: StateFolder;
@@ -21,31 +23,61 @@ export interface RootOpenerOptions {
  */
 export class RootOpener {
   readonly #log: Logger;
+  readonly #state: StateFolder;
   readonly #libraries = new Pkcs11Libraries();
   readonly #pins: PinGuard;
 
   constructor({ state, log }: RootOpenerOptions) {
     this.#log = log;
+    this.#state = state;
     this.#pins = new PinGuard(state);
   }
 
   /** Throws what the root of trust throws where it cannot be opened. */
-  open({ pkcs11 }: RootOfTrustSettings): RootOfTrust {
-    const { library, pinFile, ...choice } = pkcs11;
-    const parts = { pins: this.#pins, log: this.#log };
-    return new Pkcs11Root({ library: this.#libraries.open(library), choice, pinFile, ...parts });
+  open(choice: RootChoice): RootOfTrust {
+    return 'tpm' in choice ? this.#openTpm(choice.tpm) : this.#openToken(choice.pkcs11);
   }
 
   /** Lets go of what is shared, after all that was opened has been closed: for the end of the thread. */
   close(): void {
     this.#libraries.finalize();
   }
+
+  #openToken({ library, pinFile, ...choice }: Pkcs11Place): RootOfTrust {
+    const parts = { pins: this.#pins, log: this.#log };
+    return new Pkcs11Root({ library: this.#libraries.open(library), choice, pinFile, ...parts });
+  }
+
+  #openTpm(choice: TpmChoice): RootOfTrust {
+    const { device, socket, ownerAuthFile, endorsementAuthFile, keyAuthFile, storageHandle } = choice;
+    const folder = join(this.#state.path, 'tpm');
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const place = socket === undefined ? { device: device ?? '' } : { socket: { path: socket } };
+    const keyAuth = keyAuthFile === undefined ? undefined : authIn(keyAuthFile, 'key');
+    const tpm = openTpm({
+      ...place,
+      storageHandle,
+      ...(ownerAuthFile !== undefined && { ownerAuth: authIn(ownerAuthFile, 'owner') }),
+      ...(endorsementAuthFile !== undefined && { endorsementAuth: authIn(endorsementAuthFile, 'endorsement') }),
+    });
+    try {
+      return new TpmRoot({ tpm, folder, storage: { handle: storageHandle }, ...(keyAuth && { keyAuth }) });
+    } catch (thrown) {
+      tpm.close();
+      throw thrown;
+    }
+  }
+}
+
+function authIn(file: string, whose: string): Buffer {
+  return readSecretFile(file, `${whose} authorisation`);
 }
 
 /**
- * What a root of trust runs in, as text: a thread of its own each. It is the library and not the token, since a PKCS#11
- * library has one state for the whole process (PKCS#11 2.40, 2.5.2) and few vendors' bear two threads.
+ * What a root of trust runs in, as text: a thread of its own each. Of PKCS#11 it is the library and not the token, since
+ * a library has one state for the whole process (PKCS#11 2.40, 2.5.2) and few vendors' bear two threads.
  */
-export function placeOf({ pkcs11 }: RootOfTrustSettings): string {
-  return `pkcs11:${resolvedLibrary(pkcs11.library)}`;
+export function placeOf(choice: RootChoice): string {
+  if ('tpm' in choice) return `tpm:${choice.tpm.device ?? choice.tpm.socket ?? ''}`;
+  return `pkcs11:${resolvedLibrary(choice.pkcs11.library)}`;
 }

@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DescriptorChannel } from '../../../src/notary/root-of-trust/tpm/descriptor-channel.ts';
 import { openTpm, type TpmOptions } from '../../../src/notary/root-of-trust/tpm/open.ts';
-import type { SocketPlace } from '../../../src/notary/root-of-trust/tpm/stream-socket.ts';
 import type { Tpm } from '../../../src/notary/root-of-trust/tpm/tpm.ts';
+import type { SocketPlace } from '../../../src/os/stream-socket.ts';
 
 /** TPM2_Shutdown(TPM_SU_CLEAR). */
 const SHUTDOWN_CLEAR = Buffer.from('80010000000c000001450000', 'hex');

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from '@jest/globals';
-import { deviceStatus, NodeDevice, notaryConfiguration } from '../../../controllers/node-device.ts';
+import { deviceStatus, NodeDevice } from '../../../controllers/node-device.ts';
+import { notaryConfiguration } from '../../../controllers/notary-configuration.ts';
 import type { Condition } from '../../../src/api/conditions.ts';
 import type { EdgeDevice } from '../../../src/api/v1alpha1/index.ts';
 import { KeysteadError } from '../../../src/errors.ts';
@@ -97,6 +98,17 @@ describe('what the notary is told', () => {
       issuer: { algorithm: 'EC-P256', lifetimeSeconds: 31_536_000, maxLeafSeconds: 86_400 },
       tokens: { keyLifetimeSeconds: 2_592_000, maxSeconds: 3600 },
     });
+  });
+
+  it.each([
+    [{ storageHandle: '0x81000001' }, { device: '/dev/tpmrm0', storageHandle: 0x81000001 }],
+    [
+      { socket: '/s', storageHandle: '0x81000a0b' },
+      { socket: '/s', storageHandle: 0x81000a0b },
+    ],
+  ])('with the TPM %j asks the notary for %j', (tpm, expected) => {
+    const withTpm = { ...device, spec: { ...device.spec, rootOfTrust: { tpm } } };
+    expect(notaryConfiguration(withTpm, 'node-1').rootOfTrust).toEqual({ tpm: expected });
   });
 
   it('is written into status once, and again when it changes', async () => {

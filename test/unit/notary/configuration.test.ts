@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from '@jest/globals';
 import { decodeConfiguration } from '../../../src/notary/configuration.ts';
-import { CONFIGURATION } from './fixtures.ts';
+import { CONFIGURATION, PKCS11 as pkcs11 } from './fixtures.ts';
 
-const { pkcs11 } = CONFIGURATION.rootOfTrust;
+const tpm = { device: '/dev/tpmrm0', storageHandle: 0x81000001 };
 const { issuer } = CONFIGURATION;
 
 describe('a configuration', () => {
@@ -13,13 +13,23 @@ describe('a configuration', () => {
   });
 
   it.each([
+    { tpm },
+    { tpm: { socket: '/run/tpm', storageHandle: 0x81000002, ownerAuthFile: '/o', keyAuthFile: '/k' } },
+  ])('with the root of trust %j is taken over', (rootOfTrust) => {
+    expect(decodeConfiguration({ ...CONFIGURATION, rootOfTrust })).toEqual({ ...CONFIGURATION, rootOfTrust });
+  });
+
+  it.each([
     ['nothing', undefined, 'configuration'],
     ['a list', [], 'configuration'],
     ['no trust domain', { trustDomain: undefined }, 'trustDomain'],
     ['a trust domain in capitals', { trustDomain: 'Edge.Example' }, 'trustDomain'],
     ['an empty node', { node: '' }, 'node'],
     ['a node with a slash', { node: 'a/b' }, 'node'],
-    ['no root of trust', { rootOfTrust: {} }, 'rootOfTrust.pkcs11'],
+    ['no root of trust', { rootOfTrust: {} }, 'exactly one of pkcs11, tpm, found none'],
+    ['two roots of trust', { rootOfTrust: { pkcs11, tpm } }, 'exactly one of pkcs11, tpm, found pkcs11 and tpm'],
+    ['a TPM in two places', { rootOfTrust: { tpm: { ...tpm, socket: '/s' } } }, 'exactly one of device, socket'],
+    ["the platform's handle", { rootOfTrust: { tpm: { ...tpm, storageHandle: 0x81800000 } } }, 'tpm.storageHandle'],
     ['a relative library', { rootOfTrust: { pkcs11: { ...pkcs11, library: 'token.so' } } }, 'pkcs11.library'],
     ['a library with NUL', { rootOfTrust: { pkcs11: { ...pkcs11, library: '/a\0' } } }, 'pkcs11.library'],
     ['no PIN file', { rootOfTrust: { pkcs11: { ...pkcs11, pinFile: undefined } } }, 'pkcs11.pinFile'],

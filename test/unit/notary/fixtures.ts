@@ -25,10 +25,12 @@ export function temporaryFolder(): string {
   return folder;
 }
 
+export const PKCS11 = { library: '/lib/token.so', tokenLabel: 'edge', pinFile: '/etc/pin' };
+
 export const CONFIGURATION: NotaryConfiguration = {
   trustDomain: TRUST_DOMAIN,
   node: 'node-1',
-  rootOfTrust: { pkcs11: { library: '/lib/token.so', tokenLabel: 'edge', pinFile: '/etc/pin' } },
+  rootOfTrust: { pkcs11: PKCS11 },
   issuer: { algorithm: 'EC-P256', lifetimeSeconds: 86_400, maxLeafSeconds: 3600 },
   tokens: { keyLifetimeSeconds: 86_400, maxSeconds: 3600 },
 };
@@ -95,7 +97,10 @@ export function serviceOver(parts: ServiceParts): {
   const metrics = new NotaryMetrics();
   const { log, lines } = recordedLog();
   const service = new NotaryService({
-    openRoot: ({ pkcs11 }) => (parts.tokens?.[pkcs11.tokenLabel ?? ''] ?? parts.token).open(),
+    openRoot: (choice) => {
+      const label = 'pkcs11' in choice ? choice.pkcs11.tokenLabel : undefined;
+      return (parts.tokens?.[label ?? ''] ?? parts.token).open();
+    },
     state: new StateFolder(parts.folder ?? temporaryFolder()),
     clock: parts.clock ?? new SettableClock(),
     log,

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { KeysteadError } from '../../../src/errors.ts';
 import type { NotaryConfiguration } from '../../../src/notary/port.ts';
 import type { NotaryService } from '../../../src/notary/service.ts';
-import { CONFIGURATION, eventually, REQUEST, serviceOver, temporaryFolder } from './fixtures.ts';
+import { CONFIGURATION, eventually, PKCS11, REQUEST, serviceOver, temporaryFolder } from './fixtures.ts';
 import { MemoryToken } from './memory-root.ts';
 
 const services: NotaryService[] = [];
@@ -21,7 +21,7 @@ function start(...args: Parameters<typeof serviceOver>): ReturnType<typeof servi
 
 const otherToken: NotaryConfiguration = {
   ...CONFIGURATION,
-  rootOfTrust: { pkcs11: { ...CONFIGURATION.rootOfTrust.pkcs11, tokenLabel: 'other' } },
+  rootOfTrust: { pkcs11: { ...PKCS11, tokenLabel: 'other' } },
 };
 
 describe('the notary service', () => {

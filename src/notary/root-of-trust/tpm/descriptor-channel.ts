@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, readSync, writeSync } from 'node:fs';
 import { KeysteadError } from '../../../errors.ts';
-import { libc } from '../../../os/libc.ts';
 import { errnoOf } from '../../../os/files.ts';
+import { waitFor } from '../../../os/poll.ts';
+import type { SocketPlace } from '../../../os/stream-socket.ts';
 import { HEADER_BYTES, MAX_RESPONSE_BYTES, type TpmChannel } from './channel.ts';
-import { connectSocket, type SocketPlace } from './stream-socket.ts';
+import { connectSocket, openDevice } from './connect.ts';
 
-const poll = libc('int poll(_Inout_ uint8_t *fds, unsigned long count, int milliseconds)');
-const POLLIN = 1;
-const POLLOUT = 4;
 /** An RSA key takes a discrete TPM up to a minute or two; the kernel's own limit for it is five minutes. */
 const DEFAULT_TIMEOUT_MS = 180_000;
 
@@ -74,7 +72,7 @@ export class DescriptorChannel implements TpmChannel {
 
   #send(descriptor: number, command: Buffer, deadline: number): void {
     for (let sent = 0; sent < command.length;) {
-      this.#await(descriptor, POLLOUT, deadline);
+      this.#await(descriptor, 'write', deadline);
       sent += writeSync(descriptor, command, sent);
     }
   }
@@ -82,7 +80,7 @@ export class DescriptorChannel implements TpmChannel {
   #receive(descriptor: number, deadline: number): Buffer {
     let size = HEADER_BYTES;
     for (let received = 0; received < size;) {
-      this.#await(descriptor, POLLIN, deadline);
+      this.#await(descriptor, 'read', deadline);
       // More than the response is asked for: whatever follows it must not stay behind for the next command.
       const count = readSync(descriptor, this.#buffer, received, MAX_RESPONSE_BYTES - received, null);
       if (count === 0) throw this.#unavailable('it hung up');
@@ -95,36 +93,13 @@ export class DescriptorChannel implements TpmChannel {
     return Buffer.from(this.#buffer.subarray(0, size));
   }
 
-  #await(descriptor: number, event: number, deadline: number): void {
-    // struct pollfd: descriptor (32 bits), events (16), returned events (16), in the machine's order.
-    const request = Buffer.alloc(8);
-    new Int32Array(request.buffer, request.byteOffset, 1)[0] = descriptor;
-    new Int16Array(request.buffer, request.byteOffset + 4, 1)[0] = event;
-    for (;;) {
-      const left = Math.max(0, Math.ceil(deadline - performance.now()));
-      try {
-        if (poll(request, 1, left) > 0) return;
-      } catch (thrown) {
-        if (errnoOf(thrown) === 'EINTR') continue;
-        throw thrown;
-      }
-      throw this.#unavailable(`no answer within ${this.#timeoutMs} ms`);
-    }
+  #await(descriptor: number, event: 'read' | 'write', deadline: number): void {
+    if (waitFor(descriptor, event, deadline - performance.now())) return;
+    throw this.#unavailable(`no answer within ${this.#timeoutMs} ms`);
   }
 
   #unavailable(found: string, cause?: unknown): KeysteadError {
     const remedy = 'check the device or the swtpm process; the notary keeps trying';
     return new KeysteadError('Unavailable', `the TPM at ${this.place} does not answer: ${found}; ${remedy}`, { cause });
-  }
-}
-
-function openDevice(path: string): number {
-  try {
-    return openSync(path, constants.O_RDWR | constants.O_NONBLOCK | constants.O_NOCTTY);
-  } catch (thrown) {
-    const remedy = 'mount the device into the notary container and let its user read and write it';
-    throw new KeysteadError('TokenAbsent', `cannot open the TPM ${path}: ${errnoOf(thrown) ?? 'unknown'}; ${remedy}`, {
-      cause: thrown,
-    });
   }
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { handles } from './capability.ts';
+import type { SocketPlace } from '../../../os/stream-socket.ts';
 import { TPM_HT } from '../../../tpm/constants.ts';
 import { DescriptorChannel } from './descriptor-channel.ts';
 import { findStoragePrimary, STORAGE_HANDLE } from './storage-primary.ts';
-import type { SocketPlace } from './stream-socket.ts';
 import { Tpm } from './tpm.ts';
 
 /** Where the TPM is: a device node (`/dev/tpmrm0`), or the data socket of a software TPM. */

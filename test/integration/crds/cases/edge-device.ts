@@ -3,6 +3,7 @@ import type { JsonObject } from '../merge-patch.ts';
 import { casesOf } from './case.ts';
 
 const pkcs11 = (patch: JsonObject): JsonObject => ({ spec: { rootOfTrust: { pkcs11: patch } } });
+const tpm = (patch: JsonObject): JsonObject => ({ spec: { rootOfTrust: { pkcs11: null, tpm: patch } } });
 const tokens = (patch: JsonObject): JsonObject => ({ spec: { tokens: patch } });
 const issuer = (patch: JsonObject): JsonObject => ({ spec: { issuer: patch } });
 
@@ -16,6 +17,15 @@ export const invalidDevices = casesOf('edge-device-full', [
   ['a trust domain with a port', { spec: { trustDomain: 'edge:8443' } }, 'without spiffe://, port or path'],
   ['no root of trust', { spec: { rootOfTrust: null } }, 'spec.rootOfTrust: Required value'],
   ['an empty root of trust', { spec: { rootOfTrust: { pkcs11: null } } }, 'rootOfTrust needs exactly one of: pkcs11'],
+  ['two roots of trust', { spec: { rootOfTrust: { tpm: {} } } }, 'rootOfTrust needs exactly one of: pkcs11'],
+  ['a TPM in two places', tpm({ device: '/dev/tpmrm0', socket: '/run/tpm' }), 'at most one of: device, socket'],
+  ['a TPM device without path', tpm({ device: 'tpmrm0' }), 'device must be an absolute path'],
+  ['a TPM socket that climbs', tpm({ socket: '/run/../tpm' }), "socket must be an absolute path without '..'"],
+  ['a relative owner authorisation', tpm({ ownerAuthFile: 'owner' }), 'ownerAuthFile must be an absolute path'],
+  ['a relative endorsement authorisation', tpm({ endorsementAuthFile: 'e' }), 'endorsementAuthFile'],
+  ['a relative key authorisation', tpm({ keyAuthFile: 'key' }), 'keyAuthFile must be an absolute path'],
+  ["a handle of the platform's", tpm({ storageHandle: '0x81800000' }), 'storageHandle must be a persistent handle'],
+  ['a transient handle', tpm({ storageHandle: '0x80000001' }), 'storageHandle must be a persistent handle'],
   ['no library', pkcs11({ library: null }), 'spec.rootOfTrust.pkcs11.library: Required value'],
   ['a library without path', pkcs11({ library: 'libp11.so' }), 'library must be an absolute path'],
   [

@@ -2,11 +2,10 @@
 import { closeSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
 import { endianness } from 'node:os';
-import { KeysteadError } from '../../../errors.ts';
-import { errnoOf } from '../../../os/files.ts';
-import { libc } from '../../../os/libc.ts';
+import { KeysteadError } from '../errors.ts';
+import { libc } from './libc.ts';
 
-/** Where a software TPM listens. TCP wants an IPv4 address: a name would need a resolver, and swtpm is local. */
+/** Where a process listens. TCP wants an IPv4 address: a name would need a resolver. */
 export type SocketPlace = { readonly path: string } | { readonly host: string; readonly port: number };
 
 const socket = libc('int socket(int family, int type, int protocol)');
@@ -22,37 +21,19 @@ const O_NONBLOCK = 0o4000;
 const SUN_PATH_BYTES = 108;
 
 /**
- * A connected, non-blocking stream socket as a file descriptor. Node's own sockets answer only through the event loop;
- * the root of trust is synchronous, and these three calls of the C library are less than a worker thread with a
- * shared buffer would be. Throws TokenAbsent, and InvalidConfiguration where the sandbox allows no such socket.
+ * A connected, non-blocking stream socket as a file descriptor, for synchronous use: Node's own sockets answer only
+ * through the event loop. Throws InvalidConfiguration for a place that cannot be, else Internal with the errno.
  */
-export function connectSocket(place: SocketPlace, name: string): number {
-  const family = 'path' in place ? AF_UNIX : AF_INET;
+export function connectStream(place: SocketPlace): number {
   const address = 'path' in place ? unixAddress(place.path) : internetAddress(place.host, place.port);
-  const descriptor = openSocket(family, name);
+  const descriptor = socket('path' in place ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   try {
     connect(descriptor, address, address.length);
     fcntl(descriptor, F_SETFL, O_NONBLOCK);
     return descriptor;
   } catch (thrown) {
     closeSync(descriptor);
-    const found = errnoOf(thrown) ?? 'unknown';
-    throw new KeysteadError('TokenAbsent', `cannot connect to the TPM at ${name}: ${found}; start its swtpm`, {
-      cause: thrown,
-    });
-  }
-}
-
-function openSocket(family: number, name: string): number {
-  try {
-    return socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  } catch (cause) {
-    if (errnoOf(cause) !== 'EPERM') throw cause;
-    const remedy = "give the unix socket of the TPM, or let the notary's sandbox be `network`";
-    const found = 'the sandbox lets this process open unix sockets only';
-    throw new KeysteadError('InvalidConfiguration', `cannot connect to the TPM at ${name}: ${found}; ${remedy}`, {
-      cause,
-    });
+    throw thrown;
   }
 }
 

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+import { durationSeconds } from '../src/api/duration.ts';
+import type { EdgeDevice, EdgeDeviceSpecRootOfTrust } from '../src/api/v1alpha1/index.ts';
+import { KeysteadError } from '../src/errors.ts';
+import type { NotaryConfiguration, RootChoice } from '../src/notary/port.ts';
+
+const TPM_DEVICE = '/dev/tpmrm0';
+
+/** What EdgeDevice.spec asks of the notary. Throws InvalidConfiguration where it names no issuer or root of trust. */
+export function notaryConfiguration({ spec }: EdgeDevice, node: string): NotaryConfiguration {
+  const { selfSigned, maxLeafLifetime } = spec.issuer;
+  if (!selfSigned) {
+    throw new KeysteadError('InvalidConfiguration', 'EdgeDevice.spec.issuer names no issuer: set selfSigned.');
+  }
+  return {
+    trustDomain: spec.trustDomain,
+    node,
+    rootOfTrust: rootChoice(spec.rootOfTrust),
+    issuer: {
+      algorithm: selfSigned.keyAlgorithm,
+      lifetimeSeconds: durationSeconds(selfSigned.lifetime),
+      maxLeafSeconds: durationSeconds(maxLeafLifetime),
+    },
+    tokens: {
+      keyLifetimeSeconds: durationSeconds(spec.tokens.keyLifetime),
+      maxSeconds: durationSeconds(spec.tokens.maxLifetime),
+    },
+  };
+}
+
+function rootChoice({ pkcs11, tpm }: EdgeDeviceSpecRootOfTrust): RootChoice {
+  if (pkcs11) return { pkcs11 };
+  if (tpm) {
+    const { storageHandle, ...rest } = tpm;
+    const place = tpm.device === undefined && tpm.socket === undefined && { device: TPM_DEVICE };
+    return { tpm: { ...place, ...rest, storageHandle: Number(storageHandle) } };
+  }
+  const message = 'EdgeDevice.spec.rootOfTrust names no root of trust: set pkcs11 or tpm.';
+  throw new KeysteadError('InvalidConfiguration', message);
+}
