@@ -45,8 +45,14 @@ function passes(record: AuditRecord, { since, until, identity, serial }: ExportF
   const time = Date.parse(record.time);
   if (since !== undefined && time < since) return false;
   if (until !== undefined && time >= until) return false;
-  if (serial !== undefined && record['serial'] !== serial) return false;
+  if (serial !== undefined && !serialsOf(record).includes(serial)) return false;
   return identity === undefined || identityOf(record) === identity;
+}
+
+/** Of the certificate that was issued, or of those that were revoked. */
+function serialsOf({ serial, revoked }: AuditRecord): readonly unknown[] {
+  const { serials = [] } = (revoked ?? {}) as { serials?: readonly string[] };
+  return [serial, ...serials];
 }
 
 /** The agent names the identity within the module's namespace. */

@@ -23,6 +23,8 @@ export const OID = {
   keyUsage: objectIdentifier('2.5.29.15'),
   subjectAltName: objectIdentifier('2.5.29.17'),
   basicConstraints: objectIdentifier('2.5.29.19'),
+  crlNumber: objectIdentifier('2.5.29.20'),
+  reasonCode: objectIdentifier('2.5.29.21'),
   authorityKeyIdentifier: objectIdentifier('2.5.29.35'),
   extendedKeyUsage: objectIdentifier('2.5.29.37'),
   serverAuth: objectIdentifier('1.3.6.1.5.5.7.3.1'),

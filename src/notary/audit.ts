@@ -27,6 +27,16 @@ export interface AuditEntry {
   readonly notAfter?: number;
   /** Why it was refused. */
   readonly reason?: string;
+  readonly revoked?: RevokedUse;
+}
+
+/** What was revoked, of which pod and why. */
+export interface RevokedUse {
+  readonly podUid?: string;
+  readonly identity?: string;
+  readonly cause: string;
+  readonly serials: readonly string[];
+  readonly jtis: readonly string[];
 }
 
 /** How far the record of uses has got. */

@@ -69,6 +69,25 @@ export class Authority {
     return [current, ...(next ? [next] : []), ...former].map((entry) => entry.der);
   }
 
+  /** The CAs that sign revocation lists: the one that issues, and former ones whose key is still on the token. */
+  get issuers(): readonly Issuer[] {
+    const former = this.#record.former.flatMap((entry) => {
+      const key = this.#keys.find(entry.generation);
+      return key?.publicKey.equals(entry.certificate.publicKey) ? [issuerOf(key, entry)] : [];
+    });
+    const isFirst = ({ key }: Issuer, index: number, all: readonly Issuer[]): boolean =>
+      all.findIndex((other) => other.key.publicKey.equals(key.publicKey)) === index;
+    return [this.#issuer, ...former].filter(isFirst);
+  }
+
+  /** Key identifiers of all CAs that modules must trust. */
+  get keyIdentifiers(): readonly Buffer[] {
+    const { current, next, former } = this.#record;
+    return [current, ...(next ? [next] : []), ...former].flatMap(
+      ({ certificate }) => subjectKeyIdentifierOf(certificate) ?? [],
+    );
+  }
+
   /** Whether a public key (SubjectPublicKeyInfo, DER) is one of this authority's. */
   isOwnKey(publicKey: Buffer): boolean {
     const { current, next, former } = this.#record;

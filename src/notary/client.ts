@@ -24,6 +24,7 @@ import type {
   TokenRequest,
 } from './port.ts';
 import { MAX_REQUEST_ID, type Request } from './protocol.ts';
+import type { Revoked, RevokeOthersRequest, RevokeRequest, RevocationLists } from './revocation-port.ts';
 import { checkToken } from './token-check.ts';
 
 export interface NotaryClientOptions {
@@ -120,6 +121,18 @@ export class NotaryClient implements Notary {
 
   importHubKey(request: HubKeyImport): Promise<void> {
     return this.#ask('importHubKey', request);
+  }
+
+  revoke(request: RevokeRequest): Promise<Revoked> {
+    return this.#ask('revoke', request);
+  }
+
+  revokeOthers(request: RevokeOthersRequest): Promise<Revoked> {
+    return this.#ask('revokeOthers', request);
+  }
+
+  revocationLists(): Promise<RevocationLists> {
+    return this.#ask('revocationLists', {});
   }
 
   metrics(): Promise<string> {

@@ -17,6 +17,8 @@ export interface CustodyOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: NotaryMetrics;
+  /** Called now and then while something is open, and when it has just been opened. Must not throw. */
+  readonly upkeep?: () => void;
 }
 
 /** An open root of trust with the node's authority on it. */
@@ -101,6 +103,7 @@ export class Custody {
       held.root.close();
     }
     this.#wanted = configuration;
+    this.#options.upkeep?.();
   }
 
   /** Runs something that uses the token; where the token fails it is opened anew in the background. Throws its error. */
@@ -134,13 +137,14 @@ export class Custody {
       this.#retryMs = FIRST_RETRY_MS;
       const { token } = this.#held.root;
       this.#options.log.info({ tokenLabel: token.label, tokenSerial: token.serial }, 'ready to issue');
+      this.#options.upkeep?.();
     } catch (thrown) {
       this.#fail(asKeysteadError(thrown));
     }
   }
 
   #open(configuration: NotaryConfiguration): Held {
-    const { openRoot, metrics, ...rest } = this.#options;
+    const { openRoot, metrics, upkeep: _later, ...rest } = this.#options;
     try {
       const root = openRoot(configuration.rootOfTrust);
       const authority = authorityOn(root, { ...rest, configuration });
@@ -177,6 +181,7 @@ export class Custody {
     try {
       this.#held?.authority.maintain();
       this.#held?.tokens.maintain();
+      if (this.#held) this.#options.upkeep?.();
     } catch (thrown) {
       this.#lose(asKeysteadError(thrown));
     }

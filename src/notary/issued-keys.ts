@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { hash } from 'node:crypto';
-import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { KeysteadError } from '../errors.ts';
 import type { Clock } from '../os/clock.ts';
-import { errnoOf } from '../os/files.ts';
+import { SlotFile } from './slot-file.ts';
 
 export interface IssuedKeysOptions {
   /** The notary's state folder. */
@@ -32,25 +31,22 @@ const UNTIL = 2 * DIGEST_BYTES;
 
 /**
  * Remembers which SPIFFE ID each public key was certified for, so that no second module gets a certificate for a key that
- * is another's: one baked into an image, or copied. A file of slots that are filled in a circle, written before answers
- * leave; a power cut takes at most what the audit log loses with it.
+ * is another's: one baked into an image, or copied. Slots of a file that are filled in a circle.
  */
 export class IssuedKeys {
   readonly #clock: Clock;
   readonly #capacity: number;
-  readonly #path: string;
-  #file: number | undefined;
+  readonly #file: SlotFile;
   readonly #uses = new Map<string, Use>();
   /** Key in each slot. */
   readonly #slots: (string | undefined)[] = [];
   #next = 0;
-  readonly #pending: { readonly slot: number; readonly entry: Buffer }[] = [];
 
   /** The file is opened and read when it is first needed. */
   constructor({ folder, clock, capacity = CAPACITY }: IssuedKeysOptions) {
     this.#clock = clock;
     this.#capacity = capacity;
-    this.#path = join(folder, FILE);
+    this.#file = new SlotFile(join(folder, FILE), ENTRY_BYTES);
   }
 
   /**
@@ -58,7 +54,7 @@ export class IssuedKeys {
    * Unavailable where what is remembered cannot be read.
    */
   check(publicKey: Buffer, spiffeId: string): void {
-    this.#opened();
+    if (!this.#file.isOpen) this.#read(this.#file.open());
     const use = this.#uses.get(digest(publicKey));
     if (!use || use.until * 1000 < this.#clock.now() || use.holder === digest(spiffeId)) return;
     const end = new Date(use.until * 1000).toISOString();
@@ -76,37 +72,16 @@ export class IssuedKeys {
     this.#slots[slot] = key;
     const entry = Buffer.from(`${key}${use.holder}00000000`, 'hex');
     entry.writeUInt32BE(use.until, UNTIL);
-    this.#pending.push({ slot, entry });
+    this.#file.put(slot, entry);
   }
 
   /** Writes what was noted; no answer may leave before it. Throws Unavailable where the disk refuses. */
   commit(): void {
-    if (this.#pending.length === 0) return;
-    const file = this.#opened();
-    try {
-      for (const { slot, entry } of this.#pending.splice(0)) {
-        writeSync(file, entry, 0, ENTRY_BYTES, slot * ENTRY_BYTES);
-      }
-    } catch (thrown) {
-      throw this.#unavailable(thrown);
-    }
+    this.#file.commit();
   }
 
   close(): void {
-    if (this.#file !== undefined) closeSync(this.#file);
-    this.#file = undefined;
-  }
-
-  #opened(): number {
-    if (this.#file !== undefined) return this.#file;
-    try {
-      const file = openSync(this.#path, constants.O_RDWR | constants.O_CREAT, 0o600);
-      this.#read(readFileSync(this.#path));
-      this.#file = file;
-      return file;
-    } catch (thrown) {
-      throw this.#unavailable(thrown);
-    }
+    this.#file.close();
   }
 
   /** The next slot in the circle; whoever lies there is forgotten. */
@@ -119,11 +94,9 @@ export class IssuedKeys {
   }
 
   /** The circle goes on behind the certificate that ends last: near enough to the one noted last. */
-  #read(content: Buffer): void {
+  #read(entries: readonly Buffer[]): void {
     let latest = 0;
-    const slots = Math.min(Math.floor(content.length / ENTRY_BYTES), this.#capacity);
-    for (let slot = 0; slot < slots; slot++) {
-      const entry = content.subarray(slot * ENTRY_BYTES, (slot + 1) * ENTRY_BYTES);
+    for (const [slot, entry] of entries.slice(0, this.#capacity).entries()) {
       const until = entry.readUInt32BE(UNTIL);
       if (until === 0) continue;
       const key = entry.toString('hex', 0, DIGEST_BYTES);
@@ -133,12 +106,6 @@ export class IssuedKeys {
       latest = until;
       this.#next = (slot + 1) % this.#capacity;
     }
-  }
-
-  #unavailable(cause: unknown): KeysteadError {
-    const found = errnoOf(cause) ?? String(cause);
-    const remedy = 'free space or repair the disk; nothing is issued until then';
-    return new KeysteadError('Unavailable', `cannot use ${this.#path}: ${found}; ${remedy}`, { cause });
   }
 }
 

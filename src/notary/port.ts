@@ -3,6 +3,7 @@ import type { EcJwk } from '../issue/jwk.ts';
 import type { TokenFields } from '../issue/jwt-svid.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { KeyNotary } from './key-port.ts';
+import type { RevocationNotary, RevocationSummary } from './revocation-port.ts';
 import type { HubNotary } from './hub-port.ts';
 import type { RootChoice } from './root-of-trust/choice.ts';
 import type { KeyAlgorithm, TokenDescription } from './root-of-trust/port.ts';
@@ -98,6 +99,7 @@ export interface NotaryStatus {
     /** Why no token can be signed now, though certificates can. */
     readonly failure?: { readonly code: ErrorCode; readonly message: string };
   };
+  readonly revocation?: RevocationSummary;
 }
 
 export type { RootChoice };
@@ -122,7 +124,7 @@ export interface NotaryConfiguration {
 }
 
 /** The notary, as the agent sees it. Errors are KeysteadErrors with the notary's own code and message. */
-export interface Notary extends KeyNotary, HubNotary {
+export interface Notary extends KeyNotary, HubNotary, RevocationNotary {
   configure(configuration: NotaryConfiguration): Promise<NotaryStatus>;
   status(): Promise<NotaryStatus>;
   issue(request: CertificateRequest): Promise<IssuedCertificate>;

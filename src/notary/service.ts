@@ -7,6 +7,7 @@ import { Certification } from './certification.ts';
 import { Custody, type CustodyOptions, type Held } from './custody.ts';
 import type { HubKeys, HubUse } from './hub-keys.ts';
 import type { HubCipherRequest, HubKeyImport, HubSignRequest } from './hub-port.ts';
+import { IssuedCredentials, issuerTag } from './issued-credentials.ts';
 import { IssuedKeys } from './issued-keys.ts';
 import type {
   IssuedForKey,
@@ -27,6 +28,8 @@ import type {
   TokenRequest,
 } from './port.ts';
 import { RecordedUses } from './recorded-uses.ts';
+import type { Revoked, RevokeOthersRequest, RevokeRequest, RevocationLists } from './revocation-port.ts';
+import { Revocations } from './revocations.ts';
 import { issueJwtSvid } from './token-issuing.ts';
 import type { TokenKeys } from './token-keys.ts';
 
@@ -47,15 +50,23 @@ export class NotaryService implements Performers {
   readonly #custody: Custody;
   readonly #uses: RecordedUses;
   readonly #issuedKeys: IssuedKeys;
+  readonly #issued: IssuedCredentials;
+  readonly #revocations: Revocations;
   readonly #certification: Certification;
   #configuration: NotaryConfiguration | undefined;
 
   /** Takes up the configuration that the state folder holds, so that a restart needs nobody's word. */
   constructor(options: NotaryServiceOptions) {
     this.#options = options;
-    this.#custody = new Custody(options);
+    this.#custody = new Custody({ ...options, upkeep: () => this.#revocations.tryMaintain() });
     this.#uses = new RecordedUses(this.#custody, options.audit);
     this.#issuedKeys = new IssuedKeys({ folder: options.state.path, clock: options.clock });
+    this.#issued = new IssuedCredentials({ folder: options.state.path, clock: options.clock });
+    this.#revocations = new Revocations({
+      ...options,
+      issued: this.#issued,
+      useAuthority: (use) => this.#custody.use(({ authority }) => use(authority)),
+    });
     this.#certification = new Certification({ issuedKeys: this.#issuedKeys, clock: options.clock });
     this.#configuration = this.#readConfiguration();
     if (this.#configuration) this.#custody.keep(this.#configuration);
@@ -99,7 +110,8 @@ export class NotaryService implements Performers {
     const reason = unrecorded && { reason: unrecorded.code, message: unrecorded.message };
     const recorded = 'head' in audit && { audit };
     const base = { protocol: 1, version, ready: !unrecorded, ...reason, ...recorded } as const;
-    return { ...base, token: held.root.token, issuer, tokens: tokensOf(held.tokens) };
+    const revocation = this.#revocations.summary();
+    return { ...base, token: held.root.token, issuer, tokens: tokensOf(held.tokens), revocation };
   }
 
   /** Issues within the profile. */
@@ -141,7 +153,21 @@ export class NotaryService implements Performers {
   /** Makes what was done durable; no answer may leave before it. */
   commit(): void {
     this.#issuedKeys.commit();
+    this.#revocations.commit();
+    this.#issued.commit();
     this.#options.audit.commit();
+  }
+
+  revoke(request: RevokeRequest): Revoked {
+    return this.#revocations.revoke(request);
+  }
+
+  revokeOthers(request: RevokeOthersRequest): Revoked {
+    return this.#revocations.revokeOthers(request);
+  }
+
+  revocationLists(): RevocationLists {
+    return this.#revocations.lists();
   }
 
   /** Issues a JWT-SVID within the profile. The token itself is written nowhere. */
@@ -153,6 +179,8 @@ export class NotaryService implements Performers {
       const profile = { trustDomain, maxTokenSeconds: limits.maxSeconds };
       const result = issueJwtSvid(signer, profile, request, this.#options.clock.now());
       const { jti, keyId, issuedAt: notBefore, expiresAt: notAfter } = result;
+      const id = Buffer.from(jti, 'base64url').toString('hex');
+      this.#issued.note(requester, { kind: 'Token', id, issuer: '', until: notAfter });
       return { result, outcome: { result: 'Issued', keyUri: signer.key.uri, jti, keyId, notBefore, notAfter } };
     });
   }
@@ -195,6 +223,7 @@ export class NotaryService implements Performers {
   close(): void {
     this.#custody.close();
     this.#issuedKeys.close();
+    this.#issued.close();
   }
 
   #issue<T extends IssuedCertificate>(
@@ -206,8 +235,10 @@ export class NotaryService implements Performers {
     const issued = this.#uses.run({ operation, requester, spiffeId }, (held) => {
       const result = certify(held);
       const { serial, notBefore, notAfter } = result;
-      const keyUri = held.authority.issuer.key.uri;
-      return { result, outcome: { result: 'Issued', keyUri, serial, notBefore, notAfter } };
+      const { key, identity } = held.authority.issuer;
+      const issuer = issuerTag(identity.keyIdentifier);
+      this.#issued.note(requester, { kind: 'Certificate', id: serial, issuer, until: notAfter });
+      return { result, outcome: { result: 'Issued', keyUri: key.uri, serial, notBefore, notAfter } };
     });
     this.#options.metrics.issueSeconds.observe((performance.now() - start) / 1000);
     return issued;

@@ -11,6 +11,9 @@ import { issueToken } from './issue-token.ts';
 import { metrics } from './metrics.ts';
 import { moduleKeys } from './module-keys.ts';
 import type { Operation } from './operation.ts';
+import { revocationLists } from './revocation-lists.ts';
+import { revoke } from './revoke.ts';
+import { revokeOthers } from './revoke-others.ts';
 import { signWithKey } from './sign-with-key.ts';
 import { status } from './status.ts';
 
@@ -29,6 +32,9 @@ export const OPERATIONS = {
   hubEncrypt,
   hubDecrypt,
   importHubKey,
+  revoke,
+  revokeOthers,
+  revocationLists,
   metrics,
 } as const;
 
