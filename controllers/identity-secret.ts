@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Pod } from '../src/api/pod.ts';
 import type { ModuleIdentity } from '../src/api/v1alpha1/index.ts';
-import type { Credentials } from '../src/deliver/port.ts';
+import type { KeyedCredentials } from '../src/deliver/port.ts';
 import { secretName } from '../src/identity/holding.ts';
 import type { SecretDelivery } from './pod-delivery.ts';
 
@@ -12,7 +12,7 @@ export interface SecretContent {
   readonly podUid: string;
   readonly podName: string;
   /** Undefined: the identity was withdrawn. */
-  readonly credentials?: Credentials;
+  readonly credentials?: KeyedCredentials;
 }
 
 export interface IdentitySecretPorts {
@@ -35,7 +35,7 @@ export class IdentitySecret implements SecretDelivery {
     this.#ports = ports;
   }
 
-  write(identity: ModuleIdentity, pod: Pod, credentials: Credentials): void {
+  write(identity: ModuleIdentity, pod: Pod, credentials: KeyedCredentials): void {
     const key = keyOf(identity);
     this.#holders.set(key.path, pod.metadata.uid);
     this.#set(key, { podUid: pod.metadata.uid, podName: pod.metadata.name, credentials });

@@ -3,10 +3,12 @@ import { IDENTITY_ATTRIBUTE } from '../src/api/names.ts';
 import type { Pod } from '../src/api/pod.ts';
 import type { ModuleIdentity } from '../src/api/v1alpha1/index.ts';
 import type { ContainerEvidence } from '../src/attest/port.ts';
-import type { Credentials, PublishedVolume, Volumes } from '../src/deliver/port.ts';
+import type { Credentials, KeyedCredentials, PublishedVolume, Volumes } from '../src/deliver/port.ts';
 import { asKeysteadError } from '../src/errors.ts';
 import { imageDigest, issuedBefore, type Issued, type Refusal } from '../src/identity/holding.ts';
-import { fitting, type Wanted } from '../src/issue/credentials.ts';
+import { sameKey } from '../src/identity/module-key.ts';
+import { fitting, serialOf, type Wanted } from '../src/issue/credentials.ts';
+import type { ModuleKeyName } from '../src/notary/key-port.ts';
 import type { CertificateRequest, IssuedCertificate } from '../src/notary/port.ts';
 import type { Clock } from '../src/os/clock.ts';
 
@@ -15,10 +17,12 @@ export interface PodDeliveryPorts {
   readonly volumes: Pick<Volumes, 'list' | 'readCredentials' | 'writeCredentials' | 'withdraw'>;
   readonly secrets: SecretDelivery;
   readonly sockets: SocketDelivery;
-  /** Makes a key and has it certified. */
+  /** Makes a key, in the token where `key` names one, and has it certified. */
   obtain(
-    request: Omit<CertificateRequest, 'publicKey'>,
+    request: Omit<CertificateRequest, 'publicKey'> & { readonly key?: ModuleKeyName },
   ): Promise<{ credentials: Credentials; certificate: IssuedCertificate }>;
+  /** Whether a key is known to be gone from the token, though a certificate for it is held. */
+  isLost(key: ModuleKeyName): boolean;
   /** What the identity's certificates must say on this node; a refusal where it may not have it. */
   wanted(identity: ModuleIdentity): Wanted | Refusal;
   renewalTime(
@@ -32,7 +36,7 @@ export interface PodDeliveryPorts {
  * again and again until the API server has taken them: a held container start must not wait for it.
  */
 export interface SecretDelivery {
-  write(identity: ModuleIdentity, pod: Pod, credentials: Credentials): void;
+  write(identity: ModuleIdentity, pod: Pod, credentials: KeyedCredentials): void;
   /** Empties the Secret where it holds what was issued to this pod. */
   withdraw(identity: ModuleIdentity, podUid: string): void;
 }
@@ -103,9 +107,11 @@ export class PodDelivery {
     try {
       return await this.#issue(identity, holder, wanted, (before?.revision ?? 0) + 1);
     } catch (error) {
+      if (before && this.#mayStay(before, wanted, this.#unserved(identity, uid))) return before;
+      // A key in memory must not stay where one in the token is asked for.
+      if (wanted.key) this.withdraw(identity, uid);
       const { code, message } = asKeysteadError(error);
-      const valid = before && before.notAfter > this.#ports.clock.now() && !this.#unserved(identity, uid);
-      return valid ? before : { reason: code, message };
+      return { reason: code, message };
     }
   }
 
@@ -117,9 +123,11 @@ export class PodDelivery {
   }
 
   /** What lies in each place of the pod where the identity is read, the Secret apart; undefined for an empty one. */
-  #delivered(identity: ModuleIdentity, podUid: string): (Credentials | undefined)[] {
+  #delivered(identity: ModuleIdentity, podUid: string, before: Issued | undefined): (Credentials | undefined)[] {
     const { volumes, sockets } = this.#ports;
-    const lying = this.#volumesFor(podUid, identity).map((volume) => volumes.readCredentials(volume));
+    const lying = this.#volumesFor(podUid, identity)
+      .map((volume) => volumes.readCredentials(volume))
+      .map((found) => found && withHeldKey(found, before));
     if (!bySocket(identity)) return lying;
     // After a restart of the agent the volume remembers what the socket served.
     if (lying[0] && this.#unserved(identity, podUid)) sockets.put(podUid, nameOf(identity), lying[0]);
@@ -134,12 +142,19 @@ export class PodDelivery {
   /** What was issued before, where it is still valid and still lies where it was put. */
   #stillHeld(identity: ModuleIdentity, podUid: string, before: Issued | undefined): Issued | undefined {
     if (!before || before.notAfter <= this.#ports.clock.now()) return undefined;
-    return this.#delivered(identity, podUid).every((credentials) => credentials) ? before : undefined;
+    return this.#delivered(identity, podUid, before).every((credentials) => credentials) ? before : undefined;
+  }
+
+  /** What was issued before stays when nothing new can be issued, unless its key is of the wrong kind or gone. */
+  #mayStay({ notAfter, heldKey }: Issued, { key }: Wanted, unserved: boolean): boolean {
+    const sameResidency = (heldKey === undefined) === (key === undefined);
+    const lost = heldKey !== undefined && this.#ports.isLost(heldKey.name);
+    return notAfter > this.#ports.clock.now() && sameResidency && !lost && !unserved;
   }
 
   #kept(identity: ModuleIdentity, holder: Holder, wanted: Wanted, before: Issued | undefined): Issued | undefined {
-    const found = this.#delivered(identity, holder.pod.metadata.uid).map(
-      (credentials) => credentials && fitting(credentials.chain, wanted),
+    const found = this.#delivered(identity, holder.pod.metadata.uid, before).map((credentials) =>
+      credentials && this.#isForKey(credentials, wanted) ? fitting(credentials.chain, wanted) : undefined,
     );
     const [first] = found;
     const secretOnly = found.length === 0;
@@ -149,7 +164,14 @@ export class PodDelivery {
     if (this.#ports.clock.now() >= renewalTime) return undefined;
     const revision = before?.serial === certificate.serial ? before.revision : (before?.revision ?? 0) + 1;
     const { serial, notBefore, notAfter } = certificate;
-    return { serial, notBefore, notAfter, renewalTime, revision };
+    const heldKey = wanted.key && before?.heldKey;
+    return { serial, notBefore, notAfter, renewalTime, revision, ...(heldKey && { heldKey }) };
+  }
+
+  /** A key in the token must be the one that the identity has now, and be there. */
+  #isForKey({ privateKey, heldKey }: Credentials, { key }: Wanted): boolean {
+    if (!key) return privateKey !== undefined;
+    return privateKey === undefined && heldKey !== undefined && sameKey(heldKey.name, key) && !this.#ports.isLost(key);
   }
 
   async #issue(identity: ModuleIdentity, holder: Holder, wanted: Wanted, revision: number): Promise<Issued> {
@@ -158,6 +180,7 @@ export class PodDelivery {
       spiffeId: wanted.spiffeId,
       dnsNames: wanted.dnsNames,
       lifetimeSeconds: wanted.lifetimeSeconds,
+      ...(wanted.key && { key: wanted.key }),
       requester: {
         module: `${pod.metadata.namespace}/${module}`,
         identity: identity.metadata.name ?? '',
@@ -172,9 +195,13 @@ export class PodDelivery {
       this.#ports.volumes.writeCredentials(volume, credentials, { uid: container.uid, gid: container.gid });
     }
     if (bySocket(identity)) this.#ports.sockets.put(pod.metadata.uid, nameOf(identity), credentials);
-    if (identity.spec.delivery.includes('Secret')) this.#ports.secrets.write(identity, pod, credentials);
+    if (identity.spec.delivery.includes('Secret') && isKeyed(credentials)) {
+      this.#ports.secrets.write(identity, pod, credentials);
+    }
     const { serial, notBefore, notAfter } = certificate;
-    return { serial, notBefore, notAfter, renewalTime: this.#ports.renewalTime(certificate, identity), revision };
+    const renewalTime = this.#ports.renewalTime(certificate, identity);
+    const { heldKey } = credentials;
+    return { serial, notBefore, notAfter, renewalTime, revision, ...(heldKey && { heldKey }) };
   }
 
   /** Takes back what a pod has of an identity. The trust bundle stays. */
@@ -201,6 +228,13 @@ export class PodDelivery {
   }
 }
 
+/** A volume does not say which key in the token it is for; what is known of the same certificate does. */
+function withHeldKey(found: Credentials, before: Issued | undefined): Credentials {
+  if (found.privateKey !== undefined || !before?.heldKey) return found;
+  return serialOf(found.chain) === before.serial ? { ...found, heldKey: before.heldKey } : found;
+}
+
+const isKeyed = (credentials: Credentials): credentials is KeyedCredentials => credentials.privateKey !== undefined;
 const nameOf = ({ metadata }: ModuleIdentity): string => metadata.name ?? '';
 const bySocket = ({ spec }: ModuleIdentity): boolean => spec.delivery.includes('Socket');
 const byVolume = ({ spec }: ModuleIdentity): boolean => spec.delivery.includes('Volume');

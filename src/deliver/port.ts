@@ -1,12 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { ModuleKeyName } from '../notary/key-port.ts';
+
+/** A private key in the node's token. */
+export interface HeldKeyReference {
+  readonly name: ModuleKeyName;
+  /** RFC 7512. */
+  readonly uri: string;
+}
+
 /** What a module gets besides the trust bundle. PEM throughout. */
 export interface Credentials {
-  /** PKCS#8. */
-  readonly privateKey: string;
+  /** PKCS#8; absent where the key is in the token. */
+  readonly privateKey?: string;
   /** Leaf first, then intermediates. */
   readonly chain: string;
+  /** The key in the token, where there is one and it is known: a volume does not say it. */
+  readonly heldKey?: HeldKeyReference;
 }
+
+/** Credentials whose key a module has itself. */
+export type KeyedCredentials = Credentials & { readonly privateKey: string };
 
 /** Who may read the private key in a volume: this user alone, and the pod's fsGroup where it has one. */
 export interface Ownership {
@@ -43,12 +57,12 @@ export interface Volumes {
   /** Writes `ca.crt` and `trust-bundle.pem`; credentials already there stay. Does nothing where nothing differs. */
   writeBundle(volume: PublishedVolume, bundle: string): void;
   /**
-   * Writes `tls.key tls.crt credential-bundle.pem` beside the bundle. Does nothing where nothing differs.
-   * Throws `Internal` when key and leaf do not belong together.
+   * Writes `tls.key tls.crt credential-bundle.pem` beside the bundle, `tls.crt` alone for a key in the token. Does nothing
+   * where nothing differs. Throws `Internal` when key and leaf do not belong together.
    */
   writeCredentials(volume: PublishedVolume, credentials: Credentials, owner: Ownership): void;
-  /** What lies in the volume now; undefined where there is nothing, or where key and leaf do not belong together. */
+  /** What lies in the volume now; undefined where there is nothing whole, or where key and leaf do not belong together. */
   readCredentials(volume: PublishedVolume): Credentials | undefined;
-  /** Removes the credentials, all three files by one rename; the bundle stays. Returns whether there was anything. */
+  /** Removes the credentials, all files by one rename; the bundle stays. Returns whether there was anything. */
   withdraw(volume: PublishedVolume): boolean;
 }

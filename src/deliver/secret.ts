@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { HOLDER_ANNOTATION, NODE_ANNOTATION, REFRESH_ANNOTATION } from '../api/names.ts';
-import type { Credentials } from './port.ts';
+import type { KeyedCredentials } from './port.ts';
 
 /** Which Secret, and for whom it is filled. */
 export interface SecretDestination {
@@ -29,7 +29,7 @@ export interface DeliveredSecret {
  * The identity as a kubernetes.io/tls Secret, with `credential-bundle.pem` (key first, then chain) beside it. Apply it
  * by force: it takes `tls.key` and `tls.crt` over from whoever made the Secret, who must leave them out from then on.
  */
-export function deliveredSecret(destination: SecretDestination, credentials: Credentials): DeliveredSecret {
+export function deliveredSecret(destination: SecretDestination, credentials: KeyedCredentials): DeliveredSecret {
   const { privateKey, chain } = credentials;
   return tlsSecret(destination, {
     'tls.crt': base64(chain),

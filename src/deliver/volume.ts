@@ -63,6 +63,8 @@ export class VolumeStore implements Volumes {
     }
     const files = credentialFiles(credentials, owner, volume.fsGroup);
     swapIn(directory, new Map([...bundleIn(readRevision(directory)), ...files]));
+    // The revision before may hold a key that was in memory: it must not linger beside one in the token.
+    if (credentials.privateKey === undefined) settle(directory);
   }
 
   readCredentials(volume: PublishedVolume): Credentials | undefined {
@@ -70,8 +72,8 @@ export class VolumeStore implements Volumes {
     const files = readRevision(volume.targetPath);
     const privateKey = files.get(KEY)?.content;
     const chain = files.get(CHAIN)?.content;
-    if (privateKey === undefined || chain === undefined) return undefined;
-    const credentials = { privateKey, chain };
+    if (chain === undefined) return undefined;
+    const credentials = { chain, ...(privateKey !== undefined && { privateKey }) };
     return belongTogether(credentials) ? credentials : undefined;
   }
 
@@ -116,13 +118,11 @@ function credentialFiles(credentials: Credentials, owner: Ownership, fsGroup: nu
     uid: owner.uid,
     gid: fsGroup ?? owner.gid,
   });
-  const key = withNewline(credentials.privateKey);
   const chain = withNewline(credentials.chain);
-  return new Map([
-    [KEY, secret(key)],
-    [CHAIN, { content: chain, mode: PUBLIC_MODE, uid: 0, gid: 0 }],
-    [COMBINED, secret(key + chain)],
-  ]);
+  const certificate = [CHAIN, { content: chain, mode: PUBLIC_MODE, uid: 0, gid: 0 }] as const;
+  if (credentials.privateKey === undefined) return new Map([certificate]);
+  const key = withNewline(credentials.privateKey);
+  return new Map([[KEY, secret(key)], certificate, [COMBINED, secret(key + chain)]]);
 }
 
 const credentialsIn = (files: Revision): Revision =>
@@ -133,10 +133,14 @@ const bundleIn = (files: Revision): Revision =>
 /** PEM blocks are joined by their readers and by us: each must end its line. */
 const withNewline = (pem: string): string => (pem.endsWith('\n') ? pem : `${pem}\n`);
 
-/** Whether the leaf, first in the chain, certifies this private key. Text that is no PEM belongs to nothing. */
-function belongTogether(credentials: Credentials): boolean {
+/**
+ * Whether the leaf, first in the chain, certifies this private key; one in the token was compared when it was certified.
+ * Text that is no PEM belongs to nothing.
+ */
+function belongTogether({ chain, privateKey }: Credentials): boolean {
   try {
-    return new X509Certificate(credentials.chain).checkPrivateKey(createPrivateKey(credentials.privateKey));
+    const leaf = new X509Certificate(chain);
+    return privateKey === undefined || leaf.checkPrivateKey(createPrivateKey(privateKey));
   } catch {
     return false;
   }

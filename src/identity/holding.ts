@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { ModuleIdentity } from '../api/v1alpha1/index.ts';
+import type { ModuleIdentity, ModuleIdentityStatusHolder } from '../api/v1alpha1/index.ts';
 import type { ContainerEvidence, ProcessEvidence, RuleResult } from '../attest/port.ts';
+import type { HeldKeyReference } from '../deliver/port.ts';
 
 /** Why a pod has no identity: a rule's reason or an error code, with what to do about it. */
 export interface Refusal {
@@ -18,6 +19,8 @@ export interface Issued {
   readonly renewalTime: number;
   /** Counts the certificates issued to this pod for this identity, from 1. */
   readonly revision: number;
+  /** The key in the token that it is for; undefined for a key in memory. */
+  readonly heldKey?: HeldKeyReference;
 }
 
 /** The last verdict on a pod's module process, and what the pod holds because of it. Replaced, never changed. */
@@ -87,8 +90,14 @@ export function holderEntry(holding: Holding, identity: string, node: string): R
       notAfter: timestamp(issued.notAfter),
       renewalTime: timestamp(issued.renewalTime),
       revision: issued.revision,
+      key: keyEntry(issued),
     }),
   };
+}
+
+function keyEntry({ heldKey }: Issued): Record<string, unknown> {
+  if (!heldKey) return { residency: 'Memory' };
+  return { residency: 'Hardware', uri: heldKey.uri, generation: heldKey.name.generation };
 }
 
 /** Kubernetes limits condition messages to 32 KiB; a status entry should stay readable. */
@@ -113,16 +122,27 @@ export function secretName({ spec, metadata }: ModuleIdentity): string | undefin
  * What the status says was issued to this very container before: the memory of an agent that was restarted.
  * The status is written by agents only, and nothing secret follows from it.
  */
-export function issuedBefore({ status }: ModuleIdentity, podUid: string, containerId: string): Issued | undefined {
+export function issuedBefore(
+  { metadata, status }: ModuleIdentity,
+  podUid: string,
+  containerId: string,
+): Issued | undefined {
   const entry = status?.holders?.find((holder) => holder.podUid === podUid && holder.containerId === containerId);
   if (entry?.verdict !== 'Allowed' || !entry.serial || !entry.notBefore || !entry.notAfter || !entry.renewalTime) {
     return undefined;
   }
+  const heldKey = heldKeyIn(entry, metadata.uid ?? '');
   return {
     serial: entry.serial,
     notBefore: Date.parse(entry.notBefore),
     notAfter: Date.parse(entry.notAfter),
     renewalTime: Date.parse(entry.renewalTime),
     revision: entry.revision ?? 1,
+    ...(heldKey && { heldKey }),
   };
+}
+
+function heldKeyIn({ key }: ModuleIdentityStatusHolder, identityUid: string): HeldKeyReference | undefined {
+  if (key?.uri === undefined || key.generation === undefined) return undefined;
+  return { name: { identityUid, generation: key.generation }, uri: key.uri };
 }

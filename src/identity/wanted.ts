@@ -5,6 +5,7 @@ import type { Wanted } from '../issue/credentials.ts';
 import type { NotaryStatus } from '../notary/port.ts';
 import { isGranted } from './dns-grant.ts';
 import type { Refusal } from './holding.ts';
+import { moduleKeyAt } from './module-key.ts';
 import { claim } from './spiffe-claim.ts';
 
 /** What decides, besides the identity itself, on the certificates that it gets on a node. */
@@ -14,6 +15,8 @@ export interface Grantor {
   readonly notary: NotaryStatus | undefined;
   /** All identities of the same namespace. */
   readonly neighbours: readonly ModuleIdentity[];
+  /** Milliseconds since the Unix epoch. */
+  readonly now: number;
 }
 
 /**
@@ -21,7 +24,7 @@ export interface Grantor {
  * SPIFFE ID that is another's, a DNS name that was not granted. The notary holds its own profile against it again.
  */
 export function wantedCertificate(identity: ModuleIdentity, grantor: Grantor): Wanted | Refusal {
-  const { node, device, notary, neighbours } = grantor;
+  const { node, device, notary, neighbours, now } = grantor;
   if (!device) {
     return {
       reason: 'DeviceMissing',
@@ -37,12 +40,14 @@ export function wantedCertificate(identity: ModuleIdentity, grantor: Grantor): W
   if ('reason' in claimed) return claimed;
   const { dnsNames, duration } = identity.spec.x509;
   const lifetimeSeconds = durationSeconds(duration);
+  const key = moduleKeyAt(identity, now)?.name;
   return (
     notGranted(identity, device) ?? {
       spiffeId: claimed.spiffeId,
       dnsNames,
       lifetimeSeconds,
       issuer: notary.issuer.chain,
+      ...(key && { key }),
     }
   );
 }

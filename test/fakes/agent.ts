@@ -49,6 +49,7 @@ export function anIdentity(spec: Partial<ModuleIdentity['spec']> = {}, name = 't
       moduleRef: { name: 'till' },
       delivery: ['Volume'],
       x509: { duration: '1h', renewAtPercent: 50, dnsNames: [] },
+      key: { residency: 'Memory' },
       ...spec,
     },
   } as ModuleIdentity;

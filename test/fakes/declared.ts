@@ -53,6 +53,7 @@ export function anIdentity(
     spec: {
       moduleRef: { name: 'web' },
       x509: { duration: '1h', renewAtPercent: 50, dnsNames: [] },
+      key: { residency: 'Memory' },
       federatesWith: [],
       delivery: ['Volume'],
       ...spec,

@@ -27,6 +27,13 @@ export interface ModuleIdentitySpec {
   readonly x509: ModuleIdentitySpecX509;
   /** JWT-SVIDs that the module may fetch on the Workload API. Left out, it gets none. Needs Socket in delivery. */
   readonly token?: ModuleIdentitySpecToken;
+  /** The private key of the certificate. */
+  readonly key: ModuleIdentitySpecKey;
+  /**
+   * What the module may ask of the Notary API on spiffe.sock, beyond reading its identity. Left out, nothing. Needs Socket
+   * in delivery.
+   */
+  readonly notary?: ModuleIdentitySpecNotary;
   /**
    * Other trust domains whose bundles the module gets on the Workload API, to accept their modules as peers. Each needs a
    * TrustBundle of that trust domain.
@@ -67,6 +74,37 @@ export interface ModuleIdentitySpecToken {
   readonly audiences: readonly string[];
   /** Lifetime of each token as a Go duration, 10s to 24h; the EdgeDevice's tokens.maxLifetime limits it further. */
   readonly duration: string;
+}
+
+/** The private key of the certificate. */
+export interface ModuleIdentitySpecKey {
+  /**
+   * Where it is made and stays. Memory: a new one for each certificate, which lies with the certificate in the
+   * module's volume, socket or Secret. Hardware: a key pair in the token of each node, which cannot leave it: the
+   * module uses it through the Notary API and gets no tls.key.
+   */
+  readonly residency: 'Memory' | 'Hardware';
+  /**
+   * Age at which a key in hardware is replaced by a new one and destroyed, as a Go duration, 1m to 87600h. Left out,
+   * it stays until the ModuleIdentity is deleted.
+   */
+  readonly rotation?: string;
+}
+
+/**
+ * What the module may ask of the Notary API on spiffe.sock, beyond reading its identity. Left out, nothing. Needs Socket
+ * in delivery.
+ */
+export interface ModuleIdentitySpecNotary {
+  /** Whether its key signs what the module brings. Goes with key.residency Hardware. */
+  readonly sign: boolean;
+  /**
+   * Whether it may encrypt and decrypt with a key of its own, which derives from the node's master secret: what was
+   * encrypted can be decrypted on the same node by an identity of the same namespace and name.
+   */
+  readonly encrypt: boolean;
+  /** Whether it may have keys certified that it makes itself, by certification requests for this identity's names. */
+  readonly issue: boolean;
 }
 
 /** What was issued, and who holds it; written by the agents and the controller. */
@@ -122,6 +160,8 @@ export interface ModuleIdentityStatusHolder {
   readonly notAfter?: string;
   /** When the certificate is renewed. */
   readonly renewalTime?: string;
+  /** The private key of the certificate. */
+  readonly key?: ModuleIdentityStatusHolderKey;
   /** How many certificates this pod has been given; the files in the volume carry the same number. */
   readonly revision?: number;
 }
@@ -132,4 +172,14 @@ export interface ModuleIdentityStatusHolderExecutable {
   readonly path: string;
   /** SHA-256 of the file, 64 hexadecimal digits. */
   readonly sha256: string;
+}
+
+/** The private key of the certificate. */
+export interface ModuleIdentityStatusHolderKey {
+  /** Where it is, as in spec.key. */
+  readonly residency: 'Memory' | 'Hardware';
+  /** RFC 7512 URI of a key in hardware. */
+  readonly uri?: string;
+  /** Counts the identity's keys in the node's token, from 1; each rotation makes the next. */
+  readonly generation?: number;
 }

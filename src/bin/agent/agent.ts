@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
+import { isDeepStrictEqual } from 'node:util';
 import { HolderStatus } from '../../../controllers/holder-status.ts';
 import { IdentitySecret } from '../../../controllers/identity-secret.ts';
+import type { ModuleKeysReconciler } from '../../../controllers/module-keys.ts';
 import { NodeDevice } from '../../../controllers/node-device.ts';
 import { PodAttestation } from '../../../controllers/pod-attestation.ts';
 import { PodDelivery } from '../../../controllers/pod-delivery.ts';
 import { PodGate } from '../../../controllers/pod-gate.ts';
 import { PodIdentity } from '../../../controllers/pod-identity.ts';
-import { durationMs } from '../../api/duration.ts';
 import { decide } from '../../attest/decide.ts';
 import type { VolumeStore } from '../../deliver/volume.ts';
 import { asKeysteadError } from '../../errors.ts';
 import type { Holding } from '../../identity/holding.ts';
-import { wantedCertificate } from '../../identity/wanted.ts';
-import { jitterOf, renewalTime } from '../../issue/renewal.ts';
 import { Controller, type Events, type KubeClient, type Reconcile } from '../../kube/index.ts';
 import type { Logger } from '../../log.ts';
 import type { Notary, NotaryStatus } from '../../notary/port.ts';
@@ -22,11 +21,13 @@ import { announce } from './announce.ts';
 import { trustStore } from './bundle.ts';
 import { wakeByCaches } from './cache-triggers.ts';
 import type { AgentCaches } from './caches.ts';
+import { heldKeys, keysOnToken } from './keys-on-token.ts';
 import type { TrustStore } from '../../workload/port.ts';
 import { AgentMetrics } from './metrics.ts';
 import { obtain } from './obtaining.ts';
 import { PodLookup } from './pod-lookup.ts';
 import type { ProcessSource } from './process-source.ts';
+import { renewalOf, wantedNow } from './wanting.ts';
 import type { AgentWorkload } from './workload.ts';
 import type { Writers } from './writers.ts';
 
@@ -45,6 +46,9 @@ export interface AgentParts {
   platform(): Record<string, string>;
 }
 
+/** Changes in the use of keys are gathered so long before the token is looked at, milliseconds. */
+const KEYS_MS = 1_000;
+
 /** The agent's reconcilers, tied to each other and to what wakes them. */
 export class Agent {
   readonly metrics: AgentMetrics;
@@ -52,7 +56,10 @@ export class Agent {
   readonly #parts: AgentParts;
   readonly #lookup: PodLookup;
   readonly #identity: PodIdentity;
-  readonly #controllers: Readonly<Record<'pods' | 'holders' | 'gates' | 'secrets' | 'device' | 'bundles', Controller>>;
+  readonly #moduleKeys: ModuleKeysReconciler;
+  readonly #controllers: Readonly<
+    Record<'pods' | 'holders' | 'gates' | 'secrets' | 'device' | 'bundles' | 'keys', Controller>
+  >;
   #running = false;
 
   constructor(parts: AgentParts) {
@@ -63,6 +70,12 @@ export class Agent {
     const secrets = new IdentitySecret({
       enqueue: (key) => this.#controllers.secrets.enqueue(key),
       apply: (content) => writers.secret(content),
+    });
+    this.#moduleKeys = keysOnToken({
+      ...parts,
+      holdings: () => this.#identity.holdings(),
+      ready: () => this.device.notary?.ready === true,
+      enqueue: (podUid) => this.#controllers.pods.enqueue(podUid),
     });
     this.#identity = this.#podIdentity(secrets);
     this.device = this.#nodeDevice();
@@ -85,6 +98,7 @@ export class Agent {
       secrets: this.#controller('secrets', (key) => secrets.reconcile(key)),
       device: this.#controller('device', () => this.device.reconcile()),
       bundles: this.#controller('bundles', () => this.#writeBundles()),
+      keys: this.#controller('keys', () => this.#moduleKeys.reconcile()),
     };
     wakeByCaches(caches, this.#controllers);
   }
@@ -136,6 +150,7 @@ export class Agent {
     // Every pod is looked at once before the status says who holds what: a part of them would look like withdrawals.
     await Promise.all([...new Set(known)].map((uid) => this.#look(uid)));
     for (const key of caches.identities.keys()) this.#controllers.holders.enqueue(key);
+    this.#controllers.keys.enqueue('');
     const { device: _apart, ...others } = this.#controllers;
     await Promise.all(Object.values(others).map((controller) => controller.run(signal)));
   }
@@ -178,19 +193,13 @@ export class Agent {
       volumes,
       secrets,
       sockets: this.#parts.workload.served,
-      obtain: (request) => obtain({ ...this.#parts, metrics: this.metrics }, request),
-      wanted: (identity) =>
-        wantedCertificate(identity, {
-          node,
-          device: caches.devices.get(node),
-          notary: this.device.notary,
-          neighbours: caches.identities.by('namespace', identity.metadata.namespace ?? ''),
-        }),
-      renewalTime: ({ serial, notAfter }, { spec: { x509 } }) => {
-        // Counted from the issue: notBefore lies earlier, which for a short life would be half of it and more.
-        const life = { notBefore: notAfter - durationMs(x509.duration), notAfter };
-        return renewalTime(life, jitterOf(serial), x509.renewAtPercent / 100);
+      obtain: (request) => {
+        if (request.key) this.#moduleKeys.touch(request.key);
+        return obtain({ ...this.#parts, metrics: this.metrics }, request);
       },
+      isLost: (key) => this.#moduleKeys.isLost(key),
+      wanted: (identity) => wantedNow(identity, { node, caches, notary: this.device.notary }),
+      renewalTime: renewalOf,
     });
     return new PodIdentity({
       clock: systemClock,
@@ -231,6 +240,7 @@ export class Agent {
       log.info({ tokenLabel: status.token?.label, keyUri: status.issuer?.keyUri }, 'the notary is ready');
     else log.warn({ reason: status?.reason, err: status?.message }, 'the notary is not ready');
     this.#controllers.bundles.enqueue('');
+    this.#controllers.keys.enqueue('');
     if (this.#running) for (const pod of caches.pods.list()) this.#controllers.pods.enqueue(pod.metadata.uid);
   }
 
@@ -248,6 +258,7 @@ export class Agent {
       this.#controllers.holders.enqueue(`${namespace}/${name}`);
     }
     this.#controllers.gates.enqueue(podUid);
+    if (!isDeepStrictEqual(heldKeys(now), heldKeys(before))) this.#controllers.keys.enqueueAfter('', KEYS_MS);
     if (now && now.since !== before?.since) announce(now, { ...this.#parts, metrics: this.metrics });
   }
 

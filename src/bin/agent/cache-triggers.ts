@@ -2,10 +2,12 @@
 import type { Controller } from '../../kube/index.ts';
 import type { AgentCaches } from './caches.ts';
 
-type Woken = Readonly<Record<'pods' | 'holders' | 'gates' | 'device' | 'bundles', Pick<Controller, 'enqueue'>>>;
+type Woken = Readonly<
+  Record<'pods' | 'holders' | 'gates' | 'device' | 'bundles' | 'keys', Pick<Controller, 'enqueue'>>
+>;
 
 /** Has the agent's controllers look again at what a change in the cluster concerns. */
-export function wakeByCaches(caches: AgentCaches, { pods, holders, gates, device, bundles }: Woken): void {
+export function wakeByCaches(caches: AgentCaches, { pods, holders, gates, device, bundles, keys }: Woken): void {
   caches.pods.onChange((_key, now, before) => {
     const uid = (now ?? before)?.metadata.uid;
     if (uid === undefined) return;
@@ -22,7 +24,10 @@ export function wakeByCaches(caches: AgentCaches, { pods, holders, gates, device
       namespaceChanged((now ?? before)?.metadata.namespace);
   });
   caches.identities.onChange((key, now, before) => {
-    if (now?.metadata.uid !== before?.metadata.uid) holders.enqueue(key);
+    if (now?.metadata.uid !== before?.metadata.uid) {
+      holders.enqueue(key);
+      keys.enqueue('');
+    }
     if (now?.metadata.generation !== before?.metadata.generation || !now)
       namespaceChanged((now ?? before)?.metadata.namespace);
   });

@@ -36,6 +36,7 @@ export function agentCaches(client: KubeClient, node: string, log: Logger): Agen
       ...common,
       resource: moduleIdentities,
       indexes: {
+        uid: ({ metadata }) => [metadata.uid ?? ''],
         namespace: ({ metadata }) => [metadata.namespace ?? ''],
         module: ({ metadata, spec }) => [`${metadata.namespace ?? ''}/${spec.moduleRef.name}`],
       },

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { PodDeliveryPorts } from '../../../controllers/pod-delivery.ts';
 import { asKeysteadError } from '../../errors.ts';
-import { obtainCredentials } from '../../issue/credentials.ts';
+import { obtainCredentials, obtainForHeldKey } from '../../issue/credentials.ts';
 import type { Logger } from '../../log.ts';
 import type { Notary } from '../../notary/port.ts';
 import type { AgentMetrics } from './metrics.ts';
@@ -11,18 +12,19 @@ export interface ObtainingParts {
   readonly metrics: Pick<AgentMetrics, 'issued'>;
 }
 
-/** Has the notary certify a new key, counted and logged. */
+/** Has the notary certify a key, a new one in memory or the module's in the token, counted and logged. */
 export async function obtain(
   { notary, log, metrics }: ObtainingParts,
-  request: Parameters<typeof obtainCredentials>[1],
-): ReturnType<typeof obtainCredentials> {
+  { key, ...request }: Parameters<PodDeliveryPorts['obtain']>[0],
+): ReturnType<PodDeliveryPorts['obtain']> {
   const startedAt = performance.now();
   const seconds = (): number => (performance.now() - startedAt) / 1000;
   try {
-    const obtained = await obtainCredentials(notary, request);
+    const obtained = await (key ? obtainForHeldKey(notary, { ...request, key }) : obtainCredentials(notary, request));
     metrics.issued('issued', '', seconds());
     const { spiffeId, requester } = request;
-    log.info({ spiffeId, serial: obtained.certificate.serial, ...requester }, 'issued');
+    const keyUri = obtained.credentials.heldKey?.uri;
+    log.info({ spiffeId, serial: obtained.certificate.serial, keyUri, ...requester }, 'issued');
     return obtained;
   } catch (error) {
     metrics.issued('failed', asKeysteadError(error).code, seconds());

@@ -11,8 +11,8 @@ export interface Leaf extends ServedIdentity {
   readonly notAfter: number;
   /** DER certificates one behind the other, leaf first. */
   readonly chainDer: Uint8Array;
-  /** PKCS#8. */
-  readonly keyDer: Uint8Array;
+  /** PKCS#8; undefined for a key in the token. */
+  readonly keyDer: Uint8Array | undefined;
 }
 
 /** Kept as long as the credentials are: streams and callers of one pod ask for the same again. */
@@ -26,7 +26,8 @@ export function leafOf(served: ServedIdentity): Leaf {
   const spiffeId = /(?:^|, )URI:(spiffe:\/\/[^,\s]+)/.exec(certificate.subjectAltName ?? '')?.[1];
   if (spiffeId === undefined) throw new KeysteadError('Internal', `${served.identity} holds no X.509-SVID`);
   const notAfter = certificate.validToDate.getTime();
-  const leaf = { ...served, spiffeId, notAfter, chainDer: certificatesDer(chain), keyDer: privateKeyDer(privateKey) };
+  const keyDer = privateKey === undefined ? undefined : privateKeyDer(privateKey);
+  const leaf = { ...served, spiffeId, notAfter, chainDer: certificatesDer(chain), keyDer };
   leaves.set(served.credentials, leaf);
   return leaf;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { X509BundlesResponseSchema, X509SVIDResponseSchema } from '../../gen/spiffe/workload_pb.js';
+import { KeysteadError } from '../../errors.ts';
 import type { DomainBundle } from '../port.ts';
 import { anchorsDer, foreignBundles, visibleBundles, type Trusting } from './bundles.ts';
 import { currentLeaves } from './leaf.ts';
@@ -20,18 +21,19 @@ export interface X509Content extends Trusting {
  * SPIFFE Workload API, section 5.2.1: the full set of the caller's X.509-SVIDs, the default one first. Chain and bundle
  * are DER certificates one behind the other, the key is unencrypted PKCS#8. The hint is the name of the ModuleIdentity,
  * unique in its namespace, so that a module with several finds the right one.
- * @throws KeysteadError `Unavailable` where the bundle is not known, or nothing is left that has not expired.
+ * An identity whose key is in the token is left out: the API cannot carry it.
+ * @throws KeysteadError `Unavailable` where the bundle is not known, or nothing is left that has not expired;
+ *   `PermissionDenied` where all keys are in the token.
  */
 export function x509Svids({ first, now, ...trusting }: X509Content): X509SvidResponse {
   const bundle = anchorsDer(trusting.trust.own);
+  const leaves = currentLeaves(trusting.served, first, now);
+  const svids = leaves.flatMap(({ identity, spiffeId, chainDer, keyDer }) =>
+    keyDer ? { spiffeId, x509Svid: chainDer, x509SvidKey: keyDer, bundle, hint: identity } : [],
+  );
+  if (svids.length === 0) throw inHardware(leaves.map(({ identity }) => identity));
   return {
-    svids: currentLeaves(trusting.served, first, now).map(({ identity, spiffeId, chainDer, keyDer }) => ({
-      spiffeId,
-      x509Svid: chainDer,
-      x509SvidKey: keyDer,
-      bundle,
-      hint: identity,
-    })),
+    svids,
     federatedBundles: anchorsOf(foreignBundles(trusting)),
   };
 }
@@ -43,4 +45,12 @@ export function x509Bundles(trusting: Trusting): X509BundlesResponse {
 
 function anchorsOf(bundles: ReadonlyMap<string, DomainBundle>): Record<string, Uint8Array> {
   return Object.fromEntries([...bundles].map(([id, bundle]) => [id, anchorsDer(bundle)]));
+}
+
+function inHardware(identities: readonly string[]): KeysteadError {
+  const found = `the key of ${identities.join(', ')} is in the node's token and cannot leave it`;
+  return new KeysteadError(
+    'PermissionDenied',
+    `KeyInHardware: ${found}; use the Notary API (keystead.notary.v1alpha1) on this socket`,
+  );
 }

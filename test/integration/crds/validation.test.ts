@@ -42,7 +42,14 @@ describe('the API server', () => {
   it.each([
     ['edge-device', { issuer: DEVICE_ISSUER, rootOfTrust: { pkcs11: { pinFile: '/etc/keystead/pin/pin' } } }],
     ['edge-module', MODULE_DEFAULTS],
-    ['module-identity', { x509: { duration: '1h', renewAtPercent: 50, dnsNames: [] }, delivery: ['Volume'] }],
+    [
+      'module-identity',
+      {
+        x509: { duration: '1h', renewAtPercent: 50, dnsNames: [] },
+        delivery: ['Volume'],
+        key: { residency: 'Memory' },
+      },
+    ],
     ['trust-bundle', { targets: { clusterTrustBundle: false } }],
   ])('fills in the defaults of %s', async (name, spec) => {
     expect(await cluster.tryCreate(example(name))).toMatchObject({ object: { spec } });

@@ -5,7 +5,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { NodePublishVolumeRequestSchema, type NodePublishVolumeRequest } from '../../../src/gen/csi/v1/csi_pb.js';
-import type { Credentials, PublishedVolume } from '../../../src/deliver/port.ts';
+import type { KeyedCredentials, PublishedVolume } from '../../../src/deliver/port.ts';
 import { mountTmpfs, parseMountInfo, unmountAll } from '../../../src/os/mount.ts';
 
 /** Mounting needs root; elsewhere these tests say that they were skipped. */
@@ -75,7 +75,7 @@ export class TestNode {
 }
 
 /** Self-signed pairs of key and certificate, made by openssl so that our own code is not its own judge. */
-export function makeCredentials(count: number): Credentials[] {
+export function makeCredentials(count: number): KeyedCredentials[] {
   const folder = mkdtempSync(join(tmpdir(), 'ks-pairs-'));
   try {
     return Array.from({ length: count }, (_, n) => {

@@ -5,7 +5,7 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import type { Credentials, PublishedVolume } from '../../../src/deliver/port.ts';
+import type { KeyedCredentials, PublishedVolume } from '../../../src/deliver/port.ts';
 import { VolumeStore } from '../../../src/deliver/volume.ts';
 import { mountsAt, unmountAll } from '../../../src/os/mount.ts';
 import { isRoot, makeCredentials, TestNode } from './fixture.ts';
@@ -16,7 +16,7 @@ const ALL = ['ca.crt', 'credential-bundle.pem', 'tls.crt', 'tls.key', 'trust-bun
 const PUBLIC = ['ca.crt', 'trust-bundle.pem'];
 
 (isRoot ? describe : describe.skip)('a volume on a real tmpfs', () => {
-  let pairs: Credentials[];
+  let pairs: KeyedCredentials[];
   let node: TestNode;
   let store: VolumeStore;
   let volume: PublishedVolume;
@@ -64,6 +64,18 @@ const PUBLIC = ['ca.crt', 'trust-bundle.pem'];
     store.writeCredentials(volume, pairs[0]!, OWNER);
     expect(names()).toEqual(ALL);
     expect(readFileSync(at('credential-bundle.pem'), 'utf8')).toBe(pairs[0]!.privateKey + pairs[0]!.chain);
+    expect(store.readCredentials(volume)).toEqual(pairs[0]);
+  });
+
+  it('gives the certificate alone for a key in the token, and leaves no key behind that lay there before', () => {
+    store.writeBundle(volume, BUNDLE);
+    store.writeCredentials(volume, pairs[0]!, OWNER);
+    store.writeCredentials(volume, { chain: pairs[1]!.chain }, OWNER);
+    expect(names()).toEqual([...PUBLIC, 'tls.crt'].sort());
+    expect(store.readCredentials(volume)).toEqual({ chain: pairs[1]!.chain });
+    const everything = readdirSync(volume.targetPath, { recursive: true, encoding: 'utf8' });
+    expect(everything.filter((path) => /key|credential-bundle/.test(path))).toEqual([]);
+    store.writeCredentials(volume, pairs[0]!, OWNER);
     expect(store.readCredentials(volume)).toEqual(pairs[0]);
   });
 

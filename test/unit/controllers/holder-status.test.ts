@@ -44,7 +44,18 @@ describe('an entry of status.holders', () => {
       notAfter: '2026-11-22T11:00:00Z',
       renewalTime: '2026-11-22T10:30:00Z',
       revision: 2,
+      key: { residency: 'Memory' },
     });
+  });
+
+  it('names a key in the token, and is remembered with it by the next agent', () => {
+    const uri = 'pkcs11:token=t;object=k';
+    const heldKey = { name: { identityUid: 'i-till', generation: 3 }, uri };
+    const [name, issued] = [...aHolding().issued][0]!;
+    const entry = holderEntry(aHolding({ issued: new Map([[name, { ...issued, heldKey }]]) }), 'till', 'node-1');
+    expect(entry).toMatchObject({ key: { residency: 'Hardware', uri, generation: 3 } });
+    const status = { holders: [entry] } as unknown as NonNullable<ModuleIdentity['status']>;
+    expect(issuedBefore({ ...anIdentity(), status }, 'pod-1', CONTAINER_ID)).toMatchObject({ heldKey });
   });
 
   it('is Denied where the process was allowed and the identity refused, with the reason', () => {

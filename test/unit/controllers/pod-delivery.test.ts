@@ -1,121 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { PodDelivery, type PodDeliveryPorts } from '../../../controllers/pod-delivery.ts';
-import type { Credentials, PublishedVolume } from '../../../src/deliver/port.ts';
+import type { PodDelivery } from '../../../controllers/pod-delivery.ts';
 import { KeysteadError } from '../../../src/errors.ts';
-import type { Refusal } from '../../../src/identity/holding.ts';
 import type { Wanted } from '../../../src/issue/credentials.ts';
-import { aContainer, anIdentity, aPod } from '../../fakes/agent.ts';
+import { anIdentity, aPod } from '../../fakes/agent.ts';
+import { makeCredentials, type Made } from '../workload/credentials.ts';
+import { deliverySetting, HOUR, ID } from './pod-delivery-setting.ts';
 
-const HOUR = 3_600_000;
-const ID = 'spiffe://edge.example/ns/shop/module/till';
-let authority: { ca: string; leaf: string; other: string };
+let authority: { leaf: string; other: string };
+let made: Made;
+const setting = (held?: () => string) => deliverySetting(made, held && { privateKey: 'key', chain: held() });
 
-/** A CA and two leaves of it, made by openssl: what a volume may hold. */
 beforeAll(() => {
-  const folder = mkdtempSync(join(tmpdir(), 'keystead-delivery-'));
-  const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' });
-  const ec = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-  openssl('req', '-x509', ...ec, '-keyout', 'ca.key', '-out', 'ca.crt', '-subj', '/CN=ca', '-days', '30');
-  for (const [name, id] of [
-    ['leaf', ID],
-    ['other', `${ID}-other`],
-  ] as const) {
-    const san = `subjectAltName=URI:${id}`;
-    openssl(
-      'req',
-      '-x509',
-      ...ec,
-      '-keyout',
-      `${name}.key`,
-      '-out',
-      `${name}.crt`,
-      '-subj',
-      '/',
-      '-days',
-      '1',
-      '-CA',
-      'ca.crt',
-      '-CAkey',
-      'ca.key',
-      '-addext',
-      san,
-    );
-  }
-  const read = (name: string): string => readFileSync(join(folder, name), 'utf8');
-  authority = { ca: read('ca.crt'), leaf: read('leaf.crt'), other: read('other.crt') };
-  rmSync(folder, { recursive: true });
+  made = makeCredentials([ID, `${ID}-other`]);
+  const [leaf, other] = made.credentials.map(({ chain }) => chain);
+  authority = { leaf: leaf!, other: other! };
 });
-
-function setting(held?: () => string) {
-  const volume: PublishedVolume = {
-    volumeId: 'v',
-    targetPath: '/t',
-    podUid: 'pod-1',
-    podNamespace: 'shop',
-    podName: 'p',
-    attributes: { identity: 'till' },
-  };
-  const state = {
-    now: Date.now(),
-    volumes: [volume],
-    credentials: held ? ({ privateKey: 'key', chain: held() } as Credentials) : undefined,
-    wanted: { spiffeId: ID, dnsNames: [], lifetimeSeconds: 86_400, issuer: authority.ca } as Wanted | Refusal,
-    failure: undefined as KeysteadError | undefined,
-    renewIn: HOUR,
-    done: [] as string[],
-    served: new Map<string, Credentials>(),
-  };
-  const ports: PodDeliveryPorts = {
-    clock: { now: () => state.now },
-    volumes: {
-      list: () => state.volumes,
-      readCredentials: () => state.credentials,
-      writeCredentials: ({ volumeId }, _credentials, { uid }) => void state.done.push(`write ${volumeId} for ${uid}`),
-      withdraw: ({ volumeId }) => {
-        state.done.push(`withdraw ${volumeId}`);
-        return true;
-      },
-    },
-    secrets: {
-      write: () => state.done.push('write secret'),
-      withdraw: () => state.done.push('withdraw secret'),
-    },
-    sockets: {
-      current: (_podUid, identity) => state.served.get(identity),
-      put: (_podUid, identity, credentials) => {
-        state.done.push(`serve ${identity}`);
-        state.served.set(identity, credentials);
-      },
-      withdraw: (_podUid, identity) => {
-        if (state.served.delete(identity)) state.done.push(`unserve ${identity}`);
-      },
-      retain: (_podUid, identities) => {
-        for (const name of state.served.keys()) if (!identities.includes(name)) state.served.delete(name);
-      },
-    },
-    obtain: () => {
-      state.done.push('issue');
-      if (state.failure) return Promise.reject(state.failure);
-      const certificate = { chain: [], serial: 'ff', notBefore: state.now, notAfter: state.now + 2 * HOUR };
-      return Promise.resolve({ credentials: { privateKey: 'k', chain: 'c' }, certificate });
-    },
-    wanted: () => state.wanted,
-    renewalTime: () => state.now + state.renewIn,
-  };
-  const holder = {
-    pod: aPod(),
-    module: 'till',
-    container: aContainer(),
-    identities: [anIdentity()],
-    issued: new Map(),
-  };
-  return { state, holder, delivery: new PodDelivery(ports) };
-}
 
 describe('ensuring an identity', () => {
   it('issues once and writes it into the volume for the module user', async () => {

@@ -11,7 +11,7 @@ const device = {
   spec: { trustDomain: 'edge.example', issuer: { dnsSuffixes: ['plant.example'] } },
 } as unknown as EdgeDevice;
 const notary = { ready: true, issuer: { chain: 'PEM' } } as unknown as NotaryStatus;
-const grantor: Grantor = { node: 'node-1', device, notary, neighbours: [] };
+const grantor: Grantor = { node: 'node-1', device, notary, neighbours: [], now: Date.now() };
 const withNames = (...dnsNames: string[]): ModuleIdentity =>
   anIdentity({ x509: { duration: '2h', renewAtPercent: 50, dnsNames } });
 
@@ -23,6 +23,11 @@ describe('the certificate that an identity should have', () => {
       lifetimeSeconds: 7200,
       issuer: 'PEM',
     });
+  });
+
+  it('is for the key in the token that the identity has now', () => {
+    const identity = anIdentity({ key: { residency: 'Hardware' } });
+    expect(wantedCertificate(identity, grantor)).toMatchObject({ key: { identityUid: 'i-till', generation: 1 } });
   });
 
   it('has DNS names of its own namespace and those below a granted suffix', () => {

@@ -3,13 +3,13 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Credentials } from '../../../src/deliver/port.ts';
+import type { KeyedCredentials } from '../../../src/deliver/port.ts';
 
 export interface Made {
   /** PEM of the authority. */
   readonly authority: string;
   /** One set of credentials for each SPIFFE ID that was asked for. */
-  readonly credentials: readonly Credentials[];
+  readonly credentials: readonly KeyedCredentials[];
 }
 
 /** An authority and leaves of it, by openssl. A leaf's chain ends with the authority, as an intermediate would lie there. */

@@ -48,6 +48,16 @@ describe('FetchX509SVID answers', () => {
     expect(hints('unknown')).toEqual(['stock', 'till']);
   });
 
+  it('without identities whose key is in the token; says where the key is used when there is no other', () => {
+    const [stock, till] = served;
+    const inToken = { identity: 'stock', credentials: { chain: stock!.credentials.chain } };
+    const hints = x509Svids({ ...content(), served: [inToken, till!] }).svids!.map(({ hint }) => hint);
+    expect(hints).toEqual(['till']);
+    expect(() => x509Svids({ ...content(), served: [inToken] })).toThrow(
+      expect.objectContaining({ code: 'PermissionDenied', message: expect.stringMatching(/^KeyInHardware: .*stock/) }),
+    );
+  });
+
   it('leaves out what has expired, and is not available where nothing is left', () => {
     const late = { ...content(), now: Date.now() + 2 * 86_400_000 };
     expect(() => x509Svids(late)).toThrow(expect.objectContaining({ code: 'Unavailable' }));

@@ -7,7 +7,43 @@ const x509 = (patch: JsonObject): JsonObject => ({ spec: { x509: patch } });
 const token = (patch: JsonObject): JsonObject => ({ spec: { token: patch } });
 const NO_ID = 'spiffeId must be spiffe://<trust domain>/ns/<namespace>/<path>';
 
-export const invalidIdentities = casesOf('module-identity-full', [
+const invalidKeys = casesOf('module-identity-hardware', [
+  ['a key elsewhere', { spec: { key: { residency: 'Cloud' } } }, 'supported values: "Memory", "Hardware"'],
+  [
+    'a key in hardware that nobody may use',
+    { spec: { notary: { sign: false } } },
+    'a key in Hardware is used through the Notary API alone: set notary.sign to true',
+  ],
+  [
+    'a key in hardware without the Notary API',
+    { spec: { notary: null } },
+    'a key in Hardware is used through the Notary API alone: set notary.sign to true, and add Socket to delivery',
+  ],
+  [
+    'a key in hardware for a Secret',
+    { spec: { delivery: ['Socket', 'Secret'] } },
+    'a key in Hardware cannot be written into a Secret: take Secret out of delivery',
+  ],
+  [
+    'the Notary API without Socket',
+    { spec: { delivery: ['Volume'] } },
+    'notary has no effect without Socket in delivery: add Socket to delivery or take notary out',
+  ],
+  [
+    'signatures with a key in memory',
+    { spec: { key: { residency: 'Memory', rotation: null } } },
+    'notary.sign has no effect with a key in Memory, which the module has itself',
+  ],
+  [
+    'rotation of a key in memory',
+    { spec: { key: { residency: 'Memory' }, notary: { sign: false } } },
+    'rotation has no effect with a key in Memory, which is new with each certificate',
+  ],
+  ['rotation by the second', { spec: { key: { rotation: '30s' } } }, 'rotation must be a duration from 1m to 87600h'],
+  ['rotation that never comes', { spec: { key: { rotation: '87601h' } } }, 'rotation must be a duration from 1m to'],
+]);
+
+const invalidOthers = casesOf('module-identity-full', [
   ['a name that is no label', { metadata: { name: 'a.b' } }, "at most 63 lower-case letters, digits and '-'"],
   ['no module', { spec: { moduleRef: null } }, 'spec.moduleRef: Required value'],
   ['a module without name', { spec: { moduleRef: { name: null } } }, 'spec.moduleRef.name: Required value'],
@@ -88,6 +124,8 @@ export const invalidIdentities = casesOf('module-identity-full', [
   ],
   ['a Secret name with dots', { spec: { secretName: 'a.b' } }, 'spec.secretName in body should match'],
 ]);
+
+export const invalidIdentities = [...invalidOthers, ...invalidKeys];
 
 export const forbiddenIdentityChanges = [
   ...casesOf('module-identity', [

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { ModuleIdentity } from '../src/api/v1alpha1/index.ts';
+import { moduleKeyAt, sameKey } from '../src/identity/module-key.ts';
+import type { ModuleKeyName } from '../src/notary/key-port.ts';
+import type { Clock } from '../src/os/clock.ts';
+
+export interface ModuleKeysPorts {
+  readonly clock: Clock;
+  /** Whether the notary has its token open; nothing is done where not. */
+  ready(): boolean;
+  /** The keys of modules that are on this node's token. */
+  list(): Promise<readonly ModuleKeyName[]>;
+  destroy(key: ModuleKeyName): Promise<void>;
+  /** Any ModuleIdentity of the cluster, by uid. */
+  identity(uid: string): ModuleIdentity | undefined;
+  /** Keys whose certificates the pods of this node hold. */
+  inUse(): Iterable<ModuleKeyName>;
+  /** A key that is in use is gone from the token: its pods need new certificates. */
+  lost(key: ModuleKeyName): void;
+}
+
+/** A key that was rotated out stays so long for modules that have not read their new certificate yet, milliseconds. */
+const GRACE_MS = 60_000;
+/** The current key of a module that has no pod here stays so long: its pod may come back, milliseconds. */
+const IDLE_MS = 600_000;
+/** Between two looks that nothing has asked for, milliseconds. */
+const LOOK_MS = 600_000;
+
+/**
+ * Reconciles the module keys on the node's token with the ModuleIdentities: destroys those of deleted identities, those
+ * that were rotated out, and what a crash left behind. Level-based; knows no more than what the token and the cluster say.
+ */
+export class ModuleKeysReconciler {
+  readonly #ports: ModuleKeysPorts;
+  /** Since when each key has been seen without use. */
+  readonly #idleSince = new Map<string, number>();
+  #lost: readonly ModuleKeyName[] = [];
+
+  constructor(ports: ModuleKeysPorts) {
+    this.#ports = ports;
+  }
+
+  /** A certificate for the key is about to be asked for: the key stays, and is not lost any more. */
+  touch(key: ModuleKeyName): void {
+    this.#idleSince.set(labelOf(key), this.#ports.clock.now());
+    this.#lost = this.#lost.filter((lost) => !sameKey(lost, key));
+  }
+
+  /** Whether the key was in use and not on the token at the last look. */
+  isLost(key: ModuleKeyName): boolean {
+    return this.#lost.some((lost) => sameKey(lost, key));
+  }
+
+  async reconcile(): Promise<{ readonly requeueAfterMs: number }> {
+    if (!this.#ports.ready()) return { requeueAfterMs: LOOK_MS };
+    const startedAt = this.#ports.clock.now();
+    const present = await this.#ports.list();
+    const used = new Map([...this.#ports.inUse()].map((key) => [labelOf(key), key]));
+    const known = new Set(present.map(labelOf));
+    this.#noteLost([...used.values()].filter((key) => !known.has(labelOf(key)) && !this.#touchedSince(key, startedAt)));
+    const waits = [];
+    for (const key of present) if (!used.has(labelOf(key))) waits.push(await this.#keepOrDestroy(key));
+    for (const label of used.keys()) this.#idleSince.delete(label);
+    for (const label of this.#idleSince.keys()) if (!known.has(label)) this.#idleSince.delete(label);
+    return { requeueAfterMs: Math.min(LOOK_MS, ...waits) };
+  }
+
+  /** For a key without use. Tells when it is to be looked at again, in milliseconds. */
+  async #keepOrDestroy(key: ModuleKeyName): Promise<number> {
+    const label = labelOf(key);
+    const now = this.#ports.clock.now();
+    const current = currentKey(this.#ports.identity(key.identityUid), now);
+    const since = this.#idleSince.get(label) ?? now;
+    this.#idleSince.set(label, since);
+    const patience = !current ? 0 : sameKey(current, key) ? IDLE_MS : GRACE_MS;
+    // A clock that was set back must not keep a key for ever.
+    const left = since > now ? patience : since + patience - now;
+    if (left > 0) return left;
+    await this.#ports.destroy(key);
+    this.#idleSince.delete(label);
+    return LOOK_MS;
+  }
+
+  #noteLost(missing: readonly ModuleKeyName[]): void {
+    this.#lost = missing;
+    for (const key of missing) this.#ports.lost(key);
+  }
+
+  /** A key that was made after the list was asked for may be missing in it. */
+  #touchedSince(key: ModuleKeyName, time: number): boolean {
+    return (this.#idleSince.get(labelOf(key)) ?? -Infinity) >= time;
+  }
+}
+
+function currentKey(identity: ModuleIdentity | undefined, now: number): ModuleKeyName | undefined {
+  return identity && moduleKeyAt(identity, now)?.name;
+}
+
+const labelOf = ({ identityUid, generation }: ModuleKeyName): string => `${identityUid}:${generation}`;
