@@ -7,8 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { readLab, type Lab } from '../lab/index.ts';
 
 /** A lab of its own beside the one that other tests use. */
-const LAB = { KEYSTEAD_LAB_DIR: '/var/lib/keystead-lab-test', KEYSTEAD_LAB_SUBNET: '10.241' };
-const INTERFACE = 'kslab10-241';
+const LAB = { KEYSTEAD_LAB_DIR: '/var/lib/keystead-lab-test', KEYSTEAD_LAB_SUBNET: '10.239' };
+const INTERFACE = 'kslab10-239';
 const CLI = join(import.meta.dirname, '..', 'lab', 'cli.ts');
 
 interface Outcome {
@@ -133,6 +133,19 @@ describe('the lab', () => {
       await kubectl('exec', 'caller', '--', 'busybox', 'wget', '-qO-', 'http://web.default.svc.cluster.local'),
     ).toBe('hello');
     expect(await kubectl('get', 'pod', 'web', '-o', 'jsonpath={.status.containerStatuses[0].restartCount}')).toBe('0');
+  });
+
+  test('the interface of a lab that was killed with its folder gives way to a new lab', async () => {
+    const other = { KEYSTEAD_LAB_DIR: '/var/lib/keystead-lab-other', KEYSTEAD_LAB_SUBNET: '10.238' };
+    const link = ['link', 'add', 'kslab10-238', 'type', 'bridge'];
+    expect(await call('ip', link)).toMatchObject({ code: 0 });
+    try {
+      await call('ip', ['address', 'add', '10.238.0.1/30', 'dev', 'kslab10-238']);
+      expect(await call(process.execPath, [CLI, 'up'], other)).toMatchObject({ code: 0, stderr: '' });
+    } finally {
+      expect(await call(process.execPath, [CLI, 'down'], other)).toMatchObject({ code: 0 });
+      await call('ip', ['link', 'delete', 'dev', 'kslab10-238']);
+    }
   });
 
   test('down leaves no process, mount, interface, control group or file, whatever was killed before', async () => {

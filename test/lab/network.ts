@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { run, succeeds } from './command.ts';
 import { LabError } from './lab-error.ts';
 import type { LabSettings } from './settings.ts';
@@ -22,6 +22,7 @@ interface Route {
 export async function connectNetwork(settings: LabSettings): Promise<void> {
   const { addresses, hostInterface, netns } = settings;
   if (!(await hasNamespace(settings))) {
+    if (await isLeftover(settings)) await succeeds('ip', ['link', 'delete', 'dev', hostInterface]);
     await writeFile(netns, '');
     await run('unshare', [`--net=${netns}`, '--', 'true']);
   }
@@ -56,10 +57,24 @@ async function hasNamespace({ netns }: LabSettings): Promise<boolean> {
   return succeeds('nsenter', [`--net=${netns}`, '--', 'true']);
 }
 
+/**
+ * Whether the interface is what a killed lab with these addresses has left, wherever its folder was: no process that
+ * knows the node's address runs any more, so nobody answers behind it.
+ */
+async function isLeftover({ addresses }: LabSettings): Promise<boolean> {
+  for (const pid of await readdir('/proc')) {
+    if (!/^\d+$/.test(pid) || Number(pid) === process.pid) continue;
+    const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+    if (line.split(/[\0=:/]/).includes(addresses.node)) return false;
+  }
+  return true;
+}
+
 /** Throws LabError when the host, or another lab, uses addresses of this lab's subnet already. */
 export async function checkSubnetFree(settings: LabSettings): Promise<void> {
   const { addresses } = settings;
-  const hostInterface = (await hasNamespace(settings)) ? settings.hostInterface : undefined;
+  const ours = (await hasNamespace(settings)) || (await isLeftover(settings));
+  const hostInterface = ours ? settings.hostInterface : undefined;
   const inside = (text: string | undefined) => text?.startsWith(`${addresses.subnet}.`) ?? false;
   const links = JSON.parse(await run('ip', ['-j', 'address'])) as Address[];
   const routes = JSON.parse(await run('ip', ['-j', '-4', 'route', 'show', 'table', 'all'])) as Route[];
