@@ -135,6 +135,18 @@ describe('the lab', () => {
     expect(await kubectl('get', 'pod', 'web', '-o', 'jsonpath={.status.containerStatuses[0].restartCount}')).toBe('0');
   });
 
+  test('a second node joins with a network and processes of its own, and pods of both reach each other', async () => {
+    expect(await cli('up', '--nodes', '2')).toMatchObject({ code: 0, stderr: '' });
+    const { second } = read();
+    const image = await kubectl('get', 'pod', 'caller', '-o', 'jsonpath={.spec.containers[0].image}');
+    const elsewhere = pod('elsewhere', image, 'exec sleep 1000000');
+    await apply({ ...elsewhere, spec: { ...elsewhere.spec, nodeName: second?.nodeName } });
+    await kubectl('wait', '--for=condition=Ready', 'node', '--all', '--timeout=60s');
+    await kubectl('wait', '--for=condition=Ready', 'pod/elsewhere', '--timeout=60s');
+    expect(await kubectl('exec', 'elsewhere', '--', 'busybox', 'wget', '-qO-', 'http://web.default')).toBe('hello');
+    expect(await cli('status')).toMatchObject({ code: 0 });
+  });
+
   test('the interface of a lab that was killed with its folder gives way to a new lab', async () => {
     const other = { KEYSTEAD_LAB_DIR: '/var/lib/keystead-lab-other', KEYSTEAD_LAB_SUBNET: '10.238' };
     const link = ['link', 'add', 'kslab10-238', 'type', 'bridge'];

@@ -12,13 +12,14 @@ import { readLab } from './lab-file.ts';
 import { withLock } from './lock.ts';
 import { checkRoot } from './preflight.ts';
 import { Progress } from './progress.ts';
+import { bringUpSecondNode, hasSecondNode, joinAsSecondNode } from './second-node.ts';
 import { labSettings, type RuntimeChoice } from './settings.ts';
 import { printStatus } from './status.ts';
-import { bringUp } from './up.ts';
+import { bringUp, publish } from './up.ts';
 
 const USAGE = `The lab: a real Kubernetes node on this machine.
 
-  npm run lab -- up [--containerd current|debian]   bring it up, or what of it is missing
+  npm run lab -- up [--containerd current|debian] [--nodes 1|2]   bring it up, or what of it is missing
   npm run lab -- down                               remove it without a trace (built programs stay cached)
   npm run lab -- status                             what runs; exit code 1 unless all of it does
   npm run lab -- kubeconfig                         path of the administrator's kubeconfig
@@ -44,8 +45,19 @@ async function main(): Promise<number> {
     up: async () => {
       checkRoot();
       const choice = runtimeChoice(values.containerd);
-      const lab = await withLock(settings, progress, () => bringUp(settings, choice, progress));
+      const second = values.nodes === undefined ? await hasSecondNode(settings) : twoNodes(values.nodes);
+      const lab = await withLock(settings, progress, async () => {
+        const first = await bringUp(settings, choice, progress);
+        if (!second) return first;
+        await bringUpSecondNode(settings, choice, import.meta.filename);
+        return publish(settings, choice);
+      });
       print(`export KUBECONFIG=${lab.kubeconfig}`);
+      return 0;
+    },
+    // Not for people: `up` runs it inside the second node.
+    join: async () => {
+      await joinAsSecondNode(settings, runtimeChoice(values.containerd), progress);
       return 0;
     },
     down: async () => {
@@ -75,6 +87,7 @@ function parse() {
   try {
     const options = {
       containerd: { type: 'string' },
+      nodes: { type: 'string' },
       follow: { type: 'boolean', short: 'f' },
       help: { type: 'boolean', short: 'h' },
     } as const;
@@ -90,6 +103,11 @@ function runtimeChoice(text = 'current'): RuntimeChoice {
     `--containerd ${text} is not known`,
     'Take current (containerd 2, the default) or debian (containerd 1.6, an old node).',
   );
+}
+
+function twoNodes(text: string): boolean {
+  if (text === '1' || text === '2') return text === '2';
+  throw new LabError(`--nodes ${text} is not known`, 'A lab has 1 node (the default) or 2.');
 }
 
 async function showLogs(folder: string, name: string | undefined, follow: boolean): Promise<number> {

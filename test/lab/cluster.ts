@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import { callApi } from './api-client.ts';
 import { KUBELET_API_USER } from './pki.ts';
-import { NODE_NAME, type LabSettings } from './settings.ts';
+import type { LabSettings } from './settings.ts';
 
 interface NodeObject {
   readonly spec?: { readonly taints?: readonly { readonly key: string }[] };
   readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
 }
 
-const KUBELET = `/api/v1/nodes/${NODE_NAME}/proxy`;
 const RBAC = '/apis/rbac.authorization.k8s.io/v1';
+
+function kubelet({ nodeName }: LabSettings): string {
+  return `/api/v1/nodes/${nodeName}/proxy`;
+}
 
 /** Whether the API server says that it is ready. */
 export async function apiServerReady(settings: LabSettings): Promise<boolean> {
@@ -21,7 +24,10 @@ export async function apiServerReady(settings: LabSettings): Promise<boolean> {
  * taint, ServiceAccount there, and the kubelet itself (the node object may tell of one that has died) knows its pods.
  */
 export async function nodeReady(settings: LabSettings): Promise<boolean> {
-  const { status, body } = await callApi(settings, `/api/v1/nodes/${NODE_NAME}`).catch(() => ({ status: 0, body: '' }));
+  const { status, body } = await callApi(settings, `/api/v1/nodes/${settings.nodeName}`).catch(() => ({
+    status: 0,
+    body: '',
+  }));
   if (status !== 200) return false;
   const node = JSON.parse(body) as NodeObject;
   const ready =
@@ -29,12 +35,12 @@ export async function nodeReady(settings: LabSettings): Promise<boolean> {
   if (!ready || (node.spec?.taints?.length ?? 0) > 0) return false;
   if (!(await answers(settings, '/api/v1/namespaces/default/serviceaccounts/default'))) return false;
   // The kubelet asks the runtime for this one, so it fails while the two have lost each other.
-  return (await answers(settings, `${KUBELET}/runningpods/`)) && (await kubeletKnowsPods(settings));
+  return (await answers(settings, `${kubelet(settings)}/runningpods/`)) && (await kubeletKnowsPods(settings));
 }
 
 async function kubeletKnowsPods(settings: LabSettings): Promise<boolean> {
-  const bound = await podUids(settings, `/api/v1/pods?fieldSelector=spec.nodeName=${NODE_NAME}`);
-  const known = await podUids(settings, `${KUBELET}/pods`);
+  const bound = await podUids(settings, `/api/v1/pods?fieldSelector=spec.nodeName=${settings.nodeName}`);
+  const known = await podUids(settings, `${kubelet(settings)}/pods`);
   return known !== undefined && bound !== undefined && [...bound].every((uid) => known.has(uid));
 }
 

@@ -73,7 +73,7 @@ export async function importImage(settings: LabSettings, choice: RuntimeChoice, 
 
 /** Name of the pods' network; labs beside each other have different ones. */
 export function podNetworkName({ cgroup }: LabSettings): string {
-  return cgroup.slice(1);
+  return cgroup.slice(1).replaceAll('/', '-');
 }
 
 function configFile({ dir }: LabSettings): string {

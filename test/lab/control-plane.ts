@@ -42,7 +42,7 @@ export function apiServerDaemon(settings: LabSettings): Daemon {
     name: 'kube-apiserver',
     command: program(settings, 'kube-apiserver'),
     args: flags({
-      'advertise-address': addresses.node,
+      'advertise-address': addresses.controlPlane,
       'allow-privileged': 'true',
       'authorization-mode': 'Node,RBAC',
       'client-ca-file': pki('ca.crt'),

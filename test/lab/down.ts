@@ -11,6 +11,7 @@ import { LabError } from './lab-error.ts';
 import { mountsBelow, unmountBelow } from './mounts.ts';
 import { disconnectNetwork } from './network.ts';
 import type { Progress } from './progress.ts';
+import { SECOND_NODE_DAEMON, secondNodeOutside } from './second-node.ts';
 import type { LabSettings } from './settings.ts';
 
 /**
@@ -18,6 +19,7 @@ import type { LabSettings } from './settings.ts';
  * crash or an earlier failed command has left. Throws LabError when something stays behind.
  */
 export async function tearDown(settings: LabSettings, progress: Progress): Promise<void> {
+  await stopDaemon(secondNodeOutside(settings), SECOND_NODE_DAEMON, 0);
   for (const name of DAEMONS) await stopDaemon(settings, name, 0);
   await endMembers(settings);
   await unmountBelow(`${settings.dir}/kubelet`);
@@ -58,11 +60,12 @@ async function endMembers(settings: LabSettings): Promise<void> {
 /** Processes that are the lab's own by what the kernel says of them: in its control groups, in its network namespace, or its shims. */
 async function members(settings: LabSettings): Promise<number[]> {
   const found = new Set(await processesIn(await cgroupLayout(), settings.cgroup));
-  const network = await namespaceOf(settings.netns);
+  const files = [settings.netns, secondNodeOutside(settings).netns];
+  const networks = new Set((await Promise.all(files.map(namespaceOf))).filter((it) => it !== undefined));
   for (const entry of await readdir('/proc')) {
     if (!/^\d+$/.test(entry)) continue;
-    const inNetwork = network !== undefined && (await namespaceOf(`/proc/${entry}/ns/net`)) === network;
-    if (inNetwork || (await isShim(settings, entry))) found.add(Number(entry));
+    if (networks.has((await namespaceOf(`/proc/${entry}/ns/net`)) ?? '') || (await isShim(settings, entry)))
+      found.add(Number(entry));
   }
   found.delete(process.pid);
   return [...found].filter((pid) => processStartTime(pid) !== undefined);

@@ -19,7 +19,11 @@ const SYSCTLS = [
   'kernel/panic_on_oops',
   'kernel/keys/root_maxkeys',
   'kernel/keys/root_maxbytes',
+  'fs/inotify/max_user_instances',
 ];
+
+/** Kubelet, containerd and the control plane watch files; the usual 128 do not last for two nodes beside other programs. */
+const MINIMUM_INOTIFY_INSTANCES = 1024;
 
 /** Folders with a fixed name that kubelet, containerd and the CNI library make outside the lab's, inner ones first. */
 const FOLDERS = [
@@ -43,6 +47,14 @@ export async function recordHost(settings: LabSettings): Promise<void> {
   const absent: string[] = [];
   for (const folder of FOLDERS) await access(folder).catch(() => absent.push(folder));
   await writeFile(recordFile(settings), JSON.stringify({ sysctls, absent } satisfies HostRecord));
+}
+
+/** Raises what a node needs more of than a desktop has. */
+export async function prepareHost(): Promise<void> {
+  const file = '/proc/sys/fs/inotify/max_user_instances';
+  if (Number(await readFile(file, 'utf8')) < MINIMUM_INOTIFY_INSTANCES) {
+    await writeFile(file, String(MINIMUM_INOTIFY_INSTANCES));
+  }
 }
 
 /** Puts the host back as it was. Leaves whatever another container runtime has in the same folders. */

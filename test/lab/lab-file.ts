@@ -35,6 +35,13 @@ export interface Lab {
   readonly logs: string;
   /** Folder of `<daemon>.pid.json`: `{pid, startTime}`. */
   readonly dir: string;
+  /** The second node, where there is one (`up --nodes 2`). In the namespaces of its process 1 it has the paths above. */
+  readonly second?: {
+    readonly nodeName: string;
+    readonly nodeAddress: string;
+    /** Its process 1, by its number outside. */
+    readonly initPid: number;
+  };
 }
 
 /** The lab that `KEYSTEAD_LAB_DIR` (or the default) names. Throws LabError when none is up there. */

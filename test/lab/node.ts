@@ -7,7 +7,7 @@ import { containerdSocket } from './containerd.ts';
 import { FEATURE_GATES, volumePluginDir } from './control-plane.ts';
 import type { Daemon } from './daemon.ts';
 import { kubeconfigFile } from './pki.ts';
-import { NODE_NAME, type LabSettings } from './settings.ts';
+import type { LabSettings } from './settings.ts';
 
 /** The kubelet's folder: pods, volumes, plugins. */
 export function kubeletRoot(settings: LabSettings): string {
@@ -18,7 +18,7 @@ export function kubeletRoot(settings: LabSettings): string {
 export async function configureNode(settings: LabSettings): Promise<void> {
   await mkdir(kubeletRoot(settings), { recursive: true, mode: 0o750 });
   await mkdir(join(settings.dir, 'pod-logs'), { recursive: true });
-  await writeConfig(join(settings.runDir, 'resolv.conf'), `nameserver ${settings.addresses.node}\n`);
+  await writeConfig(join(settings.runDir, 'resolv.conf'), `nameserver ${settings.addresses.controlPlane}\n`);
   await writeConfig(kubeletConfigFile(settings), kubeletConfig(settings));
   await writeConfig(proxyConfigFile(settings), proxyConfig(settings));
 }
@@ -32,7 +32,7 @@ export function kubeletDaemon(settings: LabSettings): Daemon {
       `--kubeconfig=${kubeconfigFile(settings, 'kubelet')}`,
       `--root-dir=${kubeletRoot(settings)}`,
       `--cert-dir=${join(kubeletRoot(settings), 'pki')}`,
-      `--hostname-override=${NODE_NAME}`,
+      `--hostname-override=${settings.nodeName}`,
       `--node-ip=${settings.addresses.node}`,
     ],
   };
@@ -75,7 +75,7 @@ function kubeletConfig(settings: LabSettings): object {
     failCgroupV1: false,
     failSwapOn: false,
     featureGates: FEATURE_GATES,
-    clusterDNS: [settings.addresses.node],
+    clusterDNS: [settings.addresses.controlPlane],
     clusterDomain: 'cluster.local',
     resolvConf: join(settings.runDir, 'resolv.conf'),
     podLogsDir: join(settings.dir, 'pod-logs'),
@@ -102,7 +102,7 @@ function proxyConfig(settings: LabSettings): object {
     clientConnection: { kubeconfig: kubeconfigFile(settings, 'kube-proxy') },
     clusterCIDR: settings.addresses.pods,
     detectLocalMode: 'ClusterCIDR',
-    hostnameOverride: NODE_NAME,
+    hostnameOverride: settings.nodeName,
     // Zero leaves the connection table as it is; its limits belong to the host.
     conntrack: { maxPerCore: 0, min: 0, tcpEstablishedTimeout: '0s', tcpCloseWaitTimeout: '0s' },
     oomScoreAdj: 0,

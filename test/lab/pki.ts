@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run } from './command.ts';
-import { API_PORT, NODE_NAME, type LabSettings } from './settings.ts';
+import { API_PORT, NODE_NAME, SECOND_NODE_NAME, secondNode, type LabSettings } from './settings.ts';
 
 /** The user as which the API server speaks to the kubelet. */
 export const KUBELET_API_USER = 'keystead-lab:apiserver';
@@ -14,6 +14,7 @@ const CLIENTS = {
   'kube-scheduler': '/CN=system:kube-scheduler',
   'kube-proxy': '/CN=system:kube-proxy',
   kubelet: `/O=system:nodes/CN=system:node:${NODE_NAME}`,
+  'kubelet-2': `/O=system:nodes/CN=system:node:${SECOND_NODE_NAME}`,
   coredns: '/CN=keystead-lab:coredns',
   'apiserver-kubelet-client': `/CN=${KUBELET_API_USER}`,
 } as const;
@@ -38,12 +39,8 @@ export async function makePki(settings: LabSettings): Promise<void> {
       usage: 'serverAuth',
       names: apiNames(settings),
     }),
-    makeCertificate(dir, {
-      name: 'kubelet-server',
-      subject: `/O=system:nodes/CN=system:node:${NODE_NAME}`,
-      usage: 'serverAuth',
-      names: [`IP:${settings.addresses.node}`, `DNS:${NODE_NAME}`],
-    }),
+    makeCertificate(dir, kubeletServer('kubelet-server', settings)),
+    makeCertificate(dir, kubeletServer('kubelet-2-server', secondNode(settings))),
     run('openssl', [
       'genpkey',
       '-algorithm',
@@ -66,7 +63,29 @@ export function kubeconfigFile(settings: LabSettings, name: Client): string {
 
 /** Where the API server listens, for host and pods alike. */
 export function apiUrl(settings: LabSettings): string {
-  return `https://${settings.addresses.node}:${API_PORT}`;
+  return `https://${settings.addresses.controlPlane}:${API_PORT}`;
+}
+
+function kubeletServer(name: string, { nodeName, addresses }: LabSettings): Certificate {
+  const subject = `/O=system:nodes/CN=system:node:${nodeName}`;
+  return { name, subject, usage: 'serverAuth', names: [`IP:${addresses.node}`, `DNS:${nodeName}`] };
+}
+
+/** The key pairs of the second node under the names that a node looks for. Complete or absent, never half. */
+export async function copyPkiForSecondNode(settings: LabSettings, target: string): Promise<void> {
+  const source = join(settings.dir, 'pki');
+  const dir = `${target}.new`;
+  await rm(dir, { recursive: true, force: true });
+  await cp(source, dir, { recursive: true });
+  await Promise.all([
+    cp(join(source, 'kubelet-2.kubeconfig'), join(dir, 'kubelet.kubeconfig')),
+    cp(join(source, 'kubelet-2-server.crt'), join(dir, 'kubelet-server.crt')),
+    cp(join(source, 'kubelet-2-server.key'), join(dir, 'kubelet-server.key')),
+    // The CA's key and those of the control plane stay with the first node.
+    ...['ca.key', 'sa.key', 'apiserver.key'].map((file) => rm(join(dir, file))),
+  ]);
+  await rm(target, { recursive: true, force: true });
+  await rename(dir, target);
 }
 
 function apiNames({ addresses }: LabSettings): string[] {
@@ -79,7 +98,7 @@ function apiNames({ addresses }: LabSettings): string[] {
   return [
     ...service.map((name) => `DNS:${name}`),
     'IP:127.0.0.1',
-    `IP:${addresses.node}`,
+    `IP:${addresses.controlPlane}`,
     `IP:${addresses.apiService}`,
   ];
 }

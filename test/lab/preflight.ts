@@ -90,7 +90,7 @@ async function checkKubelets(): Promise<void> {
     const name = basename((await readlink(`/proc/${pid}/exe`).catch(() => '')).replace(/ \(deleted\)$/, ''));
     if (name !== 'kubelet' && name !== 'k3s') continue;
     const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-    if (line.split('\0').includes(`--hostname-override=${NODE_NAME}`)) continue;
+    if (line.includes(`\0--hostname-override=${NODE_NAME}`)) continue;
     throw new LabError(
       `a Kubernetes node runs on this machine already: ${name}, process ${pid}`,
       'Use its cluster (--use-cluster, with KUBECONFIG), or stop it, or take another machine.',

@@ -7,7 +7,7 @@ import { REGISTRY_PORT, type LabSettings } from './settings.ts';
 
 /** The registry as image references name it; host, node and pods reach it there over plain HTTP. */
 export function registryHost(settings: LabSettings): string {
-  return `${settings.addresses.node}:${REGISTRY_PORT}`;
+  return `${settings.addresses.controlPlane}:${REGISTRY_PORT}`;
 }
 
 /** Writes the configuration of the registry. Idempotent. */

@@ -10,6 +10,8 @@ export type RuntimeChoice = 'current' | 'debian';
 
 /** Where a lab lives and which addresses it has. All paths are absolute. */
 export interface LabSettings {
+  /** Name of the node as the cluster knows it. */
+  readonly nodeName: string;
   /** State of this lab; `down` removes it. */
   readonly dir: string;
   /** Sockets, containerd's state, the network namespace: a tmpfs inside `dir`, gone after a reboot like /run. */
@@ -30,8 +32,11 @@ export interface LabAddresses {
   readonly subnet: string;
   /** The host as pods see it. */
   readonly host: string;
-  /** The node: API server, kubelet, registry. */
+  /** The first node: API server, registry, DNS. */
+  readonly controlPlane: string;
+  /** This node. */
   readonly node: string;
+  /** This node's pods. */
   readonly pods: string;
   readonly services: string;
   /** ClusterIP of the API server. */
@@ -39,12 +44,30 @@ export interface LabAddresses {
 }
 
 export const NODE_NAME = 'keystead-lab';
+export const SECOND_NODE_NAME = `${NODE_NAME}-2`;
 export const API_PORT = 6443;
 export const REGISTRY_PORT = 5000;
 
 const DEFAULT_DIR = '/var/lib/keystead-lab';
 /** A unix socket path has 107 bytes; the longest below the folder (a CSI driver's in the kubelet's plugins) takes 60. */
 const LONGEST_DIR = 45;
+
+/** The same lab as its second node sees it: that has the same paths, in a mount namespace of its own. */
+export function secondNode(settings: LabSettings): LabSettings {
+  const { subnet, controlPlane, services, apiService } = settings.addresses;
+  return {
+    ...settings,
+    nodeName: SECOND_NODE_NAME,
+    cgroup: `${settings.cgroup}/${SECOND_NODE_NAME}`,
+    hostInterface: 'second',
+    addresses: {
+      ...{ subnet, controlPlane, services, apiService },
+      host: `${subnet}.0.5`,
+      node: `${subnet}.0.6`,
+      pods: `${subnet}.192.0/18`,
+    },
+  };
+}
 
 /** Settings from `KEYSTEAD_LAB_DIR`, `KEYSTEAD_LAB_SUBNET` and `XDG_CACHE_HOME`. Throws LabError for values that cannot work. */
 export function labSettings(env: NodeJS.ProcessEnv = process.env): LabSettings {
@@ -60,6 +83,7 @@ export function labSettings(env: NodeJS.ProcessEnv = process.env): LabSettings {
   const suffix = dir === DEFAULT_DIR ? '' : `-${createHash('sha256').update(dir).digest('hex').slice(0, 8)}`;
   const runDir = join(dir, 'run');
   return {
+    nodeName: NODE_NAME,
     dir,
     runDir,
     cacheDir: join(cacheHome, 'keystead', 'lab'),
@@ -90,6 +114,7 @@ function addressPlan(subnet: string): LabAddresses {
   return {
     subnet,
     host: `${subnet}.0.1`,
+    controlPlane: `${subnet}.0.2`,
     node: `${subnet}.0.2`,
     pods: `${subnet}.64.0/18`,
     services: `${subnet}.128.0/18`,

@@ -2,7 +2,8 @@
 import { nodeReady } from './cluster.ts';
 import { runningDaemon } from './daemon.ts';
 import { DAEMONS } from './daemons.ts';
-import type { LabSettings } from './settings.ts';
+import { hasSecondNode } from './second-node.ts';
+import { secondNode, type LabSettings } from './settings.ts';
 
 /** Prints one line for each daemon and one for the node. True when all is well. */
 export async function printStatus(settings: LabSettings, print: (line: string) => void): Promise<boolean> {
@@ -11,6 +12,11 @@ export async function printStatus(settings: LabSettings, print: (line: string) =
     const ref = await runningDaemon(settings, name);
     print(`${name.padEnd(24)} ${ref ? `running, process ${ref.pid}` : 'not running'}`);
     healthy &&= ref !== undefined;
+  }
+  if (await hasSecondNode(settings)) {
+    const secondReady = await nodeReady({ ...settings, nodeName: secondNode(settings).nodeName });
+    print(`${'second node'.padEnd(24)} ${secondReady ? 'Ready' : 'not ready'}`);
+    healthy &&= secondReady;
   }
   const ready = await nodeReady(settings);
   print(`${'node'.padEnd(24)} ${ready ? 'Ready' : 'not ready'}`);

@@ -4,32 +4,26 @@ import { join } from 'node:path';
 import { buildComponents } from './build.ts';
 import { cgroupLayout, makeCgroup } from './cgroups.ts';
 import { apiServerReady, grantRights, nodeReady } from './cluster.ts';
-import { run, succeeds } from './command.ts';
+import { run } from './command.ts';
 import { program } from './components.ts';
-import {
-  configureContainerd,
-  containerdDaemon,
-  containerdSocket,
-  importImage,
-  nriSocket,
-  runtimePrograms,
-} from './containerd.ts';
+import { configureContainerd, containerdSocket, nriSocket, runtimePrograms } from './containerd.ts';
 import { apiServerDaemon, controllerManagerDaemon, kineDaemon, schedulerDaemon } from './control-plane.ts';
 import { startDaemon } from './daemon.ts';
 import { DAEMONS, deadDaemons } from './daemons.ts';
-import { recordHost } from './host-traces.ts';
+import { prepareHost, recordHost } from './host-traces.ts';
 import { LabError } from './lab-error.ts';
 import { writeLab, type Lab } from './lab-file.ts';
 import { mountLab } from './mounts.ts';
 import { checkSubnetFree, connectNetwork } from './network.ts';
-import { configureNode, dnsDaemon, kubeletDaemon, kubeletRoot, proxyDaemon } from './node.ts';
+import { startKubelet, startRuntime } from './node-start.ts';
+import { configureNode, dnsDaemon, kubeletRoot, proxyDaemon } from './node.ts';
 import { installPackages } from './packages.ts';
-import { PAUSE_IMAGE, writePauseImage } from './pause-image.ts';
 import { kubeconfigFile, makePki } from './pki.ts';
 import { checkMachine } from './preflight.ts';
 import type { Progress } from './progress.ts';
 import { configureRegistry, registryAnswers, registryDaemon, registryHost } from './registry.ts';
-import { NODE_NAME, type LabSettings, type RuntimeChoice } from './settings.ts';
+import { secondNodeInit } from './second-node.ts';
+import { secondNode, type LabSettings, type RuntimeChoice } from './settings.ts';
 import { waitFor } from './wait.ts';
 
 /**
@@ -54,7 +48,7 @@ export async function bringUp(settings: LabSettings, choice: RuntimeChoice, prog
   if ((await deadDaemons(settings)).length > 0) await start(settings, choice, progress);
   const lab = await publish(settings, choice);
   progress.say(
-    `node ${NODE_NAME} is Ready: Kubernetes and containerd ${lab.containerdVersion}, registry ${lab.registry}`,
+    `node ${settings.nodeName} is Ready: Kubernetes and containerd ${lab.containerdVersion}, registry ${lab.registry}`,
   );
   return lab;
 }
@@ -74,6 +68,7 @@ async function prepare(settings: LabSettings, choice: RuntimeChoice): Promise<vo
   await mkdir(settings.runDir, { recursive: true });
   await writeFile(choiceFile(settings), choice);
   await recordHost(settings);
+  await prepareHost();
   await mountLab(settings);
   await makeCgroup(await cgroupLayout(), settings.cgroup);
   await Promise.all([
@@ -91,13 +86,7 @@ async function start(settings: LabSettings, choice: RuntimeChoice, progress: Pro
     startRuntime(settings, choice, progress),
     startRegistry(settings),
   ]);
-  await startDaemon(settings, kubeletDaemon(settings));
-  await waitFor(settings, {
-    what: 'node that is Ready',
-    daemons: ['kubelet', 'kube-controller-manager', 'kube-apiserver', 'containerd'],
-    check: () => nodeReady(settings),
-    timeoutMs: 120_000,
-  });
+  await startKubelet(settings, ['kube-controller-manager', 'kube-apiserver']);
 }
 
 async function startControlPlane(settings: LabSettings, progress: Progress): Promise<void> {
@@ -117,24 +106,6 @@ async function startControlPlane(settings: LabSettings, progress: Progress): Pro
   await startDaemon(settings, await dnsDaemon(settings));
 }
 
-async function startRuntime(settings: LabSettings, choice: RuntimeChoice, progress: Progress): Promise<void> {
-  await startDaemon(settings, containerdDaemon(settings, choice));
-  const ctr = (...args: string[]) => [`--address=${containerdSocket(settings)}`, '--namespace=k8s.io', ...args];
-  const program = runtimePrograms(settings, choice).ctr;
-  await waitFor(settings, {
-    what: 'containerd that answers',
-    daemons: ['containerd'],
-    check: () => succeeds(program, ctr('--timeout=5s', 'version')),
-    timeoutMs: 60_000,
-  });
-  if ((await run(program, ctr('images', 'list', '-q', `name==${PAUSE_IMAGE}`))).trim() === '') {
-    const archive = join(settings.dir, 'pause.tar');
-    await writePauseImage(archive);
-    await importImage(settings, choice, archive);
-  }
-  progress.say('containerd is ready');
-}
-
 async function startRegistry(settings: LabSettings): Promise<void> {
   await startDaemon(settings, registryDaemon(settings));
   await waitFor(settings, {
@@ -145,7 +116,8 @@ async function startRegistry(settings: LabSettings): Promise<void> {
   });
 }
 
-async function publish(settings: LabSettings, choice: RuntimeChoice): Promise<Lab> {
+/** Writes lab.json anew. */
+export async function publish(settings: LabSettings, choice: RuntimeChoice): Promise<Lab> {
   const lab = await describe(settings, choice);
   await writeLab(settings, lab);
   return lab;
@@ -162,7 +134,7 @@ async function describe(settings: LabSettings, choice: RuntimeChoice): Promise<L
     containerdSocket: containerdSocket(settings),
     nriSocket: nriSocket(settings, choice),
     registry: registryHost(settings),
-    nodeName: NODE_NAME,
+    nodeName: settings.nodeName,
     nodeAddress: settings.addresses.node,
     hostAddress: settings.addresses.host,
     netns: settings.netns,
@@ -174,7 +146,14 @@ async function describe(settings: LabSettings, choice: RuntimeChoice): Promise<L
     containerdVersion: version.replace(/^v/, ''),
     logs: join(settings.dir, 'log'),
     dir: settings.dir,
+    ...(await secondNodeOf(settings)),
   };
+}
+
+async function secondNodeOf(settings: LabSettings): Promise<Pick<Lab, 'second'>> {
+  const initPid = await secondNodeInit(settings);
+  const { nodeName, addresses } = secondNode(settings);
+  return initPid === undefined ? {} : { second: { nodeName, nodeAddress: addresses.node, initPid } };
 }
 
 function choiceFile({ dir }: LabSettings): string {
