@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { X509Certificate } from 'node:crypto';
 import { setCondition, type Condition } from '../src/api/conditions.ts';
+import { INTEGRITY_VERIFIED } from '../src/api/names.ts';
 import type { EdgeDevice } from '../src/api/v1alpha1/index.ts';
+import type { NodeIntegrity } from '../src/attest/port.ts';
 import { asKeysteadError } from '../src/errors.ts';
+import { refusalByIntegrity } from '../src/identity/node-integrity.ts';
 import { timestamp } from '../src/identity/holding.ts';
 import type { Notary, NotaryStatus, TokenKeyStatus } from '../src/notary/port.ts';
 import type { Clock } from '../src/os/clock.ts';
@@ -16,6 +19,8 @@ export interface NodeDevicePorts {
   /** API server's clock minus ours, milliseconds; undefined before the first answer. */
   clockSkewMs(): number | undefined;
   platform(): Record<string, string>;
+  /** Of this node's measured boot; undefined where that is not enforced. */
+  integrity(): NodeIntegrity | undefined;
   /** Server-side apply of the status. */
   apply(status: Record<string, unknown>): Promise<void>;
   /** Told when what the notary can do has changed: another issuer, ready or not. */
@@ -76,6 +81,7 @@ export class NodeDevice {
       notary,
       skewMs: this.#ports.clockSkewMs(),
       platform: this.#ports.platform(),
+      integrity: this.#ports.integrity(),
       now: this.#ports.clock.now(),
     });
     const text = JSON.stringify([device.metadata.uid, status]);
@@ -89,6 +95,7 @@ interface Observed {
   readonly notary: NotaryStatus | undefined;
   readonly skewMs: number | undefined;
   readonly platform: Record<string, string>;
+  readonly integrity: NodeIntegrity | undefined;
   readonly now: number;
 }
 
@@ -97,16 +104,13 @@ export function deviceStatus(device: EdgeDevice, observed: Observed): Record<str
   const { notary, skewMs } = observed;
   const generation = device.metadata.generation ?? 0;
   const conditions = [rootOfTrustReady(notary), issuerReady(notary), tokenKeyReady(notary), clockSynchronized(skewMs)];
-  const failing = conditions.slice(0, 2).find(({ status }) => status !== 'True');
-  const ready = failing
-    ? { ...failing, type: 'Ready' }
-    : { type: 'Ready', status: 'True' as const, reason: 'Ready', message: 'The node can issue identities.' };
+  const ready = readiness(observed.integrity, conditions);
   const issuer = notary?.issuer;
   return {
     observedGeneration: generation,
     conditions: [ready, ...conditions].reduce<readonly Condition[]>(
       (all, condition) => setCondition(all, { ...condition, observedGeneration: generation }, new Date(observed.now)),
-      device.status?.conditions ?? [],
+      (device.status?.conditions ?? []).filter(({ type }) => type !== INTEGRITY_VERIFIED),
     ),
     platform: { ...observed.platform, ...(notary?.version && { notaryVersion: notary.version }) },
     ...(notary?.token && { token: notary.token }),
@@ -134,6 +138,15 @@ function tokenKeyEntry({ keyId, state, until, jwk, keyUri, ...residency }: Token
 }
 
 type Finding = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>;
+
+/** Sums up root of trust and issuer, the first two conditions, and measured boot where that is enforced. */
+function readiness(integrity: NodeIntegrity | undefined, conditions: readonly Finding[]): Finding {
+  const refusal = refusalByIntegrity(integrity);
+  if (refusal) return { type: 'Ready', status: 'False', reason: refusal.reason, message: refusal.message };
+  const failing = conditions.slice(0, 2).find(({ status }) => status !== 'True');
+  if (failing) return { ...failing, type: 'Ready' };
+  return { type: 'Ready', status: 'True', reason: 'Ready', message: 'The node can issue identities.' };
+}
 
 function rootOfTrustReady(notary: NotaryStatus | undefined): Finding {
   const type = 'RootOfTrustReady';

@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Pod } from '../src/api/pod.ts';
-import type { ContainerEvidence, Evidence, ModulePolicy, ProcessEvidence, Verdict } from '../src/attest/port.ts';
+import type {
+  ContainerEvidence,
+  Evidence,
+  ModulePolicy,
+  NodeIntegrity,
+  ProcessEvidence,
+  Verdict,
+} from '../src/attest/port.ts';
 import { podEvidence } from '../src/identity/pod-evidence.ts';
 import type { ContainerEvent, ContainerRuntime } from '../src/runtime/port.ts';
 
@@ -11,6 +18,8 @@ export interface PodAttestationPorts {
   measure(pid: number, init: number): Promise<ProcessEvidence | undefined>;
   /** Host pids of all processes in a container. */
   processesOf(containerId: string): readonly number[];
+  /** Of this node's measured boot; undefined where that is not enforced. */
+  integrity(): NodeIntegrity | undefined;
   decide(evidence: Evidence): Verdict;
   /** Resolves after so many milliseconds. */
   sleep(milliseconds: number): Promise<void>;
@@ -53,8 +62,10 @@ export class PodAttestation {
   async attest(subject: Subject, event?: ContainerEvent): Promise<Attestation> {
     const container = await this.#moduleContainer(subject, event);
     if (!container) return { state: event?.phase === 'Starting' ? 'Unrelated' : 'Absent' };
+    const integrity = this.#ports.integrity();
     const common = {
       node: this.#ports.node,
+      ...(integrity && { integrity }),
       pod: podEvidence(subject.pod, subject.secretNames),
       container,
       modules: subject.policies,

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Pod } from '../src/api/pod.ts';
 import type { EdgeModule, ModuleIdentity } from '../src/api/v1alpha1/index.ts';
-import type { ContainerEvidence, Evidence, ModulePolicy, ProcessEvidence, Verdict } from '../src/attest/port.ts';
+import type {
+  ContainerEvidence,
+  Evidence,
+  ModulePolicy,
+  NodeIntegrity,
+  ProcessEvidence,
+  Verdict,
+} from '../src/attest/port.ts';
 import { secretName, type Holding } from '../src/identity/holding.ts';
 import { modulesOf, policyOf } from '../src/identity/module-match.ts';
 import { podEvidence } from '../src/identity/pod-evidence.ts';
@@ -11,6 +18,8 @@ export interface PodCallerPorts {
   readonly node: string;
   readonly runtime: Pick<ContainerRuntime, 'container' | 'containersOf'>;
   measure(pid: number, init: number): Promise<ProcessEvidence | undefined>;
+  /** Of this node's measured boot; undefined where that is not enforced. */
+  integrity(): NodeIntegrity | undefined;
   decide(evidence: Evidence): Verdict;
   /** This node's pods, by uid. */
   pod(uid: string): Pod | undefined;
@@ -44,8 +53,10 @@ export class PodCaller {
     const secretNames = new Set(identities.map(secretName).filter((name) => name !== undefined));
     const policies = modules.map(policyOf);
     const measured = await this.#measure(pod, policies, pid);
+    const integrity = ports.integrity();
     const common = {
       node: ports.node,
+      ...(integrity && { integrity }),
       pod: podEvidence(pod, secretNames),
       modules: policies,
       phase: 'Running',

@@ -17,6 +17,8 @@ export const NODE_ANNOTATION = 'keystead.dev/node';
 export const REFRESH_ANNOTATION = 'keystead.dev/refresh';
 /** Pod readiness gate, true while the pod's module process is attested. */
 export const ATTESTED_GATE = 'keystead.dev/attested';
+/** Condition of an EdgeDevice, written by the controller. */
+export const INTEGRITY_VERIFIED = 'IntegrityVerified';
 
 export const CSI_DRIVER = 'csi.keystead.dev';
 /** CSI volume attribute: the ModuleIdentity to deliver; may be left out where the module has just one. */

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+import { nodeTrusted } from './node-rules.ts';
 import { containerKnown, moduleMatched, podBound } from './pod-rules.ts';
 import { codeFromImage, credentials, executableAllowed, imageDigest } from './code-rules.ts';
 import type { DenialReason, Evidence, RuleResult, Verdict } from './port.ts';
 import type { Rule } from './rule.ts';
 
-/** The rules in their order. Who is it, then whose is it, then what does it run, then as whom. */
+/** The rules in their order. Where is it and who is it, then whose is it, then what does it run, then as whom. */
 export const RULES: readonly Rule[] = [
+  nodeTrusted,
   containerKnown,
   podBound,
   moduleMatched,

@@ -116,9 +116,21 @@ export interface ModulePolicy {
   readonly gidAllowed?: number;
 }
 
+/**
+ * What the controller has found out about the node's measured boot. Pending: no good quote of this boot yet, nothing
+ * against the node either. Refused: a quote proved something else than what is expected, or was not authentic.
+ */
+export interface NodeIntegrity {
+  readonly standing: 'Verified' | 'Pending' | 'Refused';
+  /** Reason and message of the condition IntegrityVerified. */
+  readonly message: string;
+}
+
 /** Everything that `decide` looks at. A part that could not be had is undefined, and the rule that needs it fails. */
 export interface Evidence {
   readonly node: string;
+  /** Undefined where measured boot is not enforced. */
+  readonly integrity?: NodeIntegrity;
   readonly pod?: PodEvidence;
   readonly container?: ContainerEvidence;
   /** Undefined before the process has executed its program (`phase` Starting). */
@@ -131,6 +143,7 @@ export interface Evidence {
 
 /** Reasons in the order of the rules that give them; the first rule that fails names the reason. */
 export const REASONS = [
+  'NodeNotTrusted',
   'ContainerUnknown',
   'PodNotBound',
   'ModuleUnknown',

@@ -11,6 +11,7 @@ import { createLogger, type Logger } from '../log.ts';
 import { NotaryClient } from '../notary/client.ts';
 import { CriRuntime } from '../runtime/cri.ts';
 import { RuntimeStarts } from '../runtime/starts.ts';
+import { bootId } from '../os/boot-id.ts';
 import { VERSION } from '../version.ts';
 import { Agent } from './agent/agent.ts';
 import { agentCaches, type AgentCaches } from './agent/caches.ts';
@@ -36,10 +37,12 @@ async function run(configuration: AgentConfiguration, log: Logger, signal: Abort
     ...{ node, log, caches, runtime, processes, volumes },
     holding: (podUid) => agent.holding(podUid),
     trust: () => agent.trust(),
+    integrity: () => agent.integrity(),
     issueToken: (request) => notary.issueToken(request),
   });
   const agent: Agent = new Agent({
     node,
+    bootId: bootId(),
     log,
     client,
     caches,

@@ -2,10 +2,12 @@
 import { durationSeconds } from '../api/duration.ts';
 import type { EdgeDevice, ModuleIdentity } from '../api/v1alpha1/index.ts';
 import type { Wanted } from '../issue/credentials.ts';
+import type { NodeIntegrity } from '../attest/port.ts';
 import type { NotaryStatus } from '../notary/port.ts';
 import { isGranted } from './dns-grant.ts';
 import type { Refusal } from './holding.ts';
 import { moduleKeyAt } from './module-key.ts';
+import { refusalByIntegrity } from './node-integrity.ts';
 import { claim } from './spiffe-claim.ts';
 
 /** What decides, besides the identity itself, on the certificates that it gets on a node. */
@@ -13,6 +15,7 @@ export interface Grantor {
   readonly node: string;
   readonly device: EdgeDevice | undefined;
   readonly notary: NotaryStatus | undefined;
+  readonly integrity: NodeIntegrity | undefined;
   /** All identities of the same namespace. */
   readonly neighbours: readonly ModuleIdentity[];
   /** Milliseconds since the Unix epoch. */
@@ -24,7 +27,7 @@ export interface Grantor {
  * SPIFFE ID that is another's, a DNS name that was not granted. The notary holds its own profile against it again.
  */
 export function wantedCertificate(identity: ModuleIdentity, grantor: Grantor): Wanted | Refusal {
-  const { node, device, notary, neighbours, now } = grantor;
+  const { node, device, notary, integrity, neighbours, now } = grantor;
   if (!device) {
     return {
       reason: 'DeviceMissing',
@@ -32,6 +35,8 @@ export function wantedCertificate(identity: ModuleIdentity, grantor: Grantor): W
       passing: true,
     };
   }
+  const untrusted = refusalByIntegrity(integrity);
+  if (untrusted) return untrusted;
   if (!notary?.issuer) {
     const message = notary?.message ?? 'The notary has not answered yet.';
     return { reason: notary?.reason ?? 'IssuerNotReady', message, passing: true };

@@ -13,7 +13,10 @@ export interface EdgeDevice {
   readonly metadata: ObjectMeta;
   /** What the node's root of trust and issuer shall be. */
   readonly spec: EdgeDeviceSpec;
-  /** What the node's agent has found and done; written by that agent alone. */
+  /**
+   * What the node's agent has found and done, written by that agent alone but for integrity and the condition
+   * IntegrityVerified, which are the controller's.
+   */
   readonly status?: EdgeDeviceStatus;
 }
 
@@ -30,6 +33,11 @@ export interface EdgeDeviceSpec {
   readonly issuer: EdgeDeviceSpecIssuer;
   /** JWT-SVIDs of the node's modules, signed by a key of their own in the token. */
   readonly tokens: EdgeDeviceSpecTokens;
+  /**
+   * Has the controller challenge the node's TPM for a quote of its boot measurements and compare them with the values
+   * expected. The condition IntegrityVerified says the result.
+   */
+  readonly measuredBoot?: EdgeDeviceSpecMeasuredBoot;
 }
 
 /** Where the node's keys are made and kept; exactly one member is set. */
@@ -153,13 +161,81 @@ export interface EdgeDeviceSpecTokens {
   readonly maxLifetime: string;
 }
 
-/** What the node's agent has found and done; written by that agent alone. */
+/**
+ * Has the controller challenge the node's TPM for a quote of its boot measurements and compare them with the values
+ * expected. The condition IntegrityVerified says the result.
+ */
+export interface EdgeDeviceSpecMeasuredBoot {
+  /**
+   * Report only sets the condition. Enforce also takes back what the node's modules hold and issues nothing until
+   * there is a good quote, and takes the node's authority out of trust bundles.
+   */
+  readonly mode: 'Report' | 'Enforce';
+  /** How often the TPM is challenged as a Go duration, 1m to 168h; after a reboot it is at once. */
+  readonly interval: string;
+  /** The TPM that attests where rootOfTrust is another one. Give at most one of device and socket. */
+  readonly tpm?: EdgeDeviceSpecMeasuredBootTpm;
+  /**
+   * PCR into which the notary measures the program bundles of itself and of the agent before it uses a key: one that
+   * no other software of the node extends.
+   */
+  readonly applicationPCR: number;
+  /**
+   * PCRs of the SHA-256 bank and the values that each may have; others are reported and not judged. Written by
+   * keystead device learn, or by hand. More than one value lets an update of firmware or kernel pass.
+   */
+  readonly pcrs: readonly EdgeDeviceSpecMeasuredBootPcr[];
+  /**
+   * SHA-256 of the TPM's endorsement key (SubjectPublicKeyInfo), 64 hexadecimal digits in lower case: another TPM is
+   * refused. Where it is not given, the first TPM that the controller has seen on the node is the one.
+   */
+  readonly endorsementKey?: string;
+  /**
+   * PEM of certificates of TPM makers, roots or intermediates: the endorsement key's certificate must lead to one of
+   * them. Without it any TPM counts that endorsementKey names.
+   */
+  readonly endorsementRoots?: string;
+  /**
+   * When the values were taken from the node. Another time has the controller forget what it remembers of the TPM
+   * (reset count, and the endorsement key unless it is given here) and take its present state for the right one.
+   */
+  readonly learned?: string;
+}
+
+/** The TPM that attests where rootOfTrust is another one. Give at most one of device and socket. */
+export interface EdgeDeviceSpecMeasuredBootTpm {
+  /**
+   * Absolute path of the TPM's device node inside the notary's container; /dev/tpmrm0 unless device or socket
+   * is set. The chart's tpm.device puts it there.
+   */
+  readonly device?: string;
+  /** Absolute path of the unix socket of a software TPM (swtpm), inside the notary's container. */
+  readonly socket?: string;
+  /**
+   * Absolute path, inside the notary's container, of the file with the endorsement hierarchy's authorisation value.
+   * Without it that value is empty.
+   */
+  readonly endorsementAuthFile?: string;
+}
+
+/** One PCR. */
+export interface EdgeDeviceSpecMeasuredBootPcr {
+  /** Number of the PCR, 0 to 23. */
+  readonly index: number;
+  /** Values that it may have, each 64 hexadecimal digits in lower case. */
+  readonly sha256: readonly string[];
+}
+
+/**
+ * What the node's agent has found and done, written by that agent alone but for integrity and the condition
+ * IntegrityVerified, which are the controller's.
+ */
 export interface EdgeDeviceStatus {
   /** Generation of the spec that this status speaks of. */
   readonly observedGeneration?: number;
   /**
    * Conditions of the device: Ready sums up the others; RootOfTrustReady tells that the token is open and fit;
-   * IssuerReady that certificates can be issued; TokenKeyReady that tokens can be signed; ClockSynchronized that the node's clock agrees with the API server's.
+   * IssuerReady that certificates can be issued; TokenKeyReady that tokens can be signed; IntegrityVerified that the node booted what it should; ClockSynchronized that the node's clock agrees with the API server's.
    */
   readonly conditions?: readonly Condition[];
   /** Versions of what runs on the node. */
@@ -170,6 +246,10 @@ export interface EdgeDeviceStatus {
   readonly issuer?: EdgeDeviceStatusIssuer;
   /** Keys that verify the JWT-SVIDs of this node: the one that signs, the next, and former ones whose tokens still live. */
   readonly tokenKeys?: readonly EdgeDeviceStatusTokenKey[];
+  /** What the node's TPM says of itself, as the agent passes it on. The controller believes none of it unproven. */
+  readonly attester?: EdgeDeviceStatusAttester;
+  /** The controller's challenge to the node's TPM and what it has proven; written by the controller alone. */
+  readonly integrity?: EdgeDeviceStatusIntegrity;
   /** The API server's clock minus the node's, in seconds; positive where the node is behind. */
   readonly clockSkewSeconds?: number;
 }
@@ -249,4 +329,114 @@ export interface EdgeDeviceStatusTokenKey {
   readonly sensitive?: boolean;
   /** Whether the token says that the key can leave it; must be false. */
   readonly extractable?: boolean;
+}
+
+/** What the node's TPM says of itself, as the agent passes it on. The controller believes none of it unproven. */
+export interface EdgeDeviceStatusAttester {
+  /** The kernel's own identifier of this boot (random/boot_id). */
+  readonly bootID: string;
+  /** TPMT_PUBLIC of the endorsement key, base64. */
+  readonly endorsementKey?: string;
+  /** The maker's certificate of the endorsement key, DER in base64. */
+  readonly endorsementCertificate?: string;
+  /** TPMT_PUBLIC of the attestation key, base64. */
+  readonly attestationKey?: string;
+  /** Why the TPM cannot be used. */
+  readonly failure?: EdgeDeviceStatusAttesterFailure;
+  /** Answer to the last challenge. */
+  readonly answer?: EdgeDeviceStatusAttesterAnswer;
+}
+
+/** Why the TPM cannot be used. */
+export interface EdgeDeviceStatusAttesterFailure {
+  /** Error code as one CamelCase word. */
+  readonly reason: string;
+  /** What was found and what to do. */
+  readonly message: string;
+}
+
+/** Answer to the last challenge. */
+export interface EdgeDeviceStatusAttesterAnswer {
+  /** Which challenge it answers. */
+  readonly nonce: string;
+  /** What TPM2_ActivateCredential gave for the challenge's credential, base64. */
+  readonly secret?: string;
+  /** TPMS_ATTEST of the quote, base64, as the TPM gave it. */
+  readonly attest?: string;
+  /** TPMT_SIGNATURE over it, base64. */
+  readonly signature?: string;
+  /** Values of the PCRs that the quote is over. */
+  readonly pcrs?: readonly EdgeDeviceStatusAttesterAnswerPcr[];
+  /** Why there is no quote. */
+  readonly failure?: EdgeDeviceStatusAttesterAnswerFailure;
+}
+
+/** One PCR of the SHA-256 bank. */
+export interface EdgeDeviceStatusAttesterAnswerPcr {
+  /** Number of the PCR. */
+  readonly index: number;
+  /** Its value, 64 hexadecimal digits. */
+  readonly sha256: string;
+}
+
+/** Why there is no quote. */
+export interface EdgeDeviceStatusAttesterAnswerFailure {
+  /** Error code as one CamelCase word. */
+  readonly reason: string;
+  /** What was found and what to do. */
+  readonly message: string;
+}
+
+/** The controller's challenge to the node's TPM and what it has proven; written by the controller alone. */
+export interface EdgeDeviceStatusIntegrity {
+  /** The last challenge. */
+  readonly challenge?: EdgeDeviceStatusIntegrityChallenge;
+  /** When an answer was judged last, good or not. */
+  readonly checked?: string;
+  /** What the last good quote proved. */
+  readonly verified?: EdgeDeviceStatusIntegrityVerified;
+  /** Values that the last authentic quote proved, whether they are the expected ones or not. */
+  readonly pcrs?: readonly EdgeDeviceStatusIntegrityPcr[];
+}
+
+/** The last challenge. */
+export interface EdgeDeviceStatusIntegrityChallenge {
+  /** Random octets that the quote must hold, base64; each is good for one answer. */
+  readonly nonce: string;
+  /** When it was made. */
+  readonly time: string;
+  /** PCRs of the SHA-256 bank to quote. */
+  readonly pcrs: readonly number[];
+  /** TPMS_ID_OBJECT for endorsement key and attestation key, base64. */
+  readonly credential: string;
+  /** TPM2B_ENCRYPTED_SECRET without its length, base64. */
+  readonly encryptedSecret: string;
+}
+
+/** What the last good quote proved. */
+export interface EdgeDeviceStatusIntegrityVerified {
+  /** When it was verified. */
+  readonly time: string;
+  /** Identifier of the boot during which it was made, as the agent says. */
+  readonly bootID: string;
+  /** Starts of the TPM. */
+  readonly resetCount: number;
+  /** Resumes of the TPM since its last start. */
+  readonly restartCount: number;
+  /** SHA-256 of the endorsement key (SubjectPublicKeyInfo). */
+  readonly endorsementKey: string;
+  /** Subject of the trusted certificate that vouches for the endorsement key. */
+  readonly certifiedBy?: string;
+  /** Name of the attestation key, hexadecimal; proven to live in the TPM of the endorsement key. */
+  readonly attestationKey: string;
+  /** The spec's time of learning at that moment. */
+  readonly learned?: string;
+}
+
+/** One PCR of the SHA-256 bank. */
+export interface EdgeDeviceStatusIntegrityPcr {
+  /** Number of the PCR. */
+  readonly index: number;
+  /** Its value, 64 hexadecimal digits. */
+  readonly sha256: string;
 }

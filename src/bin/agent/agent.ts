@@ -9,9 +9,11 @@ import { PodDelivery } from '../../../controllers/pod-delivery.ts';
 import { PodGate } from '../../../controllers/pod-gate.ts';
 import { PodIdentity } from '../../../controllers/pod-identity.ts';
 import { decide } from '../../attest/decide.ts';
+import type { NodeIntegrity } from '../../attest/port.ts';
 import type { VolumeStore } from '../../deliver/volume.ts';
 import { asKeysteadError } from '../../errors.ts';
 import type { Holding } from '../../identity/holding.ts';
+import { nodeIntegrity } from '../../identity/node-integrity.ts';
 import { Controller, type Events, type KubeClient, type Reconcile } from '../../kube/index.ts';
 import type { Logger } from '../../log.ts';
 import type { Notary, NotaryStatus } from '../../notary/port.ts';
@@ -33,6 +35,8 @@ import type { Writers } from './writers.ts';
 
 export interface AgentParts {
   readonly node: string;
+  /** The kernel's identifier of this boot. */
+  readonly bootId: string;
   readonly log: Logger;
   readonly client: Pick<KubeClient, 'clockSkewMs'>;
   readonly caches: AgentCaches;
@@ -127,6 +131,12 @@ export class Agent {
     return this.#identity.holding(podUid);
   }
 
+  /** Of this node's measured boot; undefined where that is not enforced. */
+  integrity(): NodeIntegrity | undefined {
+    const { caches, node, bootId } = this.#parts;
+    return nodeIntegrity(caches.devices.get(node), bootId);
+  }
+
   /** A volume came or went. */
   volumeChanged(podUid: string): void {
     this.#controllers.pods.enqueue(podUid);
@@ -185,6 +195,7 @@ export class Agent {
       runtime,
       measure: (pid, init) => processes.measure(pid, init),
       processesOf: (containerId) => processes.of(containerId),
+      integrity: () => this.integrity(),
       decide,
       sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     });
@@ -198,7 +209,8 @@ export class Agent {
         return obtain({ ...this.#parts, metrics: this.metrics }, request);
       },
       isLost: (key) => this.#moduleKeys.isLost(key),
-      wanted: (identity) => wantedNow(identity, { node, caches, notary: this.device.notary }),
+      wanted: (identity) =>
+        wantedNow(identity, { node, caches, notary: this.device.notary, integrity: this.integrity() }),
       renewalTime: renewalOf,
     });
     return new PodIdentity({
@@ -223,6 +235,7 @@ export class Agent {
       clock: systemClock,
       notary,
       platform: () => this.#parts.platform(),
+      integrity: () => this.integrity(),
       device: () => caches.devices.get(node),
       clockSkewMs: () => client.clockSkewMs,
       apply: (status) => writers.device(status),

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import { INTEGRITY_VERIFIED } from '../../api/names.ts';
+import type { EdgeDevice } from '../../api/v1alpha1/index.ts';
 import type { Controller } from '../../kube/index.ts';
 import type { AgentCaches } from './caches.ts';
 
@@ -32,7 +34,17 @@ export function wakeByCaches(caches: AgentCaches, { pods, holders, gates, device
       namespaceChanged((now ?? before)?.metadata.namespace);
   });
   caches.devices.onChange((_key, now, before) => {
-    if (now?.metadata.generation !== before?.metadata.generation || !now) device.enqueue('');
+    const judged = integrityOf(now) !== integrityOf(before);
+    if (now?.metadata.generation !== before?.metadata.generation || !now || judged) device.enqueue('');
+    if (judged) for (const { metadata } of caches.pods.list()) pods.enqueue(metadata.uid);
   });
   caches.bundles.onChange(() => bundles.enqueue(''));
+}
+
+/** What the controller says of the node's measured boot. */
+function integrityOf(device: EdgeDevice | undefined): string {
+  const { conditions = [], integrity } = device?.status ?? {};
+  const condition = conditions.find(({ type }) => type === INTEGRITY_VERIFIED);
+  const mode = device?.spec.measuredBoot?.mode;
+  return JSON.stringify([mode, condition?.status, condition?.reason, integrity?.verified?.bootID]);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { durationMs } from '../../api/duration.ts';
 import type { ModuleIdentity } from '../../api/v1alpha1/index.ts';
+import type { NodeIntegrity } from '../../attest/port.ts';
 import type { Refusal } from '../../identity/holding.ts';
 import { moduleKeyAt } from '../../identity/module-key.ts';
 import { wantedCertificate } from '../../identity/wanted.ts';
@@ -14,14 +15,14 @@ export interface WantingParts {
   readonly node: string;
   readonly caches: Pick<AgentCaches, 'devices' | 'identities'>;
   readonly notary: NotaryStatus | undefined;
+  readonly integrity: NodeIntegrity | undefined;
 }
 
 /** The certificate that an identity should have on this node now. */
-export function wantedNow(identity: ModuleIdentity, { node, caches, notary }: WantingParts): Wanted | Refusal {
+export function wantedNow(identity: ModuleIdentity, { caches, ...known }: WantingParts): Wanted | Refusal {
   return wantedCertificate(identity, {
-    node,
-    notary,
-    device: caches.devices.get(node),
+    ...known,
+    device: caches.devices.get(known.node),
     neighbours: caches.identities.by('namespace', identity.metadata.namespace ?? ''),
     now: systemClock.now(),
   });

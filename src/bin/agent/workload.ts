@@ -6,11 +6,13 @@ import { PodCaller, type PodCallerPorts } from '../../../controllers/pod-caller.
 import { IDENTITY_ATTRIBUTE, SPIFFE_SOCKET } from '../../api/names.ts';
 import { decide } from '../../attest/decide.ts';
 import { incarnationOf } from '../../attest/incarnation.ts';
-import type { Verdict } from '../../attest/port.ts';
+import type { NodeIntegrity, Verdict } from '../../attest/port.ts';
 import type { PublishedVolume } from '../../deliver/port.ts';
 import type { VolumeStore } from '../../deliver/volume.ts';
+import { KeysteadError } from '../../errors.ts';
 import type { Holding } from '../../identity/holding.ts';
 import { modulesOf } from '../../identity/module-match.ts';
+import { refusalByIntegrity } from '../../identity/node-integrity.ts';
 import { identityTerms } from '../../identity/terms.ts';
 import type { Logger } from '../../log.ts';
 import type { IssuedToken, TokenRequest } from '../../notary/port.ts';
@@ -30,6 +32,7 @@ export interface AgentWorkloadParts {
   readonly volumes: Pick<VolumeStore, 'list'>;
   holding(podUid: string): Holding | undefined;
   trust(): TrustStore;
+  integrity(): NodeIntegrity | undefined;
   issueToken(request: TokenRequest): Promise<IssuedToken>;
 }
 
@@ -55,6 +58,7 @@ export class AgentWorkload {
       node,
       runtime,
       decide,
+      integrity: () => parts.integrity(),
       measure: (pid, init) => processes.measure(pid, init),
       pod: (uid) => caches.pods.by('uid', uid)[0],
       modules: (namespace) => caches.modules.by('namespace', namespace),
@@ -69,7 +73,7 @@ export class AgentWorkload {
         incarnationOf,
         trust: () => (this.#trust ??= parts.trust()),
         terms: (podUid, identity) => this.#terms(podUid, identity),
-        issueToken: (request) => parts.issueToken(request),
+        issueToken: (request) => this.#issueToken(request),
         standing: (podUid) => standingOf(parts.holding(podUid), this.served.list(podUid)),
         judge: (podUid, pid) => this.#judge(callers, podUid, pid),
       },
@@ -137,6 +141,13 @@ export class AgentWorkload {
     return modules
       .flatMap(({ metadata }) => caches.identities.by('module', `${podNamespace}/${metadata.name ?? ''}`))
       .some(({ spec }) => spec.delivery.includes('Socket'));
+  }
+
+  async #issueToken(request: TokenRequest): Promise<IssuedToken> {
+    const refusal = refusalByIntegrity(this.#parts.integrity());
+    if (!refusal) return this.#parts.issueToken(request);
+    const code = refusal.passing ? 'Unavailable' : 'AttestationDenied';
+    throw new KeysteadError(code, `${refusal.reason}: ${refusal.message}`);
   }
 
   #terms(podUid: string, identity: string): IdentityTerms | undefined {

@@ -8,5 +8,6 @@ const client = await KubeClient.fromEnvironment(process.env);
 await client.version();
 const device = { metadata: { generation: 1 }, spec: {} } as EdgeDevice;
 const skewMs = client.clockSkewMs;
-console.log(JSON.stringify(deviceStatus(device, { notary: undefined, skewMs, platform: {}, now: Date.now() })));
+const observed = { notary: undefined, skewMs, platform: {}, integrity: undefined, now: Date.now() };
+console.log(JSON.stringify(deviceStatus(device, observed)));
 client.close();

@@ -6,6 +6,7 @@ import { DENIALS } from './denials.ts';
 import { digest, evidence, evidenceOfAnyIds, HASH, mapped, policy, without, withoutPid } from './evidence.ts';
 
 const NAMES = [
+  'NodeTrusted',
   'ContainerKnown',
   'PodBound',
   'ModuleMatched',
@@ -27,6 +28,7 @@ describe('decide', () => {
     const verdict = decide(evidence());
     expect(verdict).toMatchObject({ allowed: true, module: policy });
     expect(verdict.table).toEqual([
+      { rule: 'NodeTrusted', outcome: 'Held', message: 'measured boot is not enforced on node edge-1' },
       {
         rule: 'ContainerKnown',
         outcome: 'Held',
@@ -92,6 +94,14 @@ describe('decide', () => {
       evidence({ container: { name: 'sidecar' }, pod: { mounting: ['sidecar'] }, policy: { container: 'sidecar' } }),
     ],
     ['a process that runs on in a pod that is being deleted', evidence({ pod: { deleting: true } })],
+    [
+      'a node whose boot is verified',
+      { ...evidence(), integrity: { standing: 'Verified', message: 'Verified: 3 PCRs' } },
+    ],
+    [
+      'what holds already on a node whose boot is not verified yet',
+      { ...evidence(), integrity: { standing: 'Pending', message: 'no answer yet' } },
+    ],
     ['no volume mounted', evidence({ pod: { mounting: [] } })],
     ['a runtime that does not tell the first process', { ...evidence(), container: withoutPid() }],
   ])('allows %s', (_, allowed) => {
@@ -102,8 +112,8 @@ describe('decide', () => {
     const starting: Evidence = { ...without('process'), phase: 'Starting' };
     const verdict = decide(starting);
     expect(verdict.allowed).toBe(true);
-    expect(outcomes(verdict)).toEqual(['Held', 'Held', 'Held', 'Held', 'Skipped', 'Skipped', 'Held']);
-    expect(verdict.table[6]).toMatchObject({ message: 'to be started with uid 1000, gid 2000' });
+    expect(outcomes(verdict)).toEqual(['Held', 'Held', 'Held', 'Held', 'Held', 'Skipped', 'Skipped', 'Held']);
+    expect(verdict.table[7]).toMatchObject({ message: 'to be started with uid 1000, gid 2000' });
     const told = { ...starting, container: { ...starting.container!, uid: 0 } };
     expect(decide(told)).toMatchObject({ allowed: false, reason: 'CredentialsMismatch' });
     expect(decide(without('container', starting))).toMatchObject({ allowed: false, reason: 'ContainerUnknown' });
@@ -133,7 +143,8 @@ describe('decide', () => {
     expect(decide(frozen)).toEqual(decide(frozen));
   });
 
-  it.each(RULES.map((rule) => [rule.name, rule] as const))(
+  // NodeTrusted alone has nothing to judge where nobody demands measured boot.
+  it.each(RULES.slice(1).map((rule) => [rule.name, rule] as const))(
     '%s refuses what it cannot judge, whatever comes before it',
     (_, rule) => {
       const nothing: Evidence = { node: 'edge-1', modules: [], phase: 'Running' };

@@ -18,6 +18,17 @@ export const DENIALS: readonly {
   readonly cases: readonly Denial[];
 }[] = [
   {
+    rule: 'NodeTrusted',
+    reason: 'NodeNotTrusted',
+    cases: [
+      denial(
+        'a process of a node whose boot was refused',
+        { ...evidence(), integrity: { standing: 'Refused', message: 'PcrMismatch: PCR 7' } },
+        'found PcrMismatch: PCR 7; see the condition IntegrityVerified of EdgeDevice edge-1',
+      ),
+    ],
+  },
+  {
     rule: 'ContainerKnown',
     reason: 'ContainerUnknown',
     cases: [

@@ -29,7 +29,7 @@ const refused: NotaryStatus = {
 const conditionsOf = (status: Record<string, unknown>): Record<string, Condition> =>
   Object.fromEntries((status['conditions'] as Condition[]).map((condition) => [condition.type, condition]));
 const observe = (notary: NotaryStatus | undefined, skewMs: number | undefined) =>
-  conditionsOf(deviceStatus(device, { notary, skewMs, platform: {}, now: NOW }));
+  conditionsOf(deviceStatus(device, { notary, skewMs, platform: {}, integrity: undefined, now: NOW }));
 
 describe('the status of a device', () => {
   it('says what is wrong with the token, in Ready too', () => {
@@ -64,13 +64,36 @@ describe('the status of a device', () => {
   });
 });
 
+describe('a node whose measured boot is enforced', () => {
+  const foreign = { type: 'IntegrityVerified', status: 'False', reason: 'PcrMismatch', message: 'PCR 7' };
+  const judged = { ...device, status: { conditions: [foreign] } } as unknown as EdgeDevice;
+  const status = deviceStatus(judged, {
+    notary: ready,
+    skewMs: 0,
+    platform: {},
+    integrity: { standing: 'Refused', message: 'PcrMismatch: PCR 7' },
+    now: NOW,
+  });
+
+  it("is not ready while it is not trusted, and the condition of the controller stays the controller's", () => {
+    const conditions = conditionsOf(status);
+    expect(conditions['Ready']).toMatchObject({
+      status: 'False',
+      reason: 'NodeNotTrusted',
+      message: 'PcrMismatch: PCR 7',
+    });
+    expect(conditions['RootOfTrustReady']).toMatchObject({ status: 'True' });
+    expect(conditions).not.toHaveProperty('IntegrityVerified');
+  });
+});
+
 describe('the token signing keys of a device', () => {
   const key = { keyId: 'k', state: 'Current', until: NOW, jwk: { kty: 'EC', crv: 'P-256', x: 'x', y: 'y' } } as const;
   const held = { ...key, keyUri: 'pkcs11:object=t', sensitive: true, extractable: false };
 
   it('are shown with their public halves, where they live, and whether one can sign', () => {
     const notary = { ...ready, tokens: { keys: [held, { ...key, keyId: 'n', state: 'Next' as const }] } };
-    const status = deviceStatus(device, { notary, skewMs: 0, platform: {}, now: NOW });
+    const status = deviceStatus(device, { notary, skewMs: 0, platform: {}, integrity: undefined, now: NOW });
     expect(status['tokenKeys']).toEqual([
       {
         ...{ keyID: 'k', state: 'Current', until: '2026-11-22T10:00:00Z', x: 'x', y: 'y' },
@@ -125,6 +148,7 @@ describe('what the notary is told', () => {
       device: () => device,
       clockSkewMs: () => 0,
       platform: () => ({}),
+      integrity: () => undefined,
       apply: (status) => {
         written.push(status);
         return Promise.resolve();

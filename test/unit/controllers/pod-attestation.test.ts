@@ -22,6 +22,7 @@ function setting(change: Partial<PodAttestationPorts> = {}) {
     },
     measure: (pid) => Promise.resolve(processes.get(pid)),
     processesOf: () => [...processes.keys()],
+    integrity: () => undefined,
     decide: (evidence): Verdict => {
       judged.push(evidence);
       return evidence.process?.executable.path === '/tmp/dropped' ||

@@ -20,6 +20,7 @@ function setting() {
   const caller = new PodCaller({
     node: 'node-1',
     decide,
+    integrity: () => undefined,
     runtime: {
       containersOf: () => Promise.resolve(state.containers.map(({ id }) => id)),
       container: (id) => {

@@ -11,7 +11,7 @@ const device = {
   spec: { trustDomain: 'edge.example', issuer: { dnsSuffixes: ['plant.example'] } },
 } as unknown as EdgeDevice;
 const notary = { ready: true, issuer: { chain: 'PEM' } } as unknown as NotaryStatus;
-const grantor: Grantor = { node: 'node-1', device, notary, neighbours: [], now: Date.now() };
+const grantor: Grantor = { node: 'node-1', device, notary, integrity: undefined, neighbours: [], now: Date.now() };
 const withNames = (...dnsNames: string[]): ModuleIdentity =>
   anIdentity({ x509: { duration: '2h', renewAtPercent: 50, dnsNames } });
 
@@ -52,11 +52,25 @@ describe('the certificate that an identity should have', () => {
       { notary: { ready: false, reason: 'PinRejected', message: 'no' } },
       'PinRejected',
     ],
+    [
+      'while the measured boot is not verified yet',
+      { integrity: { standing: 'Pending', message: 'no answer' } },
+      'NodeNotVerified',
+    ],
   ])('cannot be told %s, and what is held may stay', (_when, change, reason) => {
     expect(wantedCertificate(withNames(), { ...grantor, ...change } as Grantor)).toMatchObject({
       reason,
       passing: true,
     });
+  });
+
+  it('is refused with NodeNotTrusted where the node booted something else, and what is held may not stay', () => {
+    const integrity = { standing: 'Refused', message: 'PcrMismatch' } as const;
+    const refusal = wantedCertificate(withNames(), { ...grantor, integrity });
+    expect(refusal).toEqual({ reason: 'NodeNotTrusted', message: 'PcrMismatch' });
+    expect(
+      wantedCertificate(withNames(), { ...grantor, integrity: { ...integrity, standing: 'Verified' } }),
+    ).toHaveProperty('spiffeId');
   });
 
   it('is refused with SpiffeIdNotAllowed outside of the namespace', () => {

@@ -5,6 +5,7 @@ import { casesOf } from './case.ts';
 const pkcs11 = (patch: JsonObject): JsonObject => ({ spec: { rootOfTrust: { pkcs11: patch } } });
 const tpm = (patch: JsonObject): JsonObject => ({ spec: { rootOfTrust: { pkcs11: null, tpm: patch } } });
 const tokens = (patch: JsonObject): JsonObject => ({ spec: { tokens: patch } });
+const measuredBoot = (patch: JsonObject): JsonObject => ({ spec: { measuredBoot: patch } });
 const issuer = (patch: JsonObject): JsonObject => ({ spec: { issuer: patch } });
 
 export const invalidDevices = casesOf('edge-device-full', [
@@ -82,6 +83,35 @@ export const invalidDevices = casesOf('edge-device-full', [
     tokens({ keyLifetime: '90m', maxLifetime: '1h' }),
     'keyLifetime must be at least twice maxLifetime',
   ],
+  ['measured boot without a TPM', measuredBoot({ tpm: null }), 'measuredBoot needs one TPM'],
+  [
+    'measured boot by another TPM than the root of trust',
+    { spec: { rootOfTrust: { pkcs11: null, tpm: {} } } },
+    'leave it out',
+  ],
+  ['an attesting TPM without path', measuredBoot({ tpm: { device: 'tpmrm0' } }), 'device must be an absolute path'],
+  [
+    'an attesting TPM at two places',
+    measuredBoot({ tpm: { socket: '/run/tpm.sock' } }),
+    'at most one of: device, socket',
+  ],
+  ['an unknown mode', measuredBoot({ mode: 'Warn' }), 'supported values: "Report", "Enforce"'],
+  ['nothing to enforce', measuredBoot({ pcrs: null }), 'mode Enforce needs pcrs: take them from the node'],
+  [
+    'a PCR that does not exist',
+    measuredBoot({ pcrs: [{ index: 24, sha256: ['0'.repeat(64)] }] }),
+    'less than or equal to 23',
+  ],
+  ['a PCR without values', measuredBoot({ pcrs: [{ index: 7, sha256: [] }] }), 'should have at least 1 items'],
+  ['a value in upper case', measuredBoot({ pcrs: [{ index: 7, sha256: ['A'.repeat(64)] }] }), 'should match'],
+  [
+    'a PCR twice',
+    measuredBoot({ pcrs: [7, 7].map((index) => ({ index, sha256: ['0'.repeat(64)] })) }),
+    'spec.measuredBoot.pcrs[1]: Duplicate value',
+  ],
+  ['an interval of 59 seconds', measuredBoot({ interval: '59s' }), 'interval must be a duration from 1m to 168h'],
+  ['a PCR of the firmware for the application', measuredBoot({ applicationPCR: 7 }), 'supported values'],
+  ['roots that are none', measuredBoot({ endorsementRoots: 'MIIB' }), 'endorsementRoots must hold certificates in PEM'],
   ['a DNS suffix twice', issuer({ dnsSuffixes: ['a.org', 'a.org'] }), 'spec.issuer.dnsSuffixes[1]: Duplicate value'],
 ]);
 
