@@ -2,6 +2,8 @@
 import {
   create,
   type DescMessage,
+  type DescMethod,
+  type DescMethodBiDiStreaming,
   type DescMethodServerStreaming,
   type DescMethodUnary,
   type DescService,
@@ -9,10 +11,12 @@ import {
   type MessageShape,
 } from '@bufbuild/protobuf';
 import type {
+  handleBidiStreamingCall,
   handleServerStreamingCall,
   handleUnaryCall,
   Metadata,
   Server,
+  ServerDuplexStream,
   ServerWritableStream,
   ServiceDefinition,
   UntypedServiceImplementation,
@@ -29,13 +33,18 @@ export interface CallContext {
   readonly signal: AbortSignal;
 }
 
-/** A method's handler: an async function, or an async generator where the method streams its answers. */
+/**
+ * A method's handler: an async function, or an async generator where the method streams its answers; where both sides
+ * stream, it is given the requests as they come.
+ */
 export type Handler<M> =
   M extends DescMethodUnary<infer I, infer O>
     ? (request: MessageShape<I>, context: CallContext) => Promise<MessageInitShape<O>>
     : M extends DescMethodServerStreaming<infer I, infer O>
       ? (request: MessageShape<I>, context: CallContext) => AsyncIterable<MessageInitShape<O>>
-      : never;
+      : M extends DescMethodBiDiStreaming<infer I, infer O>
+        ? (requests: AsyncIterable<MessageShape<I>>, context: CallContext) => AsyncIterable<MessageInitShape<O>>
+        : never;
 
 /** A handler for every method of a service; a method that is left out answers UNIMPLEMENTED. */
 export type Implementation<S extends DescService> = { readonly [K in keyof S['method']]?: Handler<S['method'][K]> };
@@ -70,12 +79,16 @@ export function addService<S extends DescService>(server: Server, service: S, im
     const handler: unknown = implementation[method.localName as keyof S['method']];
     if (typeof handler !== 'function') continue;
     const call = handler.bind(implementation) as never;
-    handlers[method.localName] =
-      method.methodKind === 'server_streaming'
-        ? streamingHandler(method.output, call)
-        : unaryHandler(method.output, call);
+    handlers[method.localName] = handlerOf(method.methodKind)(method.output, call);
   }
   server.addService(serviceDefinition(service), handlers);
+}
+
+type Wrapper = (output: DescMessage, handler: never) => UntypedServiceImplementation[string];
+
+function handlerOf(kind: DescMethod['methodKind']): Wrapper {
+  if (kind === 'unary') return unaryHandler;
+  return kind === 'bidi_streaming' ? duplexHandler : streamingHandler;
 }
 
 function unaryHandler<O extends DescMessage>(
@@ -100,27 +113,41 @@ function streamingHandler<O extends DescMessage>(
   output: O,
   handler: (request: unknown, context: CallContext) => AsyncIterable<MessageInitShape<O>>,
 ): handleServerStreamingCall<unknown, MessageShape<O>> {
-  return (call) => {
-    const abort = new AbortController();
-    call.on('cancelled', () => abort.abort());
-    const context = { peer: call.getPeer(), metadata: call.metadata, signal: abort.signal };
-    void (async () => {
-      try {
-        for await (const answer of handler(call.request, context)) {
-          if (abort.signal.aborted) return;
-          if (!call.write(create(output, answer))) await drained(call, abort.signal);
-        }
-        call.end();
-      } catch (thrown) {
-        // The one way that grpc-js offers: destroy() would end the stream without a status.
-        if (!abort.signal.aborted) call.emit('error', toServiceError(thrown));
-      }
-    })();
-  };
+  return (call) => void stream(call, output, (context) => handler(call.request, context));
 }
 
+function duplexHandler<O extends DescMessage>(
+  output: O,
+  handler: (requests: AsyncIterable<unknown>, context: CallContext) => AsyncIterable<MessageInitShape<O>>,
+): handleBidiStreamingCall<unknown, MessageShape<O>> {
+  return (call) => void stream(call, output, (context) => handler(call, context));
+}
+
+async function stream<O extends DescMessage>(
+  call: Streaming<O>,
+  output: O,
+  answers: (context: CallContext) => AsyncIterable<MessageInitShape<O>>,
+): Promise<void> {
+  const abort = new AbortController();
+  call.on('cancelled', () => abort.abort());
+  const context = { peer: call.getPeer(), metadata: call.metadata, signal: abort.signal };
+  try {
+    for await (const answer of answers(context)) {
+      if (abort.signal.aborted) return;
+      if (!call.write(create(output, answer))) await drained(call, abort.signal);
+    }
+    call.end();
+  } catch (thrown) {
+    // The one way that grpc-js offers: destroy() would end the stream without a status.
+    if (!abort.signal.aborted) call.emit('error', toServiceError(thrown));
+  }
+}
+
+type Streaming<O extends DescMessage> =
+  ServerWritableStream<unknown, MessageShape<O>> | ServerDuplexStream<unknown, MessageShape<O>>;
+
 /** Waits until a slow reader has caught up, or has gone. */
-function drained(call: ServerWritableStream<unknown, unknown>, signal: AbortSignal): Promise<void> {
+function drained(call: Streaming<DescMessage>, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) {
       resolve();

@@ -2,11 +2,14 @@
 import { Server, ServerCredentials, type ConnectionInjector } from '@grpc/grpc-js';
 import type { Socket } from 'node:net';
 import type { PublishedVolume } from '../deliver/port.ts';
+import { SecretDiscoveryService } from '../gen/envoy/service/secret/v3/sds_pb.js';
 import { SpiffeWorkloadAPI } from '../gen/spiffe/workload_pb.js';
+import { addReflection } from '../grpc/reflection.ts';
 import { addService } from '../grpc/server.ts';
 import type { Logger } from '../log.ts';
 import { Callers } from './callers.ts';
 import { Changes } from './changes.ts';
+import { SecretService } from './envoy/service.ts';
 import { OpenCalls } from './open-calls.ts';
 import { PeerServer } from './peer-server.ts';
 import type { WorkloadPorts } from './port.ts';
@@ -65,6 +68,9 @@ export class WorkloadApi {
       now,
     });
     addService(this.#server, SpiffeWorkloadAPI, service.handlers());
+    const envoy = new SecretService({ follow: (context) => service.contents(context), log });
+    addService(this.#server, SecretDiscoveryService, envoy.handlers());
+    addReflection(this.#server, [SpiffeWorkloadAPI, SecretDiscoveryService], (context) => service.enter(context));
   }
 
   /** Serves in a volume, as far as that is possible. */

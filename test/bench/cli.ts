@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * `npm run bench -- [--json FILE] [--pods N] [--at-once N]`: measures the installed product on the lab node (the quickstart brings
+ * `npm run bench -- [--json FILE] [--svg FILE] [--pods N] [--at-once N] [--spire FOLDER]`: measures the installed product on the lab node (the quickstart brings
  * both up) and says how it stands to the goals. Figures are of one run on one machine: compare ratios, not numbers.
+ * With the programs of SPIRE in a folder (or KEYSTEAD_BENCH_SPIRE), its Workload API is measured beside ours.
  */
 import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -12,11 +13,16 @@ import { presentLab, type Target } from '../quickstart/target.ts';
 import { heldQuantile, readHeld } from './held.ts';
 import { measureMemory } from './memory.ts';
 import { measureStarts } from './start-latency.ts';
+import { goalRows, table, type GoalRow } from './workload-api/goals.ts';
+import { measureWorkloadApi } from './workload-api/measure.ts';
+import { plot } from './workload-api/plot.ts';
 
 const execute = promisify(execFile);
 const { values } = parseArgs({
   options: {
     json: { type: 'string' },
+    svg: { type: 'string' },
+    spire: { type: 'string', default: process.env['KEYSTEAD_BENCH_SPIRE'] ?? '' },
     pods: { type: 'string', default: '50' },
     'at-once': { type: 'string', default: '1' },
   },
@@ -24,6 +30,8 @@ const { values } = parseArgs({
 const pods = Number(values.pods);
 /** Pods that start together queue for the machine's two cores: that is another figure than the way of one. */
 const atOnce = Number(values['at-once']);
+
+const API_LENGTH = { starts: 7, rounds: 3, seconds: 3 };
 
 const target = presentLab() ?? fail('There is no lab with the product: run `npm run quickstart` first.');
 
@@ -38,12 +46,14 @@ console.error(`starts without NRI, ${pods} pods, ${atOnce} at once`);
 const nri = target.nriSocket;
 await setNri(target, '');
 const withoutNri = await measureStarts(pods, atOnce).finally(() => setNri(target, nri));
+console.error(values.spire === '' ? 'Workload API (SPIRE is not there and left out)' : 'Workload API, beside SPIRE');
+const workloadApi = await measureWorkloadApi(values.spire === '' ? undefined : values.spire, API_LENGTH);
 console.error('issue rate against the raw token');
 const { stdout } = await execute(process.execPath, [resolve(import.meta.dirname, 'issue-rate.ts')]);
 const issueRate = JSON.parse(stdout) as { raw: number; issue: number; ratio: number };
 
-const result = { memory, starts: { withNri, held, withoutNri }, issueRate };
-const rows: [string, string, boolean][] = [
+const result = { memory, starts: { withNri, held, withoutNri }, workloadApi, issueRate };
+const rows: GoalRow[] = [
   [
     'with NRI: certificate there at the first instruction',
     `${withNri.atFirstInstruction} of ${pods}`,
@@ -54,10 +64,13 @@ const rows: [string, string, boolean][] = [
   ['without NRI: start to certificate, p99 (goal <= 150 ms)', `${withoutNri.p99} ms`, withoutNri.p99 <= 150],
   ['memory: PSS of all three (goal <= 150 MB)', `${memory.pss['total']} MB`, (memory.pss['total'] ?? Infinity) <= 150],
   ['issue rate against the raw token (goal >= 50 %)', `${Math.round(issueRate.ratio * 100)} %`, issueRate.ratio >= 0.5],
+  ...goalRows(workloadApi),
 ];
+console.log(table(workloadApi));
 for (const [what, figure, met] of rows) console.log(`${met ? 'met   ' : 'missed'}  ${what}: ${figure}`);
 console.log(JSON.stringify(result));
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(result, null, 2)}\n`);
+if (values.svg !== undefined) writeFileSync(values.svg, plot(workloadApi));
 
 /** Has the agent use NRI by this socket, or, where it is empty, containerd's task events alone. */
 async function setNri(of: Target, socket: string): Promise<void> {

@@ -2,23 +2,24 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { makeImage } from '../../src/build/image/image.ts';
 import { packLayer } from '../../src/build/image/layer.ts';
 import { pushImage } from '../../src/build/image/registry.ts';
 
 /**
- * Builds the Go program in a folder beside this file and pushes it as an image of that one file. `variant` gives images
- * that behave the same and differ in their digests. Resolves with a reference pinned by the index digest.
+ * Builds the Go program in a folder and pushes it as an image of that one file, `/client`. `variant` gives images that
+ * behave the same and differ in their digests. Resolves with references pinned by the index digest.
  */
-export async function pushGoClient(folder: string, variants: readonly string[], registry: string): Promise<string[]> {
-  const program = buildGo(join(import.meta.dirname, folder));
+export async function pushGoClient(source: string, variants: readonly string[], registry: string): Promise<string[]> {
+  const name = basename(source);
+  const program = buildGo(source);
   const layer = await packLayer([{ kind: 'file', path: 'client', mode: 0o755, content: program }]);
   const references: string[] = [];
   for (const variant of variants) {
-    const labels = { 'org.opencontainers.image.title': `${folder} ${variant}` };
+    const labels = { 'org.opencontainers.image.title': `${name} ${variant}` };
     const image = makeImage([layer], { entrypoint: ['/client'], user: '1000:1000', labels });
-    const { reference } = await pushImage(image, variant, { registry, name: `keystead/${folder}` });
+    const { reference } = await pushImage(image, variant, { registry, name: `keystead/${name}` });
     references.push(reference);
   }
   return references;

@@ -31,7 +31,11 @@ const digestOf = (reference: string): object => ({ digest: reference.slice(refer
 
 beforeAll(async () => {
   await scene.open();
-  [image = '', foreign = ''] = await pushGoClient('go-spiffe', ['module', 'foreign'], scene.lab.registry);
+  [image = '', foreign = ''] = await pushGoClient(
+    join(import.meta.dirname, 'go-spiffe'),
+    ['module', 'foreign'],
+    scene.lab.registry,
+  );
   const module = (name: string, delivery: readonly string[], variable: string, value: string): object[] =>
     scene.module(name, {
       container: { image, command: COMMAND, env: [{ name: variable, value }, ...AUDIENCE] },

@@ -48,39 +48,42 @@ export class SpiffeService {
     };
   }
 
-  /** Sends what `message` makes of the pod's identities, whenever that differs from what was sent last. */
-  async *#follow<T>(context: CallContext, message: (content: Content) => T): AsyncGenerator<T, void> {
-    const caller = this.#caller(context);
+  /** The caller's content now and after each change; for a service on the same socket that has no security header. */
+  async *contents(context: CallContext): AsyncGenerator<Content, void> {
+    const caller = this.#connected(context);
     const leave = this.#parts.calls.enter(caller.podUid);
     try {
-      let last: T | undefined;
-      for await (const served of podStream(caller, context.signal, this.#parts)) {
-        const next = message(this.#content(caller, served));
-        if (last !== undefined && isDeepStrictEqual(next, last)) continue;
-        last = next;
-        yield next;
-      }
+      for await (const served of podStream(caller, context.signal, this.#parts)) yield this.#content(caller, served);
     } finally {
       leave();
+    }
+  }
+
+  /** Counts a call that asks nothing of an identity; gives what to call at its end. */
+  enter(context: CallContext): () => void {
+    return this.#parts.calls.enter(this.#connected(context).podUid);
+  }
+
+  /** Sends what `message` makes of the pod's identities, whenever that differs from what was sent last. */
+  async *#follow<T>(context: CallContext, message: (content: Content) => T): AsyncGenerator<T, void> {
+    requireSecurityHeader(context);
+    let last: T | undefined;
+    for await (const content of this.contents(context)) {
+      const next = message(content);
+      if (last !== undefined && isDeepStrictEqual(next, last)) continue;
+      last = next;
+      yield next;
     }
   }
 
   /** Answers once, as soon as the caller's identities are known. */
   async #once<T>(context: CallContext, answer: (content: Content) => T): Promise<Awaited<T>> {
-    const caller = this.#caller(context);
-    const leave = this.#parts.calls.enter(caller.podUid);
-    try {
-      for await (const served of podStream(caller, context.signal, this.#parts)) {
-        return await answer(this.#content(caller, served));
-      }
-      throw new KeysteadError('Unavailable', 'the call was given up');
-    } finally {
-      leave();
-    }
+    requireSecurityHeader(context);
+    for await (const content of this.contents(context)) return await answer(content);
+    throw new KeysteadError('Unavailable', 'the call was given up');
   }
 
-  #caller(context: CallContext): Caller {
-    requireSecurityHeader(context);
+  #connected(context: CallContext): Caller {
     const caller = this.#parts.caller(context.peer);
     if (caller !== undefined) return caller;
     throw new KeysteadError('PermissionDenied', 'CallerGone: the connection has ended');
