@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import {
   create,
-  toBinary,
   type DescMessage,
   type DescMethodServerStreaming,
   type DescMethodUnary,
@@ -9,7 +8,7 @@ import {
   type MessageShape,
 } from '@bufbuild/protobuf';
 import { Client, credentials, Metadata, status, type CallOptions, type ClientReadableStream } from '@grpc/grpc-js';
-import { decodeMessage } from './message.ts';
+import { decodeMessage, encodeMessage } from './message.ts';
 import { fromServiceError } from './status.ts';
 
 export interface GrpcClientOptions {
@@ -40,7 +39,7 @@ export function codec<T extends DescMessage>(
   deserialize: (bytes: Buffer) => MessageShape<T>;
 } {
   return {
-    serialize: (message) => Buffer.from(toBinary(schema, message)),
+    serialize: (message) => encodeMessage(schema, message),
     deserialize: (bytes) => decodeMessage(schema, bytes),
   };
 }

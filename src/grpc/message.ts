@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { fromBinary, type DescMessage, type MessageShape } from '@bufbuild/protobuf';
+import {
+  create,
+  fromBinary,
+  toBinary,
+  type DescMessage,
+  type MessageInitShape,
+  type MessageShape,
+} from '@bufbuild/protobuf';
 import { KeysteadError } from '../errors.ts';
 
 /**
@@ -16,4 +23,17 @@ export function decodeMessage<T extends DescMessage>(schema: T, bytes: Uint8Arra
       cause,
     });
   }
+}
+
+const encodings = new WeakMap<object, Buffer>();
+
+/** A message that is sent again and again: encoded here, once. It must not be changed any more. */
+export function encodedOnce<T extends DescMessage>(schema: T, content: MessageInitShape<T>): MessageShape<T> {
+  const message = create<T>(schema, content);
+  encodings.set(message, encodeMessage(schema, message));
+  return message;
+}
+
+export function encodeMessage<T extends DescMessage>(schema: T, message: MessageShape<T>): Buffer {
+  return encodings.get(message) ?? Buffer.from(toBinary(schema, message));
 }

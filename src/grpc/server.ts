@@ -49,6 +49,9 @@ export type Handler<M> =
 /** A handler for every method of a service; a method that is left out answers UNIMPLEMENTED. */
 export type Implementation<S extends DescService> = { readonly [K in keyof S['method']]?: Handler<S['method'][K]> };
 
+/** One for all: an exception made for each call that is given up, as each is that reads one message of a stream, is costly. */
+const CANCELLED = new Error('the call was given up');
+
 /** The service as grpc-js describes one, for `Server.addService`. */
 export function serviceDefinition(service: DescService): ServiceDefinition {
   const definition: Record<string, ServiceDefinition[string]> = {};
@@ -97,7 +100,7 @@ function unaryHandler<O extends DescMessage>(
 ): handleUnaryCall<unknown, MessageShape<O>> {
   return (call, callback) => {
     const abort = new AbortController();
-    call.on('cancelled', () => abort.abort());
+    call.on('cancelled', () => abort.abort(CANCELLED));
     const context = { peer: call.getPeer(), metadata: call.metadata, signal: abort.signal };
     // The extra hop turns a handler that throws before its first await into a rejection.
     Promise.resolve()
@@ -129,7 +132,7 @@ async function stream<O extends DescMessage>(
   answers: (context: CallContext) => AsyncIterable<MessageInitShape<O>>,
 ): Promise<void> {
   const abort = new AbortController();
-  call.on('cancelled', () => abort.abort());
+  call.on('cancelled', () => abort.abort(CANCELLED));
   const context = { peer: call.getPeer(), metadata: call.metadata, signal: abort.signal };
   try {
     for await (const answer of answers(context)) {

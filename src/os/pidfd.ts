@@ -16,7 +16,7 @@ const POLLFD_BYTES = 8;
 const WATCH_INTERVAL = 200;
 
 const syscall = libc('long syscall(long number, long pid, long flags)');
-const poll = libc('int poll(void *fds, unsigned long count, int timeout)');
+const pollOnce = libc('int poll(void *fds, unsigned long count, int timeout)');
 
 /** A handle on one process that no reuse of its pid can turn into another. Close it when it is of no more use. */
 export class Pidfd implements Disposable {
@@ -32,7 +32,7 @@ export class Pidfd implements Disposable {
 
   /** Whether the process still runs: not exited, not a zombie. False once closed. */
   alive(): boolean {
-    return this.#open && poll(pollEntries([this]), 1, 0) === 0;
+    return this.#open && poll(pollEntries([this]), 1) === 0;
   }
 
   close(): void {
@@ -58,6 +58,18 @@ export function openPidfd(pid: number): Pidfd | undefined {
   } catch (error) {
     if (errnoOf(error) === 'ESRCH') return undefined;
     throw error;
+  }
+}
+
+/** Asks, without waiting, how many of the entries have an event. */
+function poll(entries: Buffer, count: number): number {
+  for (;;) {
+    try {
+      return pollOnce(entries, count, 0);
+    } catch (error) {
+      // A signal came between.
+      if (errnoOf(error) !== 'EINTR') throw error;
+    }
   }
 }
 
@@ -112,7 +124,7 @@ function sweep(): void {
     polled = { pidfds, entries: pollEntries(pidfds) };
   }
   const { pidfds, entries } = polled;
-  if (poll(entries, pidfds.length, 0) === 0) return;
+  if (poll(entries, pidfds.length) === 0) return;
   // Any event counts, POLLNVAL too: a handle that cannot be trusted to be open is no proof of life.
   const ended = pidfds.filter((_, index) => entries.readInt16LE(index * POLLFD_BYTES + 6) !== 0);
   const callbacks = ended.flatMap((pidfd) => [...(watched.get(pidfd) ?? [])]);

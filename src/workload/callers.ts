@@ -15,6 +15,8 @@ const REMEMBERED = 4_096;
 
 interface Remembered {
   readonly verdict: Promise<Verdict | undefined>;
+  /** Known once the verdict is there. */
+  allowed?: boolean;
   until: number;
 }
 
@@ -41,6 +43,7 @@ export class Callers {
    */
   async admit(caller: Caller): Promise<string> {
     const incarnation = this.#incarnation(caller);
+    if (this.#isAllowed(caller, incarnation)) return incarnation;
     const verdict = await this.#verdict(caller, incarnation);
     // What was measured must still be what calls: the answer goes to whoever holds the connection now.
     if (this.#incarnation(caller) !== incarnation) {
@@ -69,8 +72,14 @@ export class Callers {
     throw new KeysteadError('PermissionDenied', 'CallerGone: the process that opened this connection has ended');
   }
 
+  /** Whether that program in that process was found to be the module a short while ago. */
+  #isAllowed({ podUid, pid }: Caller, incarnation: string): boolean {
+    const { allowed, until = 0 } = this.#remembered.get(keyOf(podUid, pid, incarnation)) ?? {};
+    return allowed === true && until > this.#now();
+  }
+
   #verdict({ podUid, pid }: Caller, incarnation: string): Promise<Verdict | undefined> {
-    const key = `${podUid}/${pid}/${incarnation}`;
+    const key = keyOf(podUid, pid, incarnation);
     const before = this.#remembered.get(key);
     if (before && before.until > this.#now()) return before.verdict;
     const verdict = this.#ports.judge(podUid, pid);
@@ -78,7 +87,10 @@ export class Callers {
     const entry: Remembered = { verdict, until: Infinity };
     this.#remember(key, entry);
     verdict.then(
-      (found) => (entry.until = this.#now() + lifetime(found)),
+      (found) => {
+        entry.allowed = found?.allowed === true;
+        entry.until = this.#now() + lifetime(found);
+      },
       () => (entry.until = 0),
     );
     return verdict;
@@ -91,6 +103,8 @@ export class Callers {
     if (this.#remembered.size > REMEMBERED && oldest !== undefined) this.#remembered.delete(oldest);
   }
 }
+
+const keyOf = (podUid: string, pid: number, incarnation: string): string => `${podUid}/${pid}/${incarnation}`;
 
 function lifetime(verdict: Verdict | undefined): number {
   if (verdict === undefined) return 0;

@@ -58,7 +58,8 @@ export function hasSpiffeValidator(node: Node | undefined): boolean {
 /** Made only when asked for. */
 function knownSecrets(content: X509Content, spiffeValidator: boolean): ReadonlyMap<string, () => SecretContent> {
   const { first, now, ...trusting } = content;
-  const leaves = currentLeaves(trusting.served, first, now);
+  // Envoy signs by itself: an identity whose key stays in the token is not for it.
+  const leaves = currentLeaves(trusting.served, first, now).filter(({ credentials }) => credentials.privateKey);
   const known = new Map<string, () => SecretContent>();
   const context = (bundles: ReadonlyMap<string, DomainBundle>): SecretContent =>
     spiffeValidator ? validatorOf(bundles) : anchorsOf(bundles);
@@ -74,7 +75,7 @@ function knownSecrets(content: X509Content, spiffeValidator: boolean): ReadonlyM
 }
 
 function certificate({ credentials }: Leaf): SecretContent {
-  const value = { certificateChain: inline(credentials.chain), privateKey: inline(credentials.privateKey) };
+  const value = { certificateChain: inline(credentials.chain), privateKey: inline(credentials.privateKey ?? '') };
   return { case: 'tlsCertificate', value };
 }
 

@@ -29,9 +29,10 @@ export async function* podStream(
   const incarnation = await callers.admit(caller);
   const { podUid } = caller;
   let held = false;
-  while (!signal.aborted) {
+  // Nothing has happened between the admission and the first look.
+  for (let admitted = true; !signal.aborted; admitted = false) {
     const version = changes.version(podUid);
-    if (!callers.recognise(caller, incarnation)) throw gone();
+    if (!admitted && !callers.recognise(caller, incarnation)) throw gone();
     const now = parts.standing(podUid);
     if (now.state === 'Refused') throw refusal(now);
     if (now.state === 'Held') {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { X509BundlesResponseSchema, X509SVIDResponseSchema } from '../../gen/spiffe/workload_pb.js';
 import { KeysteadError } from '../../errors.ts';
+import { X509SVIDResponseSchema, type X509BundlesResponseSchema } from '../../gen/spiffe/workload_pb.js';
+import { encodedOnce } from '../../grpc/message.ts';
 import type { DomainBundle } from '../port.ts';
 import { anchorsDer, foreignBundles, visibleBundles, type Trusting } from './bundles.ts';
-import { currentLeaves } from './leaf.ts';
+import { currentLeaves, type Leaf } from './leaf.ts';
 
 export type X509SvidResponse = MessageInitShape<typeof X509SVIDResponseSchema>;
 export type X509BundlesResponse = MessageInitShape<typeof X509BundlesResponseSchema>;
@@ -26,15 +27,37 @@ export interface X509Content extends Trusting {
  *   `PermissionDenied` where all keys are in the token.
  */
 export function x509Svids({ first, now, ...trusting }: X509Content): X509SvidResponse {
-  const bundle = anchorsDer(trusting.trust.own);
   const leaves = currentLeaves(trusting.served, first, now);
+  const federated = foreignBundles(trusting);
+  const [defaultLeaf] = leaves;
+  const parts = [trusting.trust.own, ...leaves, ...federated.values()];
+  const known = defaultLeaf && answers.get(defaultLeaf);
+  if (known && isSame(known.parts, parts)) return known.answer;
+  const answer = encodedOnce(X509SVIDResponseSchema, answerOf(leaves, trusting.trust.own, federated));
+  if (defaultLeaf) answers.set(defaultLeaf, { parts, answer });
+  return answer;
+}
+
+/** The last answer by its first leaf, with what it was made of: every call gets the same until something changes. */
+const answers = new WeakMap<Leaf, { readonly parts: readonly object[]; readonly answer: X509SvidResponse }>();
+
+function isSame(left: readonly object[], right: readonly object[]): boolean {
+  return left.length === right.length && left.every((part, index) => part === right[index]);
+}
+
+function answerOf(
+  leaves: readonly Leaf[],
+  own: DomainBundle,
+  federated: ReadonlyMap<string, DomainBundle>,
+): X509SvidResponse {
+  const bundle = anchorsDer(own);
   const svids = leaves.flatMap(({ identity, spiffeId, chainDer, keyDer }) =>
     keyDer ? { spiffeId, x509Svid: chainDer, x509SvidKey: keyDer, bundle, hint: identity } : [],
   );
   if (svids.length === 0) throw inHardware(leaves.map(({ identity }) => identity));
   return {
     svids,
-    federatedBundles: anchorsOf(foreignBundles(trusting)),
+    federatedBundles: anchorsOf(federated),
   };
 }
 
