@@ -52,11 +52,14 @@ export function isErrorCode(text: string): text is ErrorCode {
  */
 export class KeysteadError extends Error {
   readonly code: ErrorCode;
+  /** When asking again is of use, milliseconds from now; undefined where nobody knows. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown; retryAfterMs?: number | undefined }) {
     super(message, options);
     this.name = 'KeysteadError';
     this.code = code;
+    this.retryAfterMs = options?.retryAfterMs;
   }
 
   /** Whether the same request may succeed later without a change by the user. */

@@ -6,11 +6,11 @@ import type { Requester } from '../notary/port.ts';
 /** Longer explanations are cut: a record is for finding out what happened, not for debugging. */
 const MAX_MESSAGE = 512;
 
-/** The fields of a record for one use of a key, field by field, so that nothing is written that was not meant to be. */
-export function keyUse(entry: AuditEntry): Record<string, unknown> {
+/** The fields of a record for one use of a key, field by field, so that nothing is written that was not meant to be: JSON. */
+export function encodeUse(entry: AuditEntry): string {
   const { requester, operation, keyUri, spiffeId, serial, notBefore, notAfter, result, reason } = entry;
   const { jti, keyId, audiences, revoked } = entry;
-  return {
+  return JSON.stringify({
     who: requester && who(requester),
     operation,
     keyUri,
@@ -23,7 +23,7 @@ export function keyUse(entry: AuditEntry): Record<string, unknown> {
     notBefore: notBefore === undefined ? undefined : new Date(notBefore).toISOString(),
     notAfter: notAfter === undefined ? undefined : new Date(notAfter).toISOString(),
     ...(isErrorCode(result) ? { result: 'Refused', code: result, message: reason?.slice(0, MAX_MESSAGE) } : { result }),
-  };
+  });
 }
 
 function revokedUse({ podUid, identity, cause, serials, jtis }: RevokedUse): RevokedUse {

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { rmSync } from 'node:fs';
 import { asKeysteadError, KeysteadError } from '../errors.ts';
-import type { Audit, AuditEntry, AuditState } from '../notary/audit.ts';
+import type { AuditState, AuditTrail } from '../notary/audit.ts';
 import type { Clock } from '../os/clock.ts';
 import { errnoOf } from '../os/files.ts';
 import { Appender } from './appender.ts';
 import { logFile, logFiles } from './files.ts';
-import { keyUse } from './key-use.ts';
 import { encodeRecord, ORIGIN, type AuditEvent, type Link } from './record.ts';
 import { tailOf, type Tail } from './tail.ts';
 
@@ -37,7 +36,7 @@ const RETRY_MS = 500;
  *
  * Fails closed: what cannot be written throws AuditUnavailable until it can be written again, which it finds out itself.
  */
-export class AuditLog implements Audit {
+export class AuditLog implements AuditTrail {
   readonly #options: AuditLogOptions;
   #file: Appender | undefined;
   /** Last record written, and last record made; they differ by what `commit` will write. */
@@ -67,14 +66,18 @@ export class AuditLog implements Audit {
     return this.#head();
   }
 
-  record(entry: AuditEntry): void {
+  admit(): void {
     try {
       this.#openWhenDue();
     } catch (thrown) {
       this.#refused++;
       throw thrown;
     }
-    this.#make('KeyUse', keyUse(entry));
+  }
+
+  append(use: string): void {
+    this.admit();
+    this.#chain('KeyUse', use);
   }
 
   commit(): void {
@@ -172,6 +175,10 @@ export class AuditLog implements Audit {
   }
 
   #make(event: AuditEvent, fields: Readonly<Record<string, unknown>>): void {
+    this.#chain(event, JSON.stringify(fields));
+  }
+
+  #chain(event: AuditEvent, fields: string): void {
     const { line, link } = encodeRecord(this.#made, { event, time: this.#options.clock.now(), fields });
     this.#pending += line;
     this.#made = link;

@@ -38,7 +38,8 @@ export interface Content {
   readonly event: AuditEvent;
   /** Milliseconds since the Unix epoch. */
   readonly time: number;
-  readonly fields: Readonly<Record<string, unknown>>;
+  /** A JSON object. */
+  readonly fields: string;
 }
 
 /**
@@ -47,8 +48,8 @@ export interface Content {
  */
 export function encodeRecord(before: Link, { event, time, fields }: Content): { line: string; link: Link } {
   const seq = before.seq + 1;
-  const body = { seq, time: new Date(time).toISOString(), previous: before.hash, event, ...fields };
-  const text = JSON.stringify(body).slice(0, -1);
+  const head = `{"seq":${seq},"time":"${new Date(time).toISOString()}","previous":"${before.hash}","event":"${event}"`;
+  const text = fields === '{}' ? head : `${head},${fields.slice(1, -1)}`;
   const digest = hash('sha256', text);
   return { line: `${text}${HASH_FIELD}${digest}"}\n`, link: { seq, hash: digest } };
 }

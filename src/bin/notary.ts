@@ -1,18 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { parentPort, Worker, workerData } from 'node:worker_threads';
+import { encodeUse } from '../audit/key-use.ts';
 import { AuditLog } from '../audit/log.ts';
 import { KeysteadError } from '../errors.ts';
 import { startHealthServer, type Check } from '../health.ts';
 import { createLogger, type Logger } from '../log.ts';
-import { auditInAll, logAudit } from '../notary/audit.ts';
+import { FrontConfiguration } from '../notary/front-configuration.ts';
+import { NotaryFront } from '../notary/front.ts';
 import { LineOutput } from '../notary/line-output.ts';
 import { NotaryMetrics } from '../notary/metrics.ts';
-import { RootOpener } from '../notary/root-of-trust/opener.ts';
 import { isInSamePod } from '../notary/same-pod.ts';
 import { NotaryServer } from '../notary/server.ts';
-import { NotaryService } from '../notary/service.ts';
 import { StateFolder } from '../notary/state-folder.ts';
+import { runTokenThread, type ThreadSettings } from '../notary/threads/start.ts';
+import { TokenThread, type TokenThreadOptions } from '../notary/threads/thread.ts';
+import type { WatchdogLimits } from '../notary/threads/watchdog.ts';
 import { systemClock } from '../os/clock.ts';
+import { endProcess } from '../os/end-process.ts';
 import { hardenProcess } from '../os/hardening.ts';
 import { SANDBOX_MODES, sandboxProcess, type Sandbox, type SandboxMode } from '../os/sandbox.ts';
 import manifest from '../../package.json' with { type: 'json' };
@@ -20,6 +26,14 @@ import manifest from '../../package.json' with { type: 'json' };
 /** Log lines are written with the answers that they belong to, others at latest after this long, milliseconds. */
 const OUTPUT_FLUSH_MS = 1_000;
 const STANDARD_OUTPUT = 1;
+/** How long the socket waits for the token at start, so that the first status tells of it. */
+const RESUME_PATIENCE_MS = 3_000;
+/** How long a token may take to close. */
+const CLOSE_PATIENCE_MS = 3_000;
+/** Callers are told of a token call that does not return after this many seconds. */
+const TELL_AFTER = 10;
+/** Of one thread: it holds little, and most of that for a millisecond. */
+const THREAD_LIMITS = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 64 };
 
 interface Settings {
   readonly socket: string;
@@ -28,13 +42,15 @@ interface Settings {
   readonly logLevel: string;
   readonly health: string | undefined;
   readonly sandbox: SandboxMode;
+  /** After so many seconds in one call of a token the process ends itself. */
+  readonly tokenTimeout: number;
 }
 
 /** A flag wins over the environment, the environment over the default. */
 function readSettings(): Settings {
   const string = { type: 'string' } as const;
   const paths = { socket: string, state: string, health: string };
-  const options = { ...paths, 'agent-uid': string, 'log-level': string, sandbox: string };
+  const options = { ...paths, 'agent-uid': string, 'log-level': string, sandbox: string, 'token-timeout': string };
   const { values } = parseArgs({ options });
   const { env } = process;
   return {
@@ -44,7 +60,18 @@ function readSettings(): Settings {
     logLevel: values['log-level'] ?? env['KEYSTEAD_LOG_LEVEL'] ?? 'info',
     health: values.health ?? env['KEYSTEAD_NOTARY_HEALTH'],
     sandbox: sandboxMode(values.sandbox ?? env['KEYSTEAD_NOTARY_SANDBOX'] ?? 'strict'),
+    tokenTimeout: seconds(values['token-timeout'] ?? env['KEYSTEAD_NOTARY_TOKEN_TIMEOUT'] ?? '180'),
   };
+}
+
+function seconds(text: string): number {
+  if (/^[1-9]\d{0,4}$/.test(text)) return Number(text);
+  const expected = 'whole seconds from 1 to 99999';
+  throw new KeysteadError('InvalidConfiguration', `KEYSTEAD_NOTARY_TOKEN_TIMEOUT: expected ${expected}, found ${text}`);
+}
+
+function limitsOf({ tokenTimeout }: Settings): WatchdogLimits {
+  return { tellAfter: Math.min(TELL_AFTER, Math.ceil(tokenTimeout / 2)), endAfter: tokenTimeout };
 }
 
 function uid(text: string): number {
@@ -77,40 +104,65 @@ async function main(): Promise<void> {
   setInterval(flush, OUTPUT_FLUSH_MS).unref();
   const log = createLogger('notary', settings.logLevel, output);
   tellOfSandbox(sandbox, log);
-  const state = new StateFolder(settings.state);
-  const roots = new RootOpener({ state, log });
   const metrics = new NotaryMetrics();
-  const auditLog = new AuditLog({ folder: settings.state, clock: systemClock, version: manifest.version });
-  const audit = auditInAll(auditLog, logAudit(log, flush));
-  const service = new NotaryService({
-    openRoot: (settings) => roots.open(settings),
-    state,
-    clock: systemClock,
-    log,
-    metrics,
-    audit,
-    version: manifest.version,
-  });
+  const audit = new AuditLog({ folder: settings.state, clock: systemClock, version: manifest.version });
+  const give = (why: KeysteadError | Error): never => {
+    log.fatal({ err: why.message }, 'ends itself, to be started anew');
+    flush();
+    return endProcess(1);
+  };
+  const startThread = (place: string): TokenThread =>
+    startTokenThread(settings, {
+      place,
+      limits: limitsOf(settings),
+      log,
+      metrics,
+      write: (lines) => output.write(lines),
+      lost: give,
+    });
+  const configuration = new FrontConfiguration({ state: new StateFolder(settings.state), log, startThread });
+  const front = new NotaryFront({ configuration, audit, encodeUse, metrics, version: manifest.version });
   const server = new NotaryServer({
     path: settings.socket,
     mode: socketMode(settings),
     callerUid: settings.agentUid,
     isInSamePod,
-    service,
+    handle: (request, asker) => front.handle(request, asker),
     metrics,
     log,
-    commit: () => service.commit(),
+    commit: () => {
+      audit.commit();
+      flush();
+    },
   });
+  await Promise.race([configuration.resume(), sleep(RESUME_PATIENCE_MS)]);
   await server.listen();
   // Not before: the files may still belong to the notary that listens there.
-  tellOfAudit(auditLog, log);
-  if (settings.health !== undefined) await serveHealth(settings.health, service);
+  tellOfAudit(audit, log);
+  if (settings.health !== undefined) await serveHealth(settings.health, front);
   log.info({ socket: settings.socket, version: manifest.version }, 'listening');
-  stopOnSignal(log, async () => {
+  stopOnSignal({ log, flush }, async () => {
     await server.close();
-    service.close();
-    roots.close();
-    auditLog.close();
+    await Promise.race([configuration.close(), sleep(CLOSE_PATIENCE_MS)]);
+    audit.close();
+    flush();
+  });
+}
+
+interface ThreadParts extends Omit<TokenThreadOptions, 'line' | 'opening'> {
+  readonly metrics: NotaryMetrics;
+}
+
+/** Starts this same program as the thread of a root of trust. */
+function startTokenThread({ state, logLevel }: Settings, { metrics, ...parts }: ThreadParts): TokenThread {
+  const workerData: ThreadSettings = { state, logLevel };
+  const worker = new Worker(import.meta.filename, { workerData, env: {}, resourceLimits: THREAD_LIMITS });
+  const { lost } = parts;
+  worker.on('error', (error) => lost(new KeysteadError('Internal', `the thread of ${parts.place} failed: ${error}`)));
+  return new TokenThread({
+    ...parts,
+    line: worker,
+    opening: (result) => metrics.tokenOpenings.inc({ result }),
   });
 }
 
@@ -126,32 +178,39 @@ function tellOfAudit(audit: AuditLog, log: Logger): void {
   else log.info({ records, head }, 'audit log open');
 }
 
-async function serveHealth(path: string, service: NotaryService): Promise<void> {
+async function serveHealth(path: string, front: NotaryFront): Promise<void> {
   const checks = (): Check[] => {
-    const { ready, reason, message } = service.status();
+    const { ready, reason, message } = front.status();
     return [{ name: 'root-of-trust', ok: ready, ...(reason && { reason }), ...(message && { message }) }];
   };
-  await startHealthServer({ listen: { path }, checks, metrics: () => Promise.resolve(service.metrics()) });
+  await startHealthServer({ listen: { path }, checks, metrics: () => Promise.resolve(front.metrics()) });
 }
 
-function stopOnSignal(log: Logger, stop: () => Promise<void>): void {
+function stopOnSignal({ log, flush }: { log: Logger; flush: () => void }, stop: () => Promise<void>): void {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {
       log.info({ signal }, 'stopping');
       void stop().then(
-        () => process.exit(0),
+        // Not process.exit, which waits for a thread that may hang.
+        () => endProcess(0),
         (error: unknown) => {
           log.error({ err: String(error) }, 'stopped with an error');
-          process.exit(1);
+          flush();
+          endProcess(1);
         },
       );
     });
   }
 }
 
-try {
-  await main();
-} catch (error) {
-  createLogger('notary').fatal({ err: error instanceof Error ? error.message : String(error) }, 'cannot start');
-  process.exitCode = 1;
+if (parentPort) {
+  const line = parentPort;
+  runTokenThread(line, workerData as ThreadSettings, { encodeUse, end: () => line.close() });
+} else {
+  try {
+    await main();
+  } catch (error) {
+    createLogger('notary').fatal({ err: error instanceof Error ? error.message : String(error) }, 'cannot start');
+    process.exitCode = 1;
+  }
 }

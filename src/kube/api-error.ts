@@ -28,17 +28,15 @@ const CODES: Readonly<Record<number, ErrorCode>> = {
 export class ApiError extends KeysteadError {
   readonly status: number;
   readonly reason: string;
-  /** How long the server asks callers to wait, where it says so. */
-  readonly retryAfterMs: number | undefined;
 
   constructor(status: Status & { code: number }, request: string, options?: { cause?: unknown }) {
     const said = status.message ?? `HTTP ${status.code}`;
-    super(CODES[status.code] ?? 'Unavailable', `${request}: ${said}`, options);
+    const seconds = status.details?.retryAfterSeconds;
+    const retryAfterMs = seconds === undefined ? undefined : seconds * 1000;
+    super(CODES[status.code] ?? 'Unavailable', `${request}: ${said}`, { ...options, retryAfterMs });
     this.name = 'ApiError';
     this.status = status.code;
     this.reason = status.reason ?? (status.code === 0 ? 'Unreachable' : `Http${status.code}`);
-    const seconds = status.details?.retryAfterSeconds;
-    this.retryAfterMs = seconds === undefined ? undefined : seconds * 1000;
   }
 
   /**

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { asKeysteadError } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import { ApiError } from './api-error.ts';
 import { backOffMs, type BackOffLimits } from './back-off.ts';
 import { WorkQueue } from './work-queue.ts';
 
@@ -105,7 +104,7 @@ export class Controller {
       }
       const failures = (this.#failures.get(key) ?? 0) + 1;
       this.#failures.set(key, failures);
-      const retryAfter = error instanceof ApiError ? error.retryAfterMs : undefined;
+      const retryAfter = error.retryAfterMs;
       queue.addAfter(key, retryAfter ?? backOffMs(failures, backOff));
       // A lost race for an object is everyday business; a defect deserves its stack.
       if (error.code === 'Internal')

@@ -49,41 +49,37 @@ export interface AuditState {
   readonly failure?: KeysteadError;
 }
 
-/** Where uses of keys are recorded. What cannot be recorded must throw: nothing is then handed out. */
-export interface Audit {
-  record(entry: AuditEntry): void;
-  /** Writes out what was recorded since the last time; no answer leaves before it. One write for many requests. */
+/** Where the uses of keys are recorded, in the one thread that does so. What cannot be recorded must throw. */
+export interface AuditTrail {
+  /** Throws AuditUnavailable where nothing can be recorded now. Asked before each use of a key. */
+  admit(): void;
+  /** Takes a use in, a JSON object as `EncodeUse` gives it. */
+  append(use: string): void;
+  /** Writes out what was taken in since the last time; no answer leaves before it. One write for many requests. */
   commit(): void;
-  /** Undefined where the place keeps no count. Asked before each use of a key. */
-  state?(): AuditState;
+  state(): AuditState;
 }
 
-/** Records in several places; the first one's state counts, and is committed first. */
-export function auditInAll(first: Audit, ...others: readonly Audit[]): Audit {
-  const all = [first, ...others];
-  return {
-    record: (entry) => {
-      for (const audit of all) audit.record(entry);
-    },
-    commit: () => {
-      for (const audit of all) audit.commit();
-    },
-    ...(first.state && { state: () => first.state?.() ?? { records: 0, head: '' } }),
-  };
+/** Gives the fields that the record of a use has, as JSON. */
+export type EncodeUse = (entry: AuditEntry) => string;
+
+/** Takes the uses of keys in a thread. */
+export interface UseRecorder {
+  record(entry: AuditEntry): void;
 }
 
 /**
- * Writes audit entries as log lines: what was refused as a warning, the rest for debugging only, since the audit log
- * has it. `flush` writes out what the logger holds back. Redaction is off: an entry consists of named fields without
- * secrets, and searching each for some would cost as much as half a signature.
+ * Writes uses as log lines too: what was refused as a warning, the rest for debugging only, since the audit log has it.
+ * Redaction is off: an entry consists of named fields without secrets, and searching each for some would cost as much as
+ * half a signature.
  */
-export function logAudit(log: Logger, flush: () => void): Audit {
+export function withLog(recorder: UseRecorder, log: Logger): UseRecorder {
   const lines = log.child({}, { redact: [] });
   return {
     record: (entry) => {
+      recorder.record(entry);
       if (isErrorCode(entry.result)) lines.warn(entry, `${entry.operation} refused`);
       else lines.debug(entry, `${entry.operation} done`);
     },
-    commit: flush,
   };
 }

@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Socket } from 'node:net';
 import { asKeysteadError, KeysteadError } from '../errors.ts';
-import { encodeFrame, FrameReader } from './frames.ts';
-import { decodeRequest, encodeAnswer, MalformedRequest } from './messages.ts';
-import { CONNECTION_ID, MAX_IN_FLIGHT, MAX_REQUEST_BYTES, type Answer, type Request } from './protocol.ts';
-import type { Turns } from './turns.ts';
+import { encodeFrame, frameOf, FrameReader } from './frames.ts';
+import { encodeAnswer, errorAnswer, MalformedRequest, readEnvelope, type Envelope } from './messages.ts';
+import { CONNECTION_ID, MAX_IN_FLIGHT, MAX_REQUEST_BYTES } from './protocol.ts';
+
+/** Who waits for the answer to a request. */
+export interface Asker {
+  /** Whether it still waits. */
+  readonly isThere: () => boolean;
+  /** Gives it the answer, JSON as it goes over the socket; after the first one it takes no other. */
+  readonly answer: (text: string) => void;
+}
 
 export interface ConnectionOptions {
   readonly socket: Socket;
-  readonly turns: Turns;
-  /** Gives the result as it goes over the socket. May throw; a promise may reject. */
-  readonly handle: (request: Request) => unknown;
+  /** Sees to it that the request is answered, now or later. Must not throw. */
+  readonly handle: (request: Envelope, asker: Asker) => void;
   /** Told when the first answer waits to be flushed. */
   readonly answered: (connection: Connection) => void;
 }
@@ -72,56 +78,40 @@ export class Connection {
 
   #accept(contents: Buffer): void {
     try {
-      const request = decodeRequest(contents);
+      const request = readEnvelope(contents.toString('utf8'));
       if (this.#inFlight >= MAX_IN_FLIGHT) throw new MalformedRequest(request.id, overloaded());
       this.#inFlight++;
-      this.#options.turns.add(() => this.#run(request));
+      this.#options.handle(request, this.#asker());
     } catch (thrown) {
       if (!(thrown instanceof MalformedRequest)) throw thrown;
       if (thrown.id === undefined) throw thrown.cause;
-      this.#send(errorAnswer(thrown.id, thrown.cause));
+      this.#send(JSON.stringify(encodeAnswer(errorAnswer(thrown.id, thrown.cause))));
     }
   }
 
-  #run(request: Request): void {
-    // Nobody waits any more: nothing is issued for the wastebasket.
-    if (this.#closing || !this.#options.socket.writable) {
-      this.#inFlight--;
-      return;
-    }
-    try {
-      const result = this.#options.handle(request);
-      if (result instanceof Promise) this.#finishLater(request.id, result);
-      else this.#finish({ id: request.id, result });
-    } catch (thrown) {
-      this.#finish(errorAnswer(request.id, asKeysteadError(thrown)));
-    }
+  #asker(): Asker {
+    let answered = false;
+    return {
+      isThere: () => !answered && !this.#closing && this.#options.socket.writable,
+      answer: (text) => {
+        if (answered) return;
+        answered = true;
+        this.#inFlight--;
+        this.#send(text);
+      },
+    };
   }
 
-  #finishLater(id: number, result: Promise<unknown>): void {
-    result.then(
-      (value) => this.#finish({ id, result: value }),
-      (thrown: unknown) => this.#finish(errorAnswer(id, asKeysteadError(thrown))),
-    );
-  }
-
-  #finish(answer: Answer): void {
-    this.#inFlight--;
-    this.#send(answer);
-  }
-
-  /** Answers wait for `flush`: those of one slice leave in one write, after the audit has been committed. */
-  #send(answer: Answer): void {
-    this.#unsent.push(encodeFrame(encodeAnswer(answer)));
+  /** Answers wait for `flush`: those of one turn leave in one write, after the audit has been committed. */
+  #send(text: string): void {
+    if (this.#closing) return;
+    this.#unsent.push(frameOf(text));
     if (this.#unsent.length === 1) this.#options.answered(this);
   }
 }
 
-function errorAnswer(id: number, error: KeysteadError): Answer {
-  return { id, error: { code: error.code, message: error.message } };
-}
-
 function overloaded(): KeysteadError {
   const expected = `at most ${MAX_IN_FLIGHT} requests in flight on a connection`;
-  return new KeysteadError('Overloaded', `expected ${expected}, found one more; ask again in ${RETRY_AFTER_MS} ms`);
+  const found = `expected ${expected}, found one more; ask again in ${RETRY_AFTER_MS} ms`;
+  return new KeysteadError('Overloaded', found, { retryAfterMs: RETRY_AFTER_MS });
 }

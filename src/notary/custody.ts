@@ -4,7 +4,6 @@ import type { Logger } from '../log.ts';
 import type { Clock } from '../os/clock.ts';
 import { Authority } from './authority.ts';
 import { HubKeys } from './hub-keys.ts';
-import type { NotaryMetrics } from './metrics.ts';
 import { ModuleKeys, UnfitModuleKey } from './module-keys.ts';
 import type { NotaryConfiguration } from './port.ts';
 import type { RootOfTrust } from './root-of-trust/port.ts';
@@ -16,9 +15,12 @@ export interface CustodyOptions {
   readonly state: StateFolder;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly metrics: NotaryMetrics;
   /** Called now and then while something is open, and when it has just been opened. Must not throw. */
   readonly upkeep?: () => void;
+  /** An attempt to open the root of trust has ended so. */
+  readonly opening: (result: 'Ok' | ErrorCode) => void;
+  /** What is open, or why nothing is, may have changed. */
+  readonly changed: () => void;
 }
 
 /** An open root of trust with the node's authority on it. */
@@ -138,13 +140,14 @@ export class Custody {
       const { token } = this.#held.root;
       this.#options.log.info({ tokenLabel: token.label, tokenSerial: token.serial }, 'ready to issue');
       this.#options.upkeep?.();
+      this.#options.changed();
     } catch (thrown) {
       this.#fail(asKeysteadError(thrown));
     }
   }
 
   #open(configuration: NotaryConfiguration): Held {
-    const { openRoot, metrics, upkeep: _later, ...rest } = this.#options;
+    const { openRoot, opening, changed: _told, upkeep: _later, ...rest } = this.#options;
     try {
       const root = openRoot(configuration.rootOfTrust);
       const authority = authorityOn(root, { ...rest, configuration });
@@ -152,10 +155,10 @@ export class Custody {
       const tokens = new TokenKeys({ ...rest, root, configuration });
       const hubKeys = new HubKeys(root, configuration);
       const held = { configuration, root, authority, moduleKeys, tokens, hubKeys };
-      metrics.tokenOpenings.inc({ result: 'Ok' });
+      opening('Ok');
       return held;
     } catch (thrown) {
-      metrics.tokenOpenings.inc({ result: asKeysteadError(thrown).code });
+      opening(asKeysteadError(thrown).code);
       throw thrown;
     }
   }
@@ -169,6 +172,7 @@ export class Custody {
     const wait = error.retryable ? this.#retryMs : REPAIRED_CHECK_MS;
     this.#retryMs = Math.min(this.#retryMs * 2, LAST_RETRY_MS);
     this.#retry = setTimeout(() => this.#attempt(), wait).unref();
+    this.#options.changed();
   }
 
   #lose(error: KeysteadError): void {
@@ -182,6 +186,7 @@ export class Custody {
       this.#held?.authority.maintain();
       this.#held?.tokens.maintain();
       if (this.#held) this.#options.upkeep?.();
+      this.#options.changed();
     } catch (thrown) {
       this.#lose(asKeysteadError(thrown));
     }

@@ -5,7 +5,11 @@ const HEADER_BYTES = 4;
 
 /** One frame of the protocol around a value. */
 export function encodeFrame(value: unknown): Buffer {
-  const text = JSON.stringify(value);
+  return frameOf(JSON.stringify(value));
+}
+
+/** One frame around JSON that is text already. */
+export function frameOf(text: string): Buffer {
   const length = Buffer.byteLength(text);
   const frame = Buffer.allocUnsafe(HEADER_BYTES + length);
   frame.writeUInt32BE(length, 0);

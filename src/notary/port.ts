@@ -104,6 +104,12 @@ export interface NotaryStatus {
 
 export type { RootChoice };
 
+/** What of the status is the root of trust's own. */
+export type TokenStatus = Pick<
+  NotaryStatus,
+  'ready' | 'reason' | 'message' | 'token' | 'issuer' | 'tokens' | 'revocation'
+>;
+
 /** Tells the notary what EdgeDevice.spec asks for. Repeating it unchanged does nothing. */
 export interface NotaryConfiguration {
   readonly trustDomain: string;

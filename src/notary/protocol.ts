@@ -16,6 +16,8 @@ export const MAX_ANSWER_BYTES = 1024 * 1024;
 /** Requests of one connection that may wait for their answer. */
 export const MAX_IN_FLIGHT = 256;
 export const MAX_REQUEST_ID = 2 ** 53 - 1;
+/** Longest that a caller is told to wait. */
+export const MAX_RETRY_AFTER_MS = 3_600_000;
 /** Id of answers that concern the connection. */
 export const CONNECTION_ID = 0;
 
@@ -28,6 +30,8 @@ export type Request<O extends OperationName = OperationName> = {
 export interface WireError {
   readonly code: ErrorCode;
   readonly message: string;
+  /** When asking again is of use, milliseconds from now; absent where nobody knows. */
+  readonly retryAfterMs?: number | undefined;
 }
 
 export type Answer =

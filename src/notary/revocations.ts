@@ -2,7 +2,7 @@
 import { asKeysteadError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Clock } from '../os/clock.ts';
-import type { Audit } from './audit.ts';
+import type { UseRecorder } from './audit.ts';
 import type { Authority } from './authority.ts';
 import { listed, MAX_CRL_ENTRIES, nextCrl } from './crl-signing.ts';
 import { issuerTag, type IssuedCredential, type IssuedCredentials, type IssuedTo } from './issued-credentials.ts';
@@ -28,7 +28,7 @@ export interface RevocationsOptions {
   readonly state: Pick<StateFolder, 'read' | 'write' | 'setAside'>;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly audit: Pick<Audit, 'record'>;
+  readonly uses: UseRecorder;
   /** Runs something with the CAs where the token is there; throws otherwise. */
   readonly useAuthority: (use: (authority: Authority) => void) => void;
 }
@@ -91,19 +91,23 @@ export class Revocations {
     const jtis = credentials.filter(({ kind }) => kind === 'Token').map((credential) => tokenOf(credential).jti);
     if (credentials.length > 0) {
       const revoked = { ...whose, cause: cause.cause, serials, jtis };
-      this.#options.audit.record({ operation: 'revoke', result: 'Done', revoked });
+      this.#options.uses.record({ operation: 'revoke', result: 'Done', revoked });
       this.#pending.push(...credentials.map((credential) => ({ credential, cause })));
     }
     return { certificates: serials.length, tokens: jtis.length };
   }
 
-  /** Makes what was revoked durable and has it signed. Throws Unavailable where the disk refuses: then nothing was revoked. */
-  commit(): void {
+  /**
+   * Makes what was revoked durable and has it signed; gives whether there was something. Throws Unavailable where the disk
+   * refuses: then nothing was revoked.
+   */
+  commit(): boolean {
     const pending = this.#pending.splice(0);
-    if (pending.length === 0) return;
+    if (pending.length === 0) return false;
     this.#save(this.#added(pending));
     this.#options.issued.forget(pending.map(({ credential }) => credential));
     this.tryMaintain();
+    return true;
   }
 
   /** Signs the lists that are due and drops what has ended. Cheap where there is nothing to do; `summary` says what failed. */

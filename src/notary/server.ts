@@ -4,11 +4,8 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { asKeysteadError, KeysteadError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { peerCredentials, type PeerCredentials } from '../os/peer.ts';
-import { Connection } from './connection.ts';
+import { Connection, type ConnectionOptions } from './connection.ts';
 import type { NotaryMetrics } from './metrics.ts';
-import { operationNamed, type Performers } from './operations/index.ts';
-import type { Request } from './protocol.ts';
-import { Turns } from './turns.ts';
 
 export interface NotaryServerOptions {
   readonly path: string;
@@ -18,7 +15,8 @@ export interface NotaryServerOptions {
   readonly callerUid: number;
   /** Whether a process is in the notary's own pod, as the agent is; undefined where that cannot be told. */
   readonly isInSamePod: (pid: number) => boolean | undefined;
-  readonly service: Performers;
+  /** Sees to it that a request is answered. */
+  readonly handle: ConnectionOptions['handle'];
   readonly metrics: NotaryMetrics;
   readonly log: Logger;
   /** Makes the records of what was done durable; called before answers leave. */
@@ -27,6 +25,8 @@ export interface NotaryServerOptions {
 
 /** The agent needs one connection, and a second while it restarts. */
 const MAX_CONNECTIONS = 16;
+/** Told to who connects once too often, milliseconds. */
+const RETRY_AFTER_MS = 1_000;
 /** How long requests in flight may take at shutdown, milliseconds. */
 const DRAIN_MS = 5_000;
 const DRAIN_POLL_MS = 10;
@@ -34,7 +34,6 @@ const DRAIN_POLL_MS = 10;
 /** Listens for the agent on a unix socket and lets nobody else in. */
 export class NotaryServer {
   readonly #options: NotaryServerOptions;
-  readonly #turns = new Turns(() => this.#flush());
   readonly #answered = new Set<Connection>();
   #flushScheduled = false;
   readonly #connections = new Map<Socket, Connection>();
@@ -85,8 +84,7 @@ export class NotaryServer {
   #accept(socket: Socket): void {
     const connection = new Connection({
       socket,
-      turns: this.#turns,
-      handle: (request) => this.#handle(request),
+      handle: this.#options.handle,
       answered: (answering) => this.#noteAnswered(answering),
     });
     try {
@@ -98,7 +96,7 @@ export class NotaryServer {
     }
   }
 
-  /** Answers made outside of a slice (errors of form, metrics) wait for the end of the event loop's turn. */
+  /** Answers wait for the end of the event loop's turn: one commit and one write for all that came in it. */
   #noteAnswered(connection: Connection): void {
     this.#answered.add(connection);
     if (this.#flushScheduled) return;
@@ -131,7 +129,8 @@ export class NotaryServer {
       this.#refuse(peer, `a caller of this pod, found process ${peer.pid} of another`);
     if (this.#connections.size >= MAX_CONNECTIONS) {
       const found = `expected at most ${MAX_CONNECTIONS} connections, found one more`;
-      throw new KeysteadError('Overloaded', `${found}; close some, or try again in 1000 ms`);
+      const remedy = `close some, or try again in ${RETRY_AFTER_MS} ms`;
+      throw new KeysteadError('Overloaded', `${found}; ${remedy}`, { retryAfterMs: RETRY_AFTER_MS });
     }
     log.debug({ peer }, 'caller connected');
   }
@@ -141,25 +140,6 @@ export class NotaryServer {
     metrics.refusedCallers.inc();
     log.warn({ peer, expected }, 'caller refused');
     throw new KeysteadError('PermissionDenied', `expected ${expected}; only the agent may call the notary`);
-  }
-
-  #handle(request: Request): unknown {
-    const { metrics } = this.#options;
-    try {
-      const result = this.#perform(request);
-      metrics.requests.inc({ operation: request.operation, result: 'Ok' });
-      return result;
-    } catch (thrown) {
-      metrics.requests.inc({ operation: request.operation, result: asKeysteadError(thrown).code });
-      throw thrown;
-    }
-  }
-
-  #perform({ operation, body }: Request): unknown {
-    const { service } = this.#options;
-    const { encodeResult } = operationNamed(operation);
-    const result = (service[operation] as (body: unknown) => unknown).call(service, body);
-    return result instanceof Promise ? result.then(encodeResult) : encodeResult(result);
   }
 }
 

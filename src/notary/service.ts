@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { asKeysteadError, KeysteadError } from '../errors.ts';
+import { KeysteadError } from '../errors.ts';
 import { pemOf } from '../issue/pem.ts';
-import type { Audit } from './audit.ts';
-import { checkSameHome, decodeConfiguration, sameConfiguration } from './configuration.ts';
+import type { UseRecorder } from './audit.ts';
 import { Certification } from './certification.ts';
 import { Custody, type CustodyOptions, type Held } from './custody.ts';
 import type { HubKeys, HubUse } from './hub-keys.ts';
@@ -17,7 +16,7 @@ import type {
   Signature,
   SignRequest,
 } from './key-port.ts';
-import type { OperationName, Performers } from './operations/index.ts';
+import type { TokenOperation, TokenPerformers } from './operations/index.ts';
 import type {
   CertificateRequest,
   IssuedCertificate,
@@ -26,6 +25,7 @@ import type {
   NotaryStatus,
   Requester,
   TokenRequest,
+  TokenStatus,
 } from './port.ts';
 import { RecordedUses } from './recorded-uses.ts';
 import type { Revoked, RevokeOthersRequest, RevokeRequest, RevocationLists } from './revocation-port.ts';
@@ -34,18 +34,14 @@ import { issueJwtSvid } from './token-issuing.ts';
 import type { TokenKeys } from './token-keys.ts';
 
 export interface NotaryServiceOptions extends CustodyOptions {
-  readonly audit: Audit;
-  /** Of this program. */
-  readonly version: string;
+  readonly uses: UseRecorder;
 }
 
-const DOCUMENT = 'configuration';
-
 /**
- * What the notary does, apart from how it is called: a method for each operation. All but `metrics` is synchronous: one
- * thing at a time.
+ * What the notary does with a root of trust, in the thread of that root: a method for each operation. All is
+ * synchronous: one thing at a time.
  */
-export class NotaryService implements Performers {
+export class NotaryService implements TokenPerformers {
   readonly #options: NotaryServiceOptions;
   readonly #custody: Custody;
   readonly #uses: RecordedUses;
@@ -53,13 +49,11 @@ export class NotaryService implements Performers {
   readonly #issued: IssuedCredentials;
   readonly #revocations: Revocations;
   readonly #certification: Certification;
-  #configuration: NotaryConfiguration | undefined;
 
-  /** Takes up the configuration that the state folder holds, so that a restart needs nobody's word. */
   constructor(options: NotaryServiceOptions) {
     this.#options = options;
     this.#custody = new Custody({ ...options, upkeep: () => this.#revocations.tryMaintain() });
-    this.#uses = new RecordedUses(this.#custody, options.audit);
+    this.#uses = new RecordedUses(this.#custody, options.uses);
     this.#issuedKeys = new IssuedKeys({ folder: options.state.path, clock: options.clock });
     this.#issued = new IssuedCredentials({ folder: options.state.path, clock: options.clock });
     this.#revocations = new Revocations({
@@ -68,32 +62,22 @@ export class NotaryService implements Performers {
       useAuthority: (use) => this.#custody.use(({ authority }) => use(authority)),
     });
     this.#certification = new Certification({ issuedKeys: this.#issuedKeys, clock: options.clock });
-    this.#configuration = this.#readConfiguration();
-    if (this.#configuration) this.#custody.keep(this.#configuration);
   }
 
   /**
-   * Takes over a configuration; the same again does nothing. A first one is kept even where the token cannot be opened
-   * yet: the status says why. A later one that cannot be put into effect throws, and the former stays.
+   * Takes over a configuration. A first one is kept even where the token cannot be opened yet, unless it must open: the
+   * status says why. A later one that cannot be put into effect throws, and the former stays.
    */
-  configure(wanted: NotaryConfiguration): NotaryStatus {
-    const present = this.#configuration;
-    if (present && sameConfiguration(present, wanted)) return this.status();
-    if (present) checkSameHome(present, wanted);
+  configure(wanted: NotaryConfiguration, mustOpen = false): void {
     this.#custody.change(wanted);
-    this.#options.state.write(DOCUMENT, wanted);
-    this.#configuration = wanted;
-    this.#options.log.info({ configuration: wanted }, 'configured');
-    return this.status();
+    if (mustOpen && this.#custody.failure) throw this.#custody.failure;
   }
 
-  status(): NotaryStatus {
-    const { version } = this.#options;
+  status(): TokenStatus {
     const { held, failure } = this.#custody;
     if (!held) {
-      const message = 'waiting for the agent to send the configuration of the EdgeDevice';
-      const reason = failure ?? { code: 'Unavailable', message };
-      return { protocol: 1, version, ready: false, reason: reason.code, message: reason.message };
+      const reason = failure ?? { code: 'Unavailable', message: 'the root of trust is being opened' };
+      return { ready: false, reason: reason.code, message: reason.message };
     }
     const { key, entry } = held.authority.issuer;
     const { sensitive, extractable } = key.attributes;
@@ -106,12 +90,8 @@ export class NotaryService implements Performers {
       anchors: held.authority.anchors.map(pemOf).join(''),
       ...entry.certificate.validity,
     };
-    const { failure: unrecorded, ...audit } = this.#options.audit.state?.() ?? {};
-    const reason = unrecorded && { reason: unrecorded.code, message: unrecorded.message };
-    const recorded = 'head' in audit && { audit };
-    const base = { protocol: 1, version, ready: !unrecorded, ...reason, ...recorded } as const;
     const revocation = this.#revocations.summary();
-    return { ...base, token: held.root.token, issuer, tokens: tokensOf(held.tokens), revocation };
+    return { ready: true, token: held.root.token, issuer, tokens: tokensOf(held.tokens), revocation };
   }
 
   /** Issues within the profile. */
@@ -150,12 +130,12 @@ export class NotaryService implements Performers {
     return this.#custody.use(({ moduleKeys }) => moduleKeys.list());
   }
 
-  /** Makes what was done durable; no answer may leave before it. */
+  /** Makes what was done durable, apart from its record; no answer may leave before it. */
   commit(): void {
     this.#issuedKeys.commit();
-    this.#revocations.commit();
+    const revoked = this.#revocations.commit();
     this.#issued.commit();
-    this.#options.audit.commit();
+    if (revoked) this.#options.changed();
   }
 
   revoke(request: RevokeRequest): Revoked {
@@ -209,17 +189,6 @@ export class NotaryService implements Performers {
     }
   }
 
-  /** Prometheus text. */
-  metrics(): string {
-    const { metrics } = this.#options;
-    const { ready, reason = '', issuer, audit } = this.status();
-    metrics.ready.reset();
-    metrics.ready.set(ready ? 1 : 0, { reason });
-    if (audit) metrics.auditRecords.set(audit.records);
-    if (issuer) metrics.issuerNotAfter.set(issuer.notAfter / 1000);
-    return metrics.text();
-  }
-
   close(): void {
     this.#custody.close();
     this.#issuedKeys.close();
@@ -227,12 +196,11 @@ export class NotaryService implements Performers {
   }
 
   #issue<T extends IssuedCertificate>(
-    operation: OperationName,
+    operation: TokenOperation,
     { requester, spiffeId }: Pick<CertificateRequest, 'requester' | 'spiffeId'>,
     certify: (held: Held) => T,
   ): T {
-    const start = performance.now();
-    const issued = this.#uses.run({ operation, requester, spiffeId }, (held) => {
+    return this.#uses.run({ operation, requester, spiffeId }, (held) => {
       const result = certify(held);
       const { serial, notBefore, notAfter } = result;
       const { key, identity } = held.authority.issuer;
@@ -240,12 +208,10 @@ export class NotaryService implements Performers {
       this.#issued.note(requester, { kind: 'Certificate', id: serial, issuer, until: notAfter });
       return { result, outcome: { result: 'Issued', keyUri: key.uri, serial, notBefore, notAfter } };
     });
-    this.#options.metrics.issueSeconds.observe((performance.now() - start) / 1000);
-    return issued;
   }
 
   #useHubKeys(
-    operation: OperationName,
+    operation: TokenOperation,
     { requester }: { readonly requester: Requester },
     use: (keys: HubKeys) => HubUse,
   ): Buffer {
@@ -253,21 +219,6 @@ export class NotaryService implements Performers {
       const { result, keyUri } = use(hubKeys);
       return { result, outcome: { result: 'Done', keyUri } };
     });
-  }
-
-  #readConfiguration(): NotaryConfiguration | undefined {
-    const { state, log } = this.#options;
-    try {
-      const document = state.read(DOCUMENT);
-      return document === undefined ? undefined : decodeConfiguration(document);
-    } catch (thrown) {
-      log.error(
-        { err: asKeysteadError(thrown).message },
-        'the kept configuration is unreadable, waiting for the agent',
-      );
-      state.setAside(DOCUMENT);
-      return undefined;
-    }
   }
 }
 

@@ -121,7 +121,11 @@ export class TokenKeys {
   #open(now: number): HeldKey {
     const record = this.#record;
     const known = record && this.#keys.find(record.current.generation);
-    if (known?.publicKey.equals(record?.current.publicKey ?? Buffer.alloc(0))) return known;
+    if (known?.publicKey.equals(record?.current.publicKey ?? Buffer.alloc(0))) {
+      // A crash may have come between the record of this key and the end of the one before it.
+      this.#destroyFormer();
+      return known;
+    }
     const floor = Math.max(record?.current.generation ?? 0, record?.next?.generation ?? 0, this.#keys.newest());
     const key = this.#keys.obtain(floor + 1, ALGORITHM);
     if (record) this.#options.log.warn({ key: key.uri }, 'token signing key lost, made a new one');

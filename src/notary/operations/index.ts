@@ -44,9 +44,13 @@ export const OPERATION_NAMES = Object.keys(OPERATIONS) as readonly OperationName
 export type BodyOf<O extends OperationName> = Parameters<(typeof OPERATIONS)[O]['encodeBody']>[0];
 export type ResultOf<O extends OperationName> = ReturnType<(typeof OPERATIONS)[O]['decodeResult']>;
 
-/** What does the operations, each by its name. */
-export type Performers = {
-  readonly [O in OperationName]: (body: BodyOf<O>) => ResultOf<O> | Promise<ResultOf<O>>;
+/** What is answered without a token, so that it is answered however the tokens are. */
+export type FrontOperation = 'configure' | 'status' | 'metrics';
+export type TokenOperation = Exclude<OperationName, FrontOperation>;
+
+/** What does the operations that need a token, each by its name. */
+export type TokenPerformers = {
+  readonly [O in TokenOperation]: (body: BodyOf<O>) => ResultOf<O>;
 };
 
 /** An operation without its types, for where bytes are read and written. */

@@ -14,7 +14,7 @@ function sampleLog(): { files: readonly Buffer[]; head: string } {
     const first = link.seq + 1;
     const lines: string[] = [];
     const add = (event: 'FileOpened' | 'KeyUse', fields: Record<string, unknown>): void => {
-      const record = encodeRecord(link, { event, time: NOON + link.seq, fields });
+      const record = encodeRecord(link, { event, time: NOON + link.seq, fields: JSON.stringify(fields) });
       lines.push(record.line);
       ({ link } = record);
     };

@@ -5,9 +5,14 @@ import { decodeRecord, encodeRecord } from '../../../src/notary/authority-record
 import { decodeConfiguration } from '../../../src/notary/configuration.ts';
 import { Connection } from '../../../src/notary/connection.ts';
 import { encodeFrame, FrameReader } from '../../../src/notary/frames.ts';
-import { decodeAnswer, decodeRequest, MalformedRequest } from '../../../src/notary/messages.ts';
+import {
+  decodeAnswer,
+  encodeAnswer,
+  MalformedRequest,
+  openEnvelope,
+  readEnvelope,
+} from '../../../src/notary/messages.ts';
 import { issue } from '../../../src/notary/operations/issue.ts';
-import { Turns } from '../../../src/notary/turns.ts';
 import { KeysteadError } from '../../../src/errors.ts';
 import { CERTIFICATES, PUBLIC_KEYS } from '../corpus/der.ts';
 import type { Dice } from '../dice.ts';
@@ -63,7 +68,7 @@ const mutateMessage = (sample: unknown, dice: Dice): unknown => mutateJson(sampl
 /** MalformedRequest is how a request is refused that carries an id to answer to. */
 function decoded(contents: Buffer): unknown {
   try {
-    return decodeRequest(contents);
+    return openEnvelope(readEnvelope(contents.toString('utf8')));
   } catch (thrown) {
     throw thrown instanceof MalformedRequest ? thrown.cause : thrown;
   }
@@ -112,12 +117,11 @@ async function converse(stream: Buffer): Promise<boolean> {
   let handled = 0;
   const connection = new Connection({
     socket: socket as unknown as Socket,
-    turns: new Turns(flush),
-    handle: () => ({ handled: handled++ }),
+    handle: ({ id }, asker) =>
+      setImmediate(() => asker.answer(JSON.stringify(encodeAnswer({ id, result: handled++ })))),
     answered: (answering) => void waiting.add(answering),
   });
   socket.emit('data', stream);
-  // A slice of the turns may end after any of the requests, where the machine is busy.
   for (let turn = 0; turn === 0 || (connection.inFlight > 0 && turn < 1_000); turn++) await new Promise(setImmediate);
   flush();
   must(connection.inFlight === 0, 'nothing is left in flight');

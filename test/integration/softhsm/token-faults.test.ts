@@ -118,7 +118,8 @@ describe('a token', () => {
     expect(status.message).toContain('C_GenerateKeyPair returned CKR_FUNCTION_FAILED (0x6)');
     execFileSync('rm', [ballast]);
     await eventually(isReady(setting), 'ready with room on the disk');
-    expect(objectFiles(setting.hsm)).toHaveLength(2);
+    // A pair for the CA, and one for tokens.
+    expect(objectFiles(setting.hsm)).toHaveLength(4);
     expect((await setting.notary.client.issue(freshLeaf().request)).chain).toHaveLength(1);
   });
 

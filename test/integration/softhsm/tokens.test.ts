@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { verifyJwtSvid } from '../../../src/issue/jwt-verification.ts';
 import { freshLeaf } from './requests.ts';
 import { Setting, TOKEN } from './setting.ts';
@@ -15,6 +15,8 @@ function filesBelow(folder: string): string {
     .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'latin1'))
     .join('\n');
 }
+
+jest.setTimeout(120_000);
 
 describe('JWT-SVIDs of the notary on SoftHSM2', () => {
   it('are signed by a key of their own that cannot leave the token, and survive a restart', async () => {

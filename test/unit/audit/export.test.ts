@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { appendFileSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
+import { encodeUse } from '../../../src/audit/key-use.ts';
 import { exportRecords, type ExportCount, type ExportFilter } from '../../../src/audit/export.ts';
 import { logFiles } from '../../../src/audit/files.ts';
 import { auditSource, contents } from '../../../src/audit/source.ts';
@@ -29,7 +30,7 @@ describe('export', () => {
     const folder = temporaryFolder();
     const log = openLog(folder);
     append(log, 2);
-    log.record(entry(7, { requester: { ...entry(7).requester, identity: 'lathe' } }));
+    log.append(encodeUse(entry(7, { requester: { ...entry(7).requester, identity: 'lathe' } })));
     log.close();
     expect(exported(folder, { identity: 'factory/press' }).exported).toBe(2);
     expect(exported(folder, { identity: 'factory/lathe' }).exported).toBe(1);

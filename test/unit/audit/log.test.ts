@@ -12,6 +12,7 @@ import {
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
+import { encodeUse } from '../../../src/audit/key-use.ts';
 import { logFiles } from '../../../src/audit/files.ts';
 import { append, entry, filledLog, kinds, lines, openLog, temporaryFolder, verifyFolder } from './samples.ts';
 
@@ -21,9 +22,9 @@ describe('the audit log', () => {
   it('says who, what and with which result, and when it was started', () => {
     const folder = temporaryFolder();
     const log = openLog(folder);
-    log.record(entry(1));
+    log.append(encodeUse(entry(1)));
     const { serial: _1, notBefore: _2, notAfter: _3, ...refused } = entry(2);
-    log.record({ ...refused, result: 'ProfileViolation', reason: 'expected the trust domain' });
+    log.append(encodeUse({ ...refused, result: 'ProfileViolation', reason: 'expected the trust domain' }));
     log.close();
     expect(lines(folder)).toEqual([
       expect.objectContaining({ seq: 1, event: 'FileOpened', keptFrom: 1, previous: '0'.repeat(64) }),
@@ -50,7 +51,7 @@ describe('the audit log', () => {
     const folder = temporaryFolder();
     const log = openLog(folder);
     const more = { ...entry(1), privateKey: 'secret', requester: { ...entry(1).requester, pin: 'secret' } };
-    log.record(more);
+    log.append(encodeUse(more));
     log.close();
     expect(readFileSync(newest(folder), 'utf8')).not.toContain('secret');
   });
@@ -59,7 +60,7 @@ describe('the audit log', () => {
     const folder = temporaryFolder();
     const log = openLog(folder);
     const before = log.state();
-    log.record(entry(1));
+    log.append(encodeUse(entry(1)));
     expect(log.state()).toEqual(before);
     log.commit();
     const { records, head } = log.state();
@@ -173,11 +174,11 @@ describe('where the log cannot be written', () => {
     const log = openLog(folder);
     const unavailable = expect.objectContaining({ code: 'AuditUnavailable', retryable: true });
     expect(log.state().failure).toEqual(unavailable);
-    expect(() => log.record(entry(1))).toThrow(unavailable);
+    expect(() => log.append(encodeUse(entry(1)))).toThrow(unavailable);
     mkdirSync(folder);
     await sleep(600);
     expect(log.state().failure).toBeUndefined();
-    log.record(entry(2));
+    log.append(encodeUse(entry(2)));
     log.commit();
     expect(lines(folder)[1]).toMatchObject({ event: 'Started', refused: 1 });
   });
@@ -194,10 +195,10 @@ describe('where the log cannot be written', () => {
       const copy = join(folder, 'copy');
       copyFileSync(newest(folder), copy);
       harm(newest(folder));
-      log.record(entry(9));
+      log.append(encodeUse(entry(9)));
       expect(() => log.commit()).toThrow('somebody else changed or removed its newest file');
       await sleep(600);
-      log.record(entry(10));
+      log.append(encodeUse(entry(10)));
       log.commit();
       const text = readFileSync(newest(folder), 'utf8');
       expect(text).toContain('"event":"Damaged"');

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from '@jest/globals';
 import { logFiles } from '../../../src/audit/files.ts';
+import { encodeUse } from '../../../src/audit/key-use.ts';
 import { AuditLog, type AuditLogOptions } from '../../../src/audit/log.ts';
 import { auditSource, contents } from '../../../src/audit/source.ts';
 import { verify, type Verification } from '../../../src/audit/verify.ts';
@@ -64,7 +65,7 @@ export function filledLog(uses: number, options: Partial<AuditLogOptions> = {}):
 
 export function append(log: AuditLog, uses: number): void {
   for (let use = 1; use <= uses; use++) {
-    log.record(entry(use));
+    log.append(encodeUse(entry(use)));
     log.commit();
   }
 }

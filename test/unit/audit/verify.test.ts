@@ -83,14 +83,14 @@ describe('verify', () => {
   it('notices a record that was written anew with a fitting hash, by the one behind it', () => {
     const all = split(contentOf(folder()));
     const before = judge(Buffer.concat(all.slice(0, 3))).last!;
-    const forged = encodeRecord(before, { event: 'KeyUse', time: 0, fields: { who: 'somebody' } }).line;
+    const forged = encodeRecord(before, { event: 'KeyUse', time: 0, fields: '{"who":"somebody"}' }).line;
     const found = judge(Buffer.concat(all.with(3, Buffer.from(forged))));
     expect(found.findings).toEqual([expect.objectContaining({ kind: 'Replaced', line: 5 })]);
   });
 
   it('notices a log that was written anew as a whole, by its head', () => {
     const head = verifyFolder(folder()).last!.hash;
-    const forged = encodeRecord(ORIGIN, { event: 'FileOpened', time: 0, fields: { keptFrom: 1 } }).line;
+    const forged = encodeRecord(ORIGIN, { event: 'FileOpened', time: 0, fields: '{"keptFrom":1}' }).line;
     expect(kinds(judge(Buffer.from(forged)))).toEqual([]);
     expect(kinds(judge(Buffer.from(forged), head))).toEqual(['Tampering Missing']);
   });

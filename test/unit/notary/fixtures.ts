@@ -4,9 +4,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach } from '@jest/globals';
+import { asKeysteadError } from '../../../src/errors.ts';
 import { createLogger, type Logger } from '../../../src/log.ts';
-import type { Audit, AuditEntry } from '../../../src/notary/audit.ts';
+import { MessageChannel } from 'node:worker_threads';
+import { encodeUse } from '../../../src/audit/key-use.ts';
+import type { ErrorCode } from '../../../src/errors.ts';
+import type { AuditEntry, AuditTrail, UseRecorder } from '../../../src/notary/audit.ts';
+import { FrontConfiguration } from '../../../src/notary/front-configuration.ts';
+import { NotaryFront } from '../../../src/notary/front.ts';
 import { NotaryMetrics } from '../../../src/notary/metrics.ts';
+import { HeldBackUse } from '../../../src/notary/threads/performer.ts';
+import { TokenThread } from '../../../src/notary/threads/thread.ts';
+import { TokenWorker } from '../../../src/notary/threads/worker.ts';
 import type { CertificateRequest, NotaryConfiguration } from '../../../src/notary/port.ts';
 import { NotaryService } from '../../../src/notary/service.ts';
 import { StateFolder } from '../../../src/notary/state-folder.ts';
@@ -65,16 +74,10 @@ export function recordedLog(): { log: Logger; lines: Record<string, unknown>[] }
   return { log: createLogger('notary', 'debug', { write }), lines };
 }
 
-export class RecordingAudit implements Audit {
+class RecordingUses implements UseRecorder {
   readonly entries: AuditEntry[] = [];
-  commits = 0;
-  failure: Error | undefined;
   record(entry: AuditEntry): void {
-    if (this.failure) throw this.failure;
     this.entries.push(entry);
-  }
-  commit(): void {
-    this.commits++;
   }
 }
 
@@ -85,30 +88,102 @@ export interface ServiceParts {
   readonly tokens?: Readonly<Record<string, MemoryToken>>;
 }
 
-/** A service over tokens in memory; `tokens` by label where there are several. */
+/** A service over tokens in memory, as it works in its thread; `tokens` by label where there are several. */
 export function serviceOver(parts: ServiceParts): {
   service: NotaryService;
-  audit: RecordingAudit;
+  audit: RecordingUses;
+  openings: (ErrorCode | 'Ok')[];
   lines: Record<string, unknown>[];
   log: Logger;
-  metrics: NotaryMetrics;
 } {
-  const audit = new RecordingAudit();
-  const metrics = new NotaryMetrics();
+  const audit = new RecordingUses();
+  const openings: (ErrorCode | 'Ok')[] = [];
   const { log, lines } = recordedLog();
-  const service = new NotaryService({
+  const service = new NotaryService(
+    serviceOptions(parts, { log, uses: audit, opening: (code) => openings.push(code) }),
+  );
+  return { service, audit, openings, lines, log };
+}
+
+function serviceOptions(
+  parts: ServiceParts,
+  rest: { log: Logger; uses: UseRecorder; opening: (result: ErrorCode | 'Ok') => void; changed?: () => void },
+): ConstructorParameters<typeof NotaryService>[0] {
+  return {
     openRoot: (choice) => {
       const label = 'pkcs11' in choice ? choice.pkcs11.tokenLabel : undefined;
       return (parts.tokens?.[label ?? ''] ?? parts.token).open();
     },
     state: new StateFolder(parts.folder ?? temporaryFolder()),
     clock: parts.clock ?? new SettableClock(),
+    changed: () => undefined,
+    ...rest,
+  };
+}
+
+/** A trail in memory; `failure` is thrown at what it names. */
+export class MemoryTrail implements AuditTrail {
+  readonly uses: Record<string, unknown>[] = [];
+  commits = 0;
+  failure: Error | undefined;
+  commitFailure: Error | undefined;
+  admit(): void {
+    if (this.failure) throw this.failure;
+  }
+  append(use: string): void {
+    this.admit();
+    this.uses.push(JSON.parse(use) as Record<string, unknown>);
+  }
+  commit(): void {
+    this.commits++;
+    if (this.commitFailure) throw this.commitFailure;
+  }
+  state(): ReturnType<AuditTrail['state']> {
+    const failure = this.failure && asKeysteadError(this.failure);
+    return { records: this.uses.length, head: '00', ...(failure && { failure }) };
+  }
+}
+
+/** The whole notary behind its socket, its thread in this one. */
+export function frontOver(parts: ServiceParts): {
+  front: NotaryFront;
+  configuration: FrontConfiguration;
+  trail: MemoryTrail;
+  metrics: NotaryMetrics;
+  lines: Record<string, unknown>[];
+  log: Logger;
+} {
+  const trail = new MemoryTrail();
+  const metrics = new NotaryMetrics();
+  const { log, lines } = recordedLog();
+  const folder = parts.folder ?? temporaryFolder();
+  const startThread = (place: string): TokenThread =>
+    threadOver({ ...parts, folder }, { place, log, opening: (result) => metrics.tokenOpenings.inc({ result }) });
+  const configuration = new FrontConfiguration({ state: new StateFolder(folder), log, startThread });
+  const front = new NotaryFront({ configuration, audit: trail, encodeUse, metrics, version: '1.2.3' });
+  return { front, configuration, trail, metrics, lines, log };
+}
+
+/** Both ends of a thread's line, in this thread. */
+function threadOver(
+  parts: ServiceParts,
+  { log, ...rest }: { place: string; log: Logger; opening: (result: ErrorCode | 'Ok') => void },
+): TokenThread {
+  const { port1, port2 } = new MessageChannel();
+  const uses = new HeldBackUse(encodeUse);
+  const changed = (): void => worker.tellStatus();
+  const service = new NotaryService(
+    serviceOptions(parts, { log, uses, opening: (result) => port2.postMessage({ kind: 'opening', result }), changed }),
+  );
+  const worker = new TokenWorker({ line: port2, service, uses, flush: () => undefined, end: () => port2.close() });
+  return new TokenThread({
+    line: port1,
     log,
-    metrics,
-    audit,
-    version: '1.2.3',
+    limits: { tellAfter: 10, endAfter: 100 },
+    write: () => undefined,
+    lost: () => undefined,
+    ...rest,
   });
-  return { service, audit, lines, log, metrics };
 }
 
 /** Waits until a condition holds; fails after ten seconds. */

@@ -2,8 +2,17 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { encodeFrame, FrameReader } from '../../../src/notary/frames.ts';
-import { decodeAnswer, decodeRequest, encodeRequest, MalformedRequest } from '../../../src/notary/messages.ts';
+import {
+  decodeAnswer,
+  encodeRequest,
+  MalformedRequest,
+  openEnvelope,
+  readEnvelope,
+} from '../../../src/notary/messages.ts';
+import type { Request } from '../../../src/notary/protocol.ts';
 import { REQUEST } from './fixtures.ts';
+
+const decodeRequest = (contents: Buffer): Request => openEnvelope(readEnvelope(contents.toString('utf8')));
 
 const values = [{ a: 1 }, { text: 'ü€😀' }, {}, { long: 'x'.repeat(5000) }];
 const stream = Buffer.concat(values.map(encodeFrame));

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createHmac } from 'node:crypto';
 import { KeysteadError } from '../../../src/errors.ts';
 import type { HubKeyId } from '../../../src/notary/hub-port.ts';
-import { decodeRequest, encodeRequest } from '../../../src/notary/messages.ts';
+import { encodeRequest, openEnvelope, readEnvelope } from '../../../src/notary/messages.ts';
 import type { Request } from '../../../src/notary/protocol.ts';
 import { CONFIGURATION, REQUEST, serviceOver } from './fixtures.ts';
 import { MemoryToken } from './memory-root.ts';
@@ -22,6 +22,7 @@ beforeEach(() => {
 });
 afterEach(() => started.service.close());
 
+const decodeRequest = (contents: Buffer): Request => openEnvelope(readEnvelope(contents.toString('utf8')));
 const onTheWire = (operation: string, body: unknown): Buffer =>
   Buffer.from(JSON.stringify({ v: 1, id: 1, op: operation, body }));
 const wireBody = { ...SIGN, data: data.toString('base64') };

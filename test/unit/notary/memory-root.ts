@@ -24,6 +24,8 @@ export class MemoryToken {
   failure: KeysteadError | undefined;
   /** Thrown by making a key, where set. */
   generationFailure: KeysteadError | undefined;
+  /** How often a key has signed. */
+  signatures = 0;
   opened = 0;
   closed = 0;
 
@@ -70,6 +72,7 @@ export class MemoryToken {
       attributes: MADE,
       sign: (message: Buffer) => {
         this.#check();
+        this.signatures++;
         return signer.sign(message);
       },
       signDigest: () => {

@@ -8,7 +8,7 @@ import { NotaryClient } from '../../../src/notary/client.ts';
 import { encodeFrame, FrameReader } from '../../../src/notary/frames.ts';
 import { NotaryServer } from '../../../src/notary/server.ts';
 import { freshPublicKey, sampleChain } from '../issue/samples.ts';
-import { CONFIGURATION, eventually, REQUEST, serviceOver, temporaryFolder } from './fixtures.ts';
+import { CONFIGURATION, eventually, frontOver, REQUEST, temporaryFolder } from './fixtures.ts';
 import { MemoryToken } from './memory-root.ts';
 
 const cleanups: (() => unknown)[] = [];
@@ -29,23 +29,27 @@ async function runServer(
   options: { path?: string; callerUid?: number; folder?: string; isInSamePod?: () => boolean | undefined } = {},
 ): Promise<Running> {
   const token = new MemoryToken();
-  const { service, log, metrics, lines } = serviceOver({ token, ...(options.folder && { folder: options.folder }) });
+  const { front, configuration, trail, log, metrics, lines } = frontOver({
+    token,
+    ...(options.folder && { folder: options.folder }),
+  });
   const path = options.path ?? join(temporaryFolder(), 'notary.sock');
-  let commits = 0;
-  let failure: Error | undefined;
-  const commit = (): void => {
-    commits++;
-    if (failure) throw failure;
-  };
   const callerUid = options.callerUid ?? process.getuid!();
   const isInSamePod = options.isInSamePod ?? (() => true);
-  const server = new NotaryServer({ path, mode: 0o600, callerUid, isInSamePod, service, metrics, log, commit });
+  const rest = {
+    handle: front.handle.bind(front),
+    metrics,
+    log,
+    commit: (): void => trail.commit(),
+  };
+  const server = new NotaryServer({ path, mode: 0o600, callerUid, isInSamePod, ...rest });
   await server.listen();
   cleanups.push(async () => {
     await server.close();
-    service.close();
+    await configuration.close();
   });
-  return { path, token, server, lines, commits: () => commits, failCommit: (error) => (failure = error) };
+  const failCommit = (error: Error): void => void (trail.commitFailure = error);
+  return { path, token, server, lines, commits: () => trail.commits, failCommit };
 }
 
 function client(path: string, options: object = {}): NotaryClient {
@@ -189,13 +193,15 @@ describe('a caller that misbehaves', () => {
     const { path } = await runServer();
     await client(path).configure(CONFIGURATION);
     const { socket, answers } = await rawConnection(path);
-    socket.write(Buffer.concat(Array.from({ length: 400 }, (_, i) => encodeFrame({ v: 1, id: i + 1, op: 'status' }))));
+    const body = { ...REQUEST, publicKey: REQUEST.publicKey.toString('base64') };
+    const requests = Array.from({ length: 400 }, (_, i) => encodeFrame({ v: 1, id: i + 1, op: 'issue', body }));
+    socket.write(Buffer.concat(requests));
     await eventually(() => answers.length === 400, 'an answer to each');
     const refused = answers.filter((answer) => 'error' in answer);
     expect(refused.length).toBeGreaterThan(0);
     expect(refused.length).toBeLessThan(400);
     expect(refused[0]).toMatchObject({
-      error: { code: 'Overloaded', message: expect.stringContaining('again in 50 ms') },
+      error: { code: 'Overloaded', message: expect.stringContaining('again in 50 ms'), retryAfterMs: 50 },
     });
   });
 

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+import { asKeysteadError, KeysteadError } from '../errors.ts';
+import type { Asker } from './connection.ts';
+import type { AuditTrail, EncodeUse } from './audit.ts';
+import type { FrontConfiguration } from './front-configuration.ts';
+import { encodeAnswer, errorAnswer, MalformedRequest, openEnvelope, type Envelope } from './messages.ts';
+import type { NotaryMetrics } from './metrics.ts';
+import { operationNamed } from './operations/index.ts';
+import type { NotaryConfiguration, NotaryStatus, TokenStatus } from './port.ts';
+import { Shares } from './shares.ts';
+import type { ThreadAnswer } from './threads/messages.ts';
+
+export interface NotaryFrontOptions {
+  readonly configuration: FrontConfiguration;
+  readonly audit: AuditTrail;
+  readonly encodeUse: EncodeUse;
+  readonly metrics: NotaryMetrics;
+  /** Of this program. */
+  readonly version: string;
+}
+
+/** Of the requests that a connection may have in flight. */
+const MOST_PER_POD = 128;
+const UNCONFIGURED: TokenStatus = {
+  ready: false,
+  reason: 'Unavailable',
+  message: 'waiting for the agent to send the configuration of the EdgeDevice',
+};
+
+/**
+ * The notary's main thread behind its socket: answers what needs no token by itself, whatever the tokens do, passes the
+ * rest on to the thread of the token, and records the use of a key before its answer leaves.
+ */
+export class NotaryFront {
+  readonly #options: NotaryFrontOptions;
+  readonly #shares = new Shares(MOST_PER_POD);
+
+  constructor(options: NotaryFrontOptions) {
+    this.#options = options;
+  }
+
+  /** Sees to it that a request is answered. */
+  handle(request: Envelope, asker: Asker): void {
+    if (request.operation === 'status') this.#answerNow(request, asker, () => this.status());
+    else if (request.operation === 'metrics') this.#answerNow(request, asker, () => this.metrics());
+    else if (request.operation === 'configure') this.#configure(request, asker);
+    else this.#passOn(request, asker);
+  }
+
+  status(): NotaryStatus {
+    const { audit, configuration, version } = this.#options;
+    const token = configuration.thread?.status ?? UNCONFIGURED;
+    const { failure, ...recorded } = audit.state();
+    const base = { protocol: 1, version, ...token, audit: recorded } as const;
+    return failure && token.ready ? { ...base, ready: false, reason: failure.code, message: failure.message } : base;
+  }
+
+  /** Prometheus text. */
+  metrics(): string {
+    const { metrics } = this.#options;
+    const { ready, reason = '', issuer, audit } = this.status();
+    metrics.ready.reset();
+    metrics.ready.set(ready ? 1 : 0, { reason });
+    if (audit) metrics.auditRecords.set(audit.records);
+    if (issuer) metrics.issuerNotAfter.set(issuer.notAfter / 1000);
+    return metrics.text();
+  }
+
+  #answerNow(request: Envelope, asker: Asker, give: () => unknown): void {
+    try {
+      this.#succeed(request, asker, give());
+    } catch (thrown) {
+      this.#refuse(request, asker, asKeysteadError(thrown));
+    }
+  }
+
+  #configure(request: Envelope, asker: Asker): void {
+    try {
+      const wanted = openEnvelope(request).body as NotaryConfiguration;
+      const refuse = (thrown: unknown): void => this.#refuse(request, asker, asKeysteadError(thrown));
+      this.#options.configuration.change(wanted, refuse).then(() => {
+        this.#succeed(request, asker, this.status());
+      }, refuse);
+    } catch (thrown) {
+      this.#refuse(request, asker, errorOf(thrown));
+    }
+  }
+
+  #passOn(request: Envelope, asker: Asker): void {
+    const { audit, configuration } = this.#options;
+    const pod = podOf(request);
+    try {
+      // Before the key is used, not after: what cannot be recorded is not signed.
+      audit.admit();
+      if (!configuration.thread) throw unconfigured(request);
+      this.#shares.take(pod);
+    } catch (thrown) {
+      this.#refuse(request, asker, errorOf(thrown));
+      return;
+    }
+    let held = true;
+    configuration.thread.request({
+      id: request.id,
+      text: request.text,
+      isWanted: asker.isThere,
+      dropped: () => this.#shares.giveBack(pod),
+      answer: (answer) => {
+        if (held) this.#shares.giveBack(pod);
+        held = false;
+        this.#recordAndAnswer(request, asker, answer);
+      },
+    });
+  }
+
+  #recordAndAnswer(request: Envelope, asker: Asker, answer: ThreadAnswer): void {
+    const { audit, metrics } = this.#options;
+    try {
+      if (answer.use !== undefined) audit.append(answer.use);
+    } catch (thrown) {
+      this.#refuse(request, asker, asKeysteadError(thrown));
+      return;
+    }
+    const { operation } = request;
+    metrics.requests.inc({ operation, result: answer.code });
+    if (answer.code === 'Ok' && operation.startsWith('issue')) metrics.issueSeconds.observe(answer.seconds);
+    asker.answer(answer.text);
+  }
+
+  #succeed({ id, operation }: Envelope, asker: Asker, result: unknown): void {
+    this.#options.metrics.requests.inc({ operation, result: 'Ok' });
+    const encoded = operationNamed(operation).encodeResult(result);
+    asker.answer(JSON.stringify(encodeAnswer({ id, result: encoded })));
+  }
+
+  #refuse({ id, operation }: Envelope, asker: Asker, error: KeysteadError): void {
+    this.#options.metrics.requests.inc({ operation, result: error.code });
+    asker.answer(JSON.stringify(encodeAnswer(errorAnswer(id, error))));
+  }
+}
+
+/** What is malformed stays so when there is a configuration. */
+function unconfigured(request: Envelope): KeysteadError {
+  openEnvelope(request);
+  return new KeysteadError('Unavailable', 'the notary is not configured yet; the agent does that');
+}
+
+function errorOf(thrown: unknown): KeysteadError {
+  return asKeysteadError(thrown instanceof MalformedRequest ? thrown.cause : thrown);
+}
+
+/** Whom a request is for, as far as it says; whether it says so rightly is looked at where it is read. */
+function podOf({ fields }: Envelope): string {
+  const body = fields.raw('body') as { readonly requester?: { readonly pod?: unknown } } | null | undefined;
+  const pod = body?.requester?.pod;
+  return typeof pod === 'string' ? pod : '';
+}
