@@ -11,7 +11,7 @@ import type {
 } from '../src/api/v1alpha1/index.ts';
 import type { Refusal } from '../src/identity/holding.ts';
 import { hasEnded } from '../src/identity/pod-evidence.ts';
-import { claim, claimedPath, type Claim } from '../src/identity/spiffe-claim.ts';
+import { claim, claimedNames, type Claim } from '../src/identity/spiffe-claim.ts';
 import { identityStatus } from '../src/identity/status.ts';
 import { trustDomainOf } from '../src/identity/trust-domain.ts';
 import type { KubeClient, KubeObject, Result } from '../src/kube/index.ts';
@@ -27,7 +27,7 @@ export interface ModuleIdentityPorts {
   readonly client: Pick<KubeClient, 'apply'>;
   readonly status: Pick<StatusWriter<ModuleIdentity>, 'latest' | 'write' | 'forget'>;
   readonly secret: Pick<IdentitySecretShell, 'ensure' | 'forget'>;
-  /** Index: `claim`, by `claimedPath`. */
+  /** Index: `claim`, by `claimedNames`. */
   readonly identities: Cache<ModuleIdentity>;
   readonly modules: Cache<EdgeModule>;
   /** Index: `uid`. */
@@ -84,7 +84,8 @@ export class ModuleIdentities {
         message: 'There is no EdgeDevice yet, so no trust domain to issue in: create one for each node.',
       };
     }
-    return claim(identity, this.#ports.identities.by('claim', claimedPath(identity)), trustDomain);
+    const rivals = claimedNames(identity).flatMap((name) => this.#ports.identities.by('claim', name));
+    return claim(identity, rivals, trustDomain);
   }
 
   #trust(trustDomain: string): string {

@@ -28,6 +28,8 @@ export const MOUNT_PATH = '/var/run/keystead';
 /** The SPIFFE Workload API's socket beside those files, and the variable by which its clients find it. */
 export const SPIFFE_SOCKET = 'spiffe.sock';
 export const SPIFFE_SOCKET_VARIABLE = 'SPIFFE_ENDPOINT_SOCKET';
+/** The IoT Edge Workload API's socket, beside it. */
+export const IOT_EDGE_SOCKET = 'workload.sock';
 /** Signer of the ClusterTrustBundle objects. */
 export const TRUST_SIGNER = 'keystead.dev/identity';
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { arch, release } from 'node:os';
+import { PodHubKeys } from '../../controllers/pod-hub-keys.ts';
 import { ProcessMeter } from '../attest/process.ts';
 import { startCsiDriver, type CsiDriver } from '../deliver/csi/driver.ts';
-import type { PublishedVolume } from '../deliver/port.ts';
+import type { VolumeEvents } from '../deliver/csi/node.ts';
 import { VolumeStore } from '../deliver/volume.ts';
 import { asKeysteadError } from '../errors.ts';
 import { startHealthServer, type Check } from '../health.ts';
@@ -15,6 +16,7 @@ import { bootId } from '../os/boot-id.ts';
 import { VERSION } from '../version.ts';
 import { Agent } from './agent/agent.ts';
 import { agentCaches, type AgentCaches } from './agent/caches.ts';
+import { clusterView } from './agent/cluster-view.ts';
 import { agentConfiguration, type AgentConfiguration } from './agent/configuration.ts';
 import { explainPages } from './agent/explain.ts';
 import { notaryPages } from './agent/notary-pages.ts';
@@ -34,11 +36,13 @@ async function run(configuration: AgentConfiguration, log: Logger, signal: Abort
   const starts = new RuntimeStarts({ runtimeSocket, runtime, log, ...(nriSocket !== '' && { nriSocket }) });
   const processes = new ProcessSource(new ProcessMeter({ hostRoot: configuration.hostRoot }));
   const workload: AgentWorkload = new AgentWorkload({
-    ...{ node, log, caches, runtime, processes, volumes },
+    ...{ node, log, caches, runtime, processes, volumes, notary },
     holding: (podUid) => agent.holding(podUid),
     trust: () => agent.trust(),
     integrity: () => agent.integrity(),
     issueToken: (request) => notary.issueToken(request),
+    wanted: (identity) => agent.wanted(identity),
+    obtain: (request) => agent.obtain(request),
   });
   const agent: Agent = new Agent({
     node,
@@ -57,15 +61,9 @@ async function run(configuration: AgentConfiguration, log: Logger, signal: Abort
   });
 
   const following = [...caches.all().map((reflector) => reflector.run(signal)), agent.runDevice(signal)];
-  const changed = ({ podUid }: PublishedVolume): void => agent.volumeChanged(podUid);
-  const onPublish = (volume: PublishedVolume): string => {
-    changed(volume);
-    workload.published(volume);
-    return agent.bundle();
-  };
   const kubelet = { kubeletRoot, stateDir, nodeName: node, version: VERSION };
-  const beforeUnmount = (volume: PublishedVolume): void => workload.unpublishing(volume);
-  const csi = await startCsiDriver({ ...kubelet, volumes, log, onPublish, beforeUnmount, onUnpublish: changed });
+  const hubKeys = new PodHubKeys({ ...clusterView(caches), notary, wanted: (identity) => agent.wanted(identity) });
+  const csi = await startCsiDriver({ ...kubelet, volumes, log, ...volumeEvents({ agent, workload, hubKeys }) });
   workload.resume();
   const health = await startHealthServer({
     listen: { port: configuration.healthPort },
@@ -83,6 +81,26 @@ async function run(configuration: AgentConfiguration, log: Logger, signal: Abort
   workload.stop();
   await csi.stop();
   for (const open of [notary, runtime, client]) open.close();
+}
+
+interface VolumeListeners {
+  readonly agent: Agent;
+  readonly workload: AgentWorkload;
+  readonly hubKeys: PodHubKeys;
+}
+
+/** What volumes that come and go mean to the rest of the agent. */
+function volumeEvents({ agent, workload, hubKeys }: VolumeListeners): VolumeEvents {
+  return {
+    onPublish(volume) {
+      agent.volumeChanged(volume.podUid);
+      workload.published(volume);
+      return agent.bundle();
+    },
+    onSecret: (volume, secret) => hubKeys.take(volume, secret),
+    beforeUnmount: (volume) => workload.unpublishing(volume),
+    onUnpublish: ({ podUid }) => agent.volumeChanged(podUid),
+  };
 }
 
 interface Checked {

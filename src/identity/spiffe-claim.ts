@@ -2,6 +2,7 @@
 import type { ModuleIdentity } from '../api/v1alpha1/index.ts';
 import { parseSpiffeId } from '../issue/spiffe-id.ts';
 import type { Refusal } from './holding.ts';
+import { hubModuleName, hubModuleOf } from './hub-module.ts';
 
 /** A SPIFFE ID that an identity may have. */
 export interface Claim {
@@ -31,16 +32,22 @@ export function spiffeIdOf({ metadata, spec }: ModuleIdentity, trustDomain: stri
   }
 }
 
-/** What identities that may collide have in common, for an index: the path that each asks for, whatever the trust domain. */
-export function claimedPath({ metadata, spec }: ModuleIdentity): string {
+/** What identities that may collide have in common, for an index: the names that each asks for. */
+export function claimedNames(identity: ModuleIdentity): string[] {
+  const hubName = hubModuleName(identity);
+  return [claimedPath(identity), ...(hubName === undefined ? [] : [hubName])];
+}
+
+/** The path of its SPIFFE ID, whatever the trust domain. */
+function claimedPath({ metadata, spec }: ModuleIdentity): string {
   const { namespace = '', name = '' } = metadata;
   return spec.spiffeId?.replace(/^spiffe:\/\/[^/]*/, '') ?? `/ns/${namespace}/module/${name}`;
 }
 
 /**
- * The SPIFFE ID that an identity has among others (those of the same namespace or `claimedPath` suffice): a refusal
- * with reason `IdentityTaken` where an older one claims the same. Every process that looks at the same objects comes to
- * the same answer.
+ * The SPIFFE ID that an identity has among others (those of the same namespace, or that share one of `claimedNames`,
+ * suffice): a refusal with reason `IdentityTaken` where an older one claims the same, `HubModuleTaken` where an older one
+ * is the same module of an IoT Hub. Every process that looks at the same objects comes to the same answer.
  */
 export function claim(
   identity: ModuleIdentity,
@@ -49,12 +56,24 @@ export function claim(
 ): Claim | Refusal {
   const own = spiffeIdOf(identity, trustDomain);
   if ('reason' in own) return own;
-  const older = others.find((other) => isRival(identity, other) && sameId(other, own.spiffeId, trustDomain));
-  if (!older) return own;
+  const rivals = others.filter((other) => isRival(identity, other));
+  const older = rivals.find((other) => sameId(other, own.spiffeId, trustDomain));
+  if (!older) return hubModuleTaken(identity, rivals) ?? own;
   const { namespace = '', name = '' } = older.metadata;
   return {
     reason: 'IdentityTaken',
     message: `${own.spiffeId} belongs to the older ModuleIdentity ${namespace}/${name}. Give this one another spiffeId, or delete that one.`,
+  };
+}
+
+/** Two identities of one hub module would have each other's keys. */
+function hubModuleTaken(identity: ModuleIdentity, rivals: readonly ModuleIdentity[]): Refusal | undefined {
+  const module = hubModuleOf(identity);
+  const older = module && rivals.find((other) => hubModuleName(other) === hubModuleName(identity));
+  if (!older) return undefined;
+  return {
+    reason: 'HubModuleTaken',
+    message: `Module ${module.moduleId} of generation ${module.generationId} belongs to the older ModuleIdentity ${older.metadata.name ?? ''}. Give this one another iotEdge.moduleId, or delete that one.`,
   };
 }
 

@@ -31,6 +31,7 @@ export interface Volume {
     readonly driver: string;
     readonly readOnly?: boolean;
     readonly volumeAttributes?: Readonly<Record<string, string>>;
+    readonly nodePublishSecretRef?: { readonly name: string };
   };
   readonly secret?: { readonly secretName?: string; readonly defaultMode?: number; readonly optional?: boolean };
   readonly [source: string]: unknown;

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from 'node:crypto';
-import { CSI_DRIVER, IDENTITY_ATTRIBUTE, MOUNT_PATH, SPIFFE_SOCKET } from '../api/names.ts';
+import { CSI_DRIVER, IDENTITY_ATTRIBUTE, MOUNT_PATH, SPIFFE_SOCKET, SPIFFE_SOCKET_VARIABLE } from '../api/names.ts';
 import type { ModuleIdentity } from '../api/v1alpha1/index.ts';
 import { secretName, type Refusal } from '../identity/holding.ts';
 import type { Container, PodSpec, Volume } from '../kube/kinds.ts';
+import { iotEdgeEnvironment } from './iot-edge-environment.ts';
+
+type Variables = NonNullable<Container['env']>;
 
 /** A volume for a pod, and where its module container mounts it. */
 export interface IdentityMount {
   readonly volume: Volume;
   readonly mountPath: string;
-  /** Where the module finds the SPIFFE Workload API; undefined where the identity is not delivered so. */
-  readonly socket?: string;
+  /** By which the module finds the APIs in the volume. */
+  readonly environment: Readonly<Record<'spiffe' | 'iotEdge', Variables>>;
 }
 
 /**
@@ -35,7 +38,10 @@ export function identityMounts(identities: readonly ModuleIdentity[], spec: PodS
       return {
         volume: { name: `keystead-identity${suffix}`, ...volumeSource(identity) },
         mountPath,
-        ...(identity.spec.delivery.includes('Socket') && { socket: `${mountPath}/${SPIFFE_SOCKET}` }),
+        environment: {
+          spiffe: spiffeEnvironment(identity, mountPath),
+          iotEdge: iotEdgeEnvironment(identity, mountPath),
+        },
       };
     });
 }
@@ -44,7 +50,15 @@ function volumeSource(identity: ModuleIdentity): Omit<Volume, 'name'> {
   const secret = secretName(identity);
   if (secret !== undefined && identity.spec.delivery.length === 1) return { secret: { secretName: secret } };
   const volumeAttributes = { [IDENTITY_ATTRIBUTE]: identity.metadata.name ?? '' };
-  return { csi: { driver: CSI_DRIVER, readOnly: true, volumeAttributes } };
+  // The kubelet hands the Secret to the node's agent, not to the pod.
+  const keys = identity.spec.iotEdge?.keysSecretName;
+  const nodePublishSecretRef = keys === undefined ? {} : { nodePublishSecretRef: { name: keys } };
+  return { csi: { driver: CSI_DRIVER, readOnly: true, volumeAttributes, ...nodePublishSecretRef } };
+}
+
+function spiffeEnvironment({ spec }: ModuleIdentity, mountPath: string): Variables {
+  if (!spec.delivery.includes('Socket')) return [];
+  return [{ name: SPIFFE_SOCKET_VARIABLE, value: `unix://${mountPath}/${SPIFFE_SOCKET}` }];
 }
 
 /** Why the mounts do not go together with the template's own volumes and mounts; undefined where they do. */

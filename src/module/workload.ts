@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { API_VERSION, ATTESTED_GATE, MODULE_LABEL, MOUNT_PATH, SPIFFE_SOCKET_VARIABLE } from '../api/names.ts';
+import { API_VERSION, ATTESTED_GATE, MODULE_LABEL, MOUNT_PATH } from '../api/names.ts';
 import type { EdgeModule, ModuleIdentity } from '../api/v1alpha1/index.ts';
 import type { Refusal } from '../identity/holding.ts';
 import type { Container, DaemonSet, Deployment, PodSpec } from '../kube/kinds.ts';
@@ -91,18 +91,25 @@ function podSpecOf(
 function equipped(container: Container, mounts: readonly IdentityMount[], module: string): Container {
   const env = container.env ?? [];
   const named = new Set(env.map(({ name }) => name));
-  // Of several the first: each socket serves all of the pod's identities, its own as the default.
-  const [socket] = mounts.flatMap((mount) => mount.socket ?? []);
   const added = [
     { name: 'KEYSTEAD_MODULE', value: module },
     ...(mounts.length > 0 ? [{ name: 'KEYSTEAD_IDENTITY_DIR', value: MOUNT_PATH }] : []),
-    ...(socket === undefined ? [] : [{ name: SPIFFE_SOCKET_VARIABLE, value: `unix://${socket}` }]),
+    ...firstOf(mounts, 'spiffe'),
+    ...firstOf(mounts, 'iotEdge'),
   ].filter(({ name }) => !named.has(name));
   const volumeMounts = [
     ...(container.volumeMounts ?? []),
     ...mounts.map(({ volume, mountPath }) => ({ name: volume.name, mountPath, readOnly: true })),
   ];
   return { ...container, env: [...env, ...added], ...(volumeMounts.length > 0 && { volumeMounts }) };
+}
+
+/** Of several the first: each socket serves all of the pod's identities, its own as the default. */
+function firstOf(
+  mounts: readonly IdentityMount[],
+  api: keyof IdentityMount['environment'],
+): NonNullable<Container['env']> {
+  return mounts.find(({ environment }) => environment[api].length > 0)?.environment[api] ?? [];
 }
 
 function tagNotPinned({ name, image = '' }: Container): Refusal {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import { KeysteadError } from '../errors.ts';
 import { decrypted, encrypted, versionOf } from './hub-cipher.ts';
 import type { HubCipherRequest, HubKeyId, HubKeyImport, HubModuleName, HubSignRequest } from './hub-port.ts';
 import { lengthPrefixed } from './length-prefixed.ts';
@@ -15,8 +16,8 @@ export interface HubUse {
 
 /**
  * The symmetric keys of modules. One that the hub made lies on the token by itself and is used there. Others derive from
- * the node's master secret as IoT Edge derives them; the derivation runs on the token, but PKCS#11 2.40 has no HMAC whose
- * result stays there, so that the derived key is in this process's memory for the length of one call and then wiped.
+ * the node's master secret; the derivation runs on the token, but PKCS#11 2.40 has no HMAC whose result stays there, so
+ * that the derived key is in this process's memory for the length of one call and then wiped.
  */
 export class HubKeys {
   readonly #root: RootOfTrust;
@@ -30,10 +31,16 @@ export class HubKeys {
     this.#masters = new MasterSecrets(root, home);
   }
 
-  sign({ module, keyId, data }: Omit<HubSignRequest, 'requester'>): HubUse {
+  /** Throws NotFound where an imported key was never brought in: a derived one in its place would be refused by the hub. */
+  sign({ module, keyId, source, data }: Omit<HubSignRequest, 'requester'>): HubUse {
+    if (source === 'Derived') {
+      return withDerived(this.#masters.current(), signingInfo(module, keyId), (key) => hmac(key, data));
+    }
     const imported = this.#importedKey(module, keyId);
     if (imported) return { result: imported.hmac(data), keyUri: imported.uri };
-    return withDerived(this.#masters.current(), derivation(module, keyId), (key) => hmac(key, data));
+    const { namespace, moduleId, generationId } = module;
+    const message = `the ${keyId} key of ${moduleId}, generation ${generationId}, in namespace ${namespace} was not brought into this node's token; its Secret must hold it when the pod's volume is mounted`;
+    throw new KeysteadError('NotFound', message);
   }
 
   /** AES-256-GCM with the module's own key. */
@@ -73,19 +80,26 @@ export class HubKeys {
   }
 
   /** Unambiguous, since only the module id, which comes last, may hold colons. */
-  #label({ moduleId, generationId }: HubModuleName, keyId: HubKeyId): string {
-    return `${this.#prefix}${keyId}:${generationId}:${moduleId}`;
+  #label({ namespace, moduleId, generationId }: HubModuleName, keyId: HubKeyId): string {
+    return `${this.#prefix}${namespace}:${keyId}:${generationId}:${moduleId}`;
   }
 }
 
-/** As iot-identity-service derives a module's keys (identity.rs): from its id, generation and which key it is. */
-function derivation({ moduleId, generationId }: HubModuleName, keyId: HubKeyId): Buffer {
-  return Buffer.from(`${moduleId}:${generationId}:${keyId}`);
+function signingInfo(module: HubModuleName, keyId: HubKeyId): Buffer {
+  return info('keystead hub signing', module, keyId);
 }
 
-/** Each part with its length before it; no text that `derivation` gives starts with a zero. */
-function encryptionInfo({ moduleId, generationId }: HubModuleName): Buffer {
-  return lengthPrefixed(Buffer.from('keystead hub encryption'), Buffer.from(moduleId), Buffer.from(generationId));
+function encryptionInfo(module: HubModuleName): Buffer {
+  return info('keystead hub encryption', module);
+}
+
+/** What a key is derived for: each part with its length before it, so that no two modules and purposes are the same. */
+function info(
+  purpose: string,
+  { namespace, moduleId, generationId }: HubModuleName,
+  ...more: readonly string[]
+): Buffer {
+  return lengthPrefixed(...[purpose, namespace, moduleId, generationId, ...more].map((part) => Buffer.from(part)));
 }
 
 function withDerived(master: MasterSecret, info: Buffer, use: (key: Buffer) => Buffer): HubUse {

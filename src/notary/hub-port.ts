@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Requester } from './port.ts';
 
-/** A module as an IoT hub knows it. Both halves together name its keys: a module made anew has other ones. */
+/**
+ * A module as an IoT hub knows it. All parts together name its keys: a module made anew has other ones, and whoever may
+ * only declare modules in another namespace never reaches them by calling his module the same.
+ */
 export interface HubModuleName {
+  /** Kubernetes namespace that the module belongs to. */
+  readonly namespace: string;
   readonly moduleId: string;
   /** The hub's, or another name of this life of the module; without colons. */
   readonly generationId: string;
@@ -12,9 +17,14 @@ export interface HubModuleName {
 export const HUB_KEY_IDS = ['primary', 'secondary'] as const;
 export type HubKeyId = (typeof HUB_KEY_IDS)[number];
 
+/** Derived from the node's master secret, or made by the hub and brought in. */
+export const HUB_KEY_SOURCES = ['Derived', 'Imported'] as const;
+export type HubKeySource = (typeof HUB_KEY_SOURCES)[number];
+
 export interface HubSignRequest {
   readonly module: HubModuleName;
   readonly keyId: HubKeyId;
+  readonly source: HubKeySource;
   /** At most 40 KiB. */
   readonly data: Buffer;
   readonly requester: Requester;
@@ -38,11 +48,14 @@ export interface HubKeyImport {
 
 /** What the notary does with the symmetric keys by which an IoT hub knows modules. They never leave it. */
 export interface HubNotary {
-  /** HMAC-SHA256 of the data with the module's key. Throws MechanismMissing where the token has no HMAC. */
+  /**
+   * HMAC-SHA256 of the data with the module's key. Throws MechanismMissing where the token has no HMAC, NotFound where an
+   * imported key was never brought in.
+   */
   hubSign(request: HubSignRequest): Promise<Buffer>;
   hubEncrypt(request: HubCipherRequest): Promise<Buffer>;
   /** Throws InvalidRequest for what was not encrypted so for this module. */
   hubDecrypt(request: HubCipherRequest): Promise<Buffer>;
-  /** Brings in a key that the hub made, in the place of the derived one; the same again does nothing. */
+  /** Brings in a key that the hub made, in the place of the one before; the same again does nothing. */
   importHubKey(request: HubKeyImport): Promise<void>;
 }

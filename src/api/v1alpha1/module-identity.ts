@@ -35,6 +35,11 @@ export interface ModuleIdentitySpec {
    */
   readonly notary?: ModuleIdentitySpecNotary;
   /**
+   * The module as an Azure IoT Hub knows it. Given, the identity volume also holds workload.sock, the IoT Edge Workload
+   * API, and modules that Keystead deploys find it by the IOTEDGE_ variables. Needs Volume or Socket in delivery.
+   */
+  readonly iotEdge?: ModuleIdentitySpecIotEdge;
+  /**
    * Other trust domains whose bundles the module gets on the Workload API, to accept their modules as peers. Each needs a
    * TrustBundle of that trust domain.
    */
@@ -105,6 +110,35 @@ export interface ModuleIdentitySpecNotary {
   readonly encrypt: boolean;
   /** Whether it may have keys certified that it makes itself, by certification requests for this identity's names. */
   readonly issue: boolean;
+}
+
+/**
+ * The module as an Azure IoT Hub knows it. Given, the identity volume also holds workload.sock, the IoT Edge Workload
+ * API, and modules that Keystead deploys find it by the IOTEDGE_ variables. Needs Volume or Socket in delivery.
+ */
+export interface ModuleIdentitySpecIotEdge {
+  /** Host name of the IoT Hub, for example plant.azure-devices.net. */
+  readonly hubHostName: string;
+  /**
+   * Name of the Service of the IoT Edge hub that the module connects to, as in the hub's server certificate. Only
+   * modules whose id begins with '$' (IoT Edge's own) need none.
+   */
+  readonly gatewayHostName?: string;
+  /** Id of the device in the hub; left out, the name of the pod's node. */
+  readonly deviceId?: string;
+  /** Id of the module in the hub, for example $edgeHub; left out, the name of this ModuleIdentity. */
+  readonly moduleId?: string;
+  /**
+   * The hub's generation id of the module; left out, the UID of this ModuleIdentity. Keys and ciphertexts are of one
+   * generation.
+   */
+  readonly generationId?: string;
+  /**
+   * Secret of this namespace with the keys that the hub made, in base64 as the hub shows them: primary, secondary, or
+   * both. Each node takes them into its root of trust when it mounts the module's volume. Left out, the keys derive
+   * from the node's master secret.
+   */
+  readonly keysSecretName?: string;
 }
 
 /** What was issued, and who holds it; written by the agents and the controller. */

@@ -8,12 +8,14 @@ import { PodAttestation } from '../../../controllers/pod-attestation.ts';
 import { PodDelivery } from '../../../controllers/pod-delivery.ts';
 import { PodGate } from '../../../controllers/pod-gate.ts';
 import { PodIdentity } from '../../../controllers/pod-identity.ts';
+import type { ModuleIdentity } from '../../api/v1alpha1/index.ts';
 import { decide } from '../../attest/decide.ts';
 import type { NodeIntegrity } from '../../attest/port.ts';
 import type { VolumeStore } from '../../deliver/volume.ts';
 import { asKeysteadError } from '../../errors.ts';
-import type { Holding } from '../../identity/holding.ts';
+import type { Holding, Refusal } from '../../identity/holding.ts';
 import { nodeIntegrity } from '../../identity/node-integrity.ts';
+import type { Wanted } from '../../issue/credentials.ts';
 import { Controller, type Events, type KubeClient, type Reconcile } from '../../kube/index.ts';
 import type { Logger } from '../../log.ts';
 import type { Notary, NotaryStatus } from '../../notary/port.ts';
@@ -126,6 +128,17 @@ export class Agent {
     return trustStore(own, caches.devices.get(node)?.spec.trustDomain, caches.bundles.list());
   }
 
+  /** What an identity's certificates may say on this node; a refusal where it may not have any. */
+  wanted(identity: ModuleIdentity): Wanted | Refusal {
+    const { node, caches } = this.#parts;
+    return wantedNow(identity, { node, caches, notary: this.device.notary, integrity: this.integrity() });
+  }
+
+  /** Makes a key and has it certified. */
+  obtain(request: Parameters<typeof obtain>[1]): ReturnType<typeof obtain> {
+    return obtain({ ...this.#parts, metrics: this.metrics }, request);
+  }
+
   /** What is known of a pod of this node, for who asks why. */
   holding(podUid: string): Holding | undefined {
     return this.#identity.holding(podUid);
@@ -206,11 +219,10 @@ export class Agent {
       sockets: this.#parts.workload.served,
       obtain: (request) => {
         if (request.key) this.#moduleKeys.touch(request.key);
-        return obtain({ ...this.#parts, metrics: this.metrics }, request);
+        return this.obtain(request);
       },
       isLost: (key) => this.#moduleKeys.isLost(key),
-      wanted: (identity) =>
-        wantedNow(identity, { node, caches, notary: this.device.notary, integrity: this.integrity() }),
+      wanted: (identity) => this.wanted(identity),
       renewalTime: renewalOf,
     });
     return new PodIdentity({

@@ -3,7 +3,9 @@ import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { PodCaller, type PodCallerPorts } from '../../../controllers/pod-caller.ts';
-import { IDENTITY_ATTRIBUTE, SPIFFE_SOCKET } from '../../api/names.ts';
+import { PodIotEdge, type PodIotEdgePorts } from '../../../controllers/pod-iot-edge.ts';
+import { IDENTITY_ATTRIBUTE, IOT_EDGE_SOCKET, SPIFFE_SOCKET } from '../../api/names.ts';
+import type { ModuleIdentity } from '../../api/v1alpha1/index.ts';
 import { decide } from '../../attest/decide.ts';
 import { incarnationOf } from '../../attest/incarnation.ts';
 import type { NodeIntegrity, Verdict } from '../../attest/port.ts';
@@ -11,19 +13,22 @@ import type { PublishedVolume } from '../../deliver/port.ts';
 import type { VolumeStore } from '../../deliver/volume.ts';
 import { KeysteadError } from '../../errors.ts';
 import type { Holding } from '../../identity/holding.ts';
+import { asksForIotEdge } from '../../identity/hub-module.ts';
 import { modulesOf } from '../../identity/module-match.ts';
 import { refusalByIntegrity } from '../../identity/node-integrity.ts';
 import { identityTerms } from '../../identity/terms.ts';
 import type { Logger } from '../../log.ts';
 import type { IssuedToken, TokenRequest } from '../../notary/port.ts';
+import { IotEdgeApi } from '../../workload/iotedge/iot-edge-api.ts';
 import type { IdentityTerms, TrustStore } from '../../workload/port.ts';
 import { ServedCredentials } from '../../workload/served-credentials.ts';
 import { standingOf } from '../../workload/standing.ts';
 import { WorkloadApi } from '../../workload/workload-api.ts';
 import type { AgentCaches } from './caches.ts';
+import { clusterView } from './cluster-view.ts';
 import type { ProcessSource } from './process-source.ts';
 
-export interface AgentWorkloadParts {
+export interface AgentWorkloadParts extends Pick<PodIotEdgePorts, 'notary' | 'wanted' | 'obtain'> {
   readonly node: string;
   readonly log: Logger;
   readonly caches: AgentCaches;
@@ -36,6 +41,12 @@ export interface AgentWorkloadParts {
   issueToken(request: TokenRequest): Promise<IssuedToken>;
 }
 
+interface OfferedApi {
+  readonly api: WorkloadApi | IotEdgeApi;
+  /** Whether an identity's module asks for it. */
+  asked(identity: ModuleIdentity): boolean;
+}
+
 /** How long a call waits for an agent that has just started, in milliseconds. */
 const START_MS = 5_000;
 
@@ -45,6 +56,7 @@ export class AgentWorkload {
   readonly served = new ServedCredentials((podUid) => this.#api.changed(podUid));
   readonly #parts: AgentWorkloadParts;
   readonly #api: WorkloadApi;
+  readonly #iotEdge: IotEdgeApi;
   /** As it was asked for last: a fleet's bundle is large, and every call carries it. */
   #trust: TrustStore | undefined;
   /** Aborted once the caches are filled. */
@@ -59,10 +71,8 @@ export class AgentWorkload {
       runtime,
       decide,
       integrity: () => parts.integrity(),
+      ...clusterView(caches),
       measure: (pid, init) => processes.measure(pid, init),
-      pod: (uid) => caches.pods.by('uid', uid)[0],
-      modules: (namespace) => caches.modules.by('namespace', namespace),
-      identities: (namespace, module) => caches.identities.by('module', `${namespace}/${module}`),
       holding: (uid) => parts.holding(uid),
     });
     this.#api = new WorkloadApi({
@@ -71,18 +81,41 @@ export class AgentWorkload {
       identityAttribute: IDENTITY_ATTRIBUTE,
       ports: {
         incarnationOf,
-        trust: () => (this.#trust ??= parts.trust()),
+        trust: () => this.#currentTrust(),
         terms: (podUid, identity) => this.#terms(podUid, identity),
         issueToken: (request) => this.#issueToken(request),
         standing: (podUid) => standingOf(parts.holding(podUid), this.served.list(podUid)),
         judge: (podUid, pid) => this.#judge(callers, podUid, pid),
       },
     });
+    this.#iotEdge = new IotEdgeApi({
+      log,
+      callers: this.#api.callers,
+      socket: IOT_EDGE_SOCKET,
+      identityAttribute: IDENTITY_ATTRIBUTE,
+      ports: this.#iotEdgePorts(),
+    });
+  }
+
+  #iotEdgePorts(): PodIotEdge {
+    const { caches, notary } = this.#parts;
+    return new PodIotEdge({
+      ...clusterView(caches),
+      notary,
+      holding: (uid) => this.#parts.holding(uid),
+      wanted: (identity) => this.#parts.wanted(identity),
+      obtain: (request) => this.#parts.obtain(request),
+      bundle: () => this.#currentTrust().own.anchors,
+    });
+  }
+
+  #currentTrust(): TrustStore {
+    return (this.#trust ??= this.#parts.trust());
   }
 
   /** Takes up the sockets of the agent before this one. Calls wait until `start`. */
   resume(): void {
-    this.#api.resume(this.#parts.volumes.list());
+    for (const { api } of this.#apis()) api.resume(this.#parts.volumes.list());
   }
 
   /** The caches are filled: from now on a pod that is not in them is none of this node. */
@@ -93,12 +126,12 @@ export class AgentWorkload {
 
   /** A volume was mounted. Opens its socket at once where that is known to be wanted; else the first verdict does. */
   published(volume: PublishedVolume): void {
-    if (this.#wanted(volume)) this.#api.open(volume);
+    for (const each of this.#apis()) if (this.#wanted(volume, each)) each.api.open(volume);
   }
 
   /** A volume is about to be unmounted. */
   unpublishing(volume: PublishedVolume): void {
-    this.#api.close(volume);
+    for (const { api } of this.#apis()) api.close(volume);
   }
 
   /** A look at a pod has ended; `now` is undefined for one that is gone. */
@@ -121,26 +154,37 @@ export class AgentWorkload {
   }
 
   stop(): void {
-    this.#api.stop();
+    for (const { api } of this.#apis()) api.stop();
   }
 
   #fit(volume: PublishedVolume): void {
-    if (this.#wanted(volume)) this.#api.open(volume);
-    else this.#api.close(volume);
+    for (const each of this.#apis()) {
+      if (this.#wanted(volume, each)) each.api.open(volume);
+      else each.api.close(volume);
+    }
   }
 
-  /** Only for modules that ask for it: `Socket` in the delivery of the volume's identity, or of one of the pod's. */
-  #wanted({ podUid, podNamespace, attributes }: PublishedVolume): boolean {
+  /** The APIs, each with the identities whose modules ask for it. */
+  #apis(): readonly OfferedApi[] {
+    return [
+      { api: this.#api, asked: ({ spec }) => spec.delivery.includes('Socket') },
+      { api: this.#iotEdge, asked: asksForIotEdge },
+    ];
+  }
+
+  /** Only for modules that ask for it, by the volume's identity, or by one of the pod's. */
+  #wanted({ podUid, podNamespace, attributes }: PublishedVolume, api: OfferedApi): boolean {
     const { caches } = this.#parts;
     const named = attributes[IDENTITY_ATTRIBUTE];
     if (named !== undefined) {
-      return caches.identities.get(`${podNamespace}/${named}`)?.spec.delivery.includes('Socket') === true;
+      const identity = caches.identities.get(`${podNamespace}/${named}`);
+      return identity !== undefined && api.asked(identity);
     }
     const [pod] = caches.pods.by('uid', podUid);
     const modules = pod ? modulesOf(pod, caches.modules.by('namespace', podNamespace)) : [];
     return modules
       .flatMap(({ metadata }) => caches.identities.by('module', `${podNamespace}/${metadata.name ?? ''}`))
-      .some(({ spec }) => spec.delivery.includes('Socket'));
+      .some((identity) => api.asked(identity));
   }
 
   async #issueToken(request: TokenRequest): Promise<IssuedToken> {

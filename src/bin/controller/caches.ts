@@ -3,7 +3,7 @@ import { MODULE_LABEL, TRUST_BUNDLE_LABEL } from '../../api/names.ts';
 import type { Pod } from '../../api/pod.ts';
 import { edgeDevices, edgeModules, moduleIdentities, trustBundles } from '../../api/resources.ts';
 import type { EdgeDevice, EdgeModule, ModuleIdentity, TrustBundle } from '../../api/v1alpha1/index.ts';
-import { claimedPath } from '../../identity/spiffe-claim.ts';
+import { claimedNames } from '../../identity/spiffe-claim.ts';
 import {
   configMaps,
   daemonSets,
@@ -57,7 +57,7 @@ export function controllerCaches(client: KubeClient, log: Logger): ControllerCac
       resource: moduleIdentities,
       indexes: {
         module: ({ metadata, spec }) => [`${metadata.namespace ?? ''}/${spec.moduleRef.name}`],
-        claim: (identity) => [claimedPath(identity)],
+        claim: claimedNames,
         node: ({ status }) => [...new Set((status?.holders ?? []).map(({ node }) => node))],
       },
     }),

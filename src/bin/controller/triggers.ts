@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { MODULE_LABEL, TRUST_BUNDLE_LABEL } from '../../api/names.ts';
 import type { Pod } from '../../api/pod.ts';
 import type { EdgeDevice, EdgeModule, ModuleIdentity, TrustBundle } from '../../api/v1alpha1/index.ts';
-import { claimedPath } from '../../identity/spiffe-claim.ts';
+import { claimedNames } from '../../identity/spiffe-claim.ts';
 import { keyOf, type KubeObject } from '../../kube/index.ts';
 import type { ControllerCaches } from './caches.ts';
 import type { Reconcilers } from './reconcilers.ts';
@@ -68,7 +68,9 @@ function readiness(module: EdgeModule | undefined): string {
 function onIdentities(caches: ControllerCaches, work: Reconcilers): void {
   const rivals = (identity: ModuleIdentity | undefined): void => {
     if (!identity) return;
-    for (const other of caches.identities.by('claim', claimedPath(identity))) work.identities.enqueue(keyOf(other));
+    for (const name of claimedNames(identity)) {
+      for (const other of caches.identities.by('claim', name)) work.identities.enqueue(keyOf(other));
+    }
     work.modules.enqueue(`${identity.metadata.namespace ?? ''}/${identity.spec.moduleRef.name}`);
   };
   caches.identities.onChange((key, current, previous) => {

@@ -27,6 +27,11 @@ export interface VolumeEvents {
    * again. Must answer at once; an empty bundle, or a throw, makes the kubelet try again.
    */
   onPublish(volume: PublishedVolume): string;
+  /**
+   * The kubelet hands over the Secret that the volume names, for the node and not for the pod: it is neither recorded nor
+   * mounted. Resolves once it is where it belongs; a rejection keeps the pod from starting, and the kubelet tries again.
+   */
+  onSecret?(volume: PublishedVolume, secret: Readonly<Record<string, string>>): Promise<void>;
   /** A volume is about to be unmounted: what else lies in it must be closed now. Must not throw. */
   beforeUnmount?(volume: PublishedVolume): void;
   /** A volume is gone from this node. */
@@ -58,7 +63,12 @@ export class NodeService {
   /** Throws as `readPublishRequest` does, and `Unavailable` for whatever fails later. */
   async publish(request: PublishRequest): Promise<void> {
     const volume = readPublishRequest(request, this.#parts.kubeletRoot);
-    await this.#lock.run(volume.volumeId, () => this.#attempt('publish', volume, () => this.#publish(volume)));
+    await this.#lock.run(volume.volumeId, () =>
+      this.#attempt('publish', volume, async () => {
+        if (Object.keys(request.secrets).length > 0) await this.#parts.events.onSecret?.(volume, request.secrets);
+        await this.#publish(volume);
+      }),
+    );
   }
 
   async #publish(volume: PublishedVolume): Promise<void> {

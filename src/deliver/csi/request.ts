@@ -8,7 +8,7 @@ import { locateTarget } from './target-path.ts';
 /** The fields of NodePublishVolumeRequest that matter here; its messages carry more. */
 export type PublishRequest = Pick<
   NodePublishVolumeRequest,
-  'volumeId' | 'targetPath' | 'readonly' | 'volumeContext' | 'volumeCapability'
+  'volumeId' | 'targetPath' | 'readonly' | 'volumeContext' | 'volumeCapability' | 'secrets'
 >;
 export type UnpublishRequest = Pick<NodeUnpublishVolumeRequest, 'volumeId' | 'targetPath'>;
 

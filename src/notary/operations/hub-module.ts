@@ -7,16 +7,19 @@ const MAX_NAME = 128;
 /** What IoT Hub allows in a module id. */
 const MODULE_ID = /^[A-Za-z0-9\-+%_#*?!(),:=@$'.]{1,128}$/;
 const GENERATION_ID = /^[A-Za-z0-9_.-]{1,128}$/;
+const NAMESPACE = /^[a-z0-9][a-z0-9-]{0,127}$/;
 
 /** Most that a module may have signed, encrypted or decrypted at once, bytes; with base64 it fits into a request. */
 export const MAX_TEXT_BYTES = 40 * 1024;
 
 export function decodeHubModule(fields: Fields): HubModuleName {
+  const namespace = fields.string('namespace', MAX_NAME);
   const moduleId = fields.string('moduleId', MAX_NAME);
   const generationId = fields.string('generationId', MAX_NAME);
+  if (!NAMESPACE.test(namespace)) throw malformed('namespace', 'lower-case letters, digits and -', namespace);
   if (!MODULE_ID.test(moduleId)) throw malformed('moduleId', "letters, digits and -+%_#*?!(),:=@$'.", moduleId);
   if (!GENERATION_ID.test(generationId)) throw malformed('generationId', 'letters, digits and -_.', generationId);
-  return { moduleId, generationId };
+  return { namespace, moduleId, generationId };
 }
 
 /** Bytes as the only result. */

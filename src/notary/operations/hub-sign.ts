@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { HUB_KEY_IDS, type HubSignRequest } from '../hub-port.ts';
+import { HUB_KEY_IDS, HUB_KEY_SOURCES, type HubSignRequest } from '../hub-port.ts';
 import { bytesResult, decodeHubModule, MAX_TEXT_BYTES } from './hub-module.ts';
 import type { Operation } from './operation.ts';
 import { decodeRequester } from './requester.ts';
@@ -12,6 +12,7 @@ export const hubSign: Operation<HubSignRequest, Buffer> = {
     return {
       module: decodeHubModule(body.object('module')),
       keyId: body.oneOf('keyId', HUB_KEY_IDS),
+      source: body.oneOf('source', HUB_KEY_SOURCES),
       data: body.bytes('data', MAX_TEXT_BYTES),
       requester: decodeRequester(body.object('requester')),
     };

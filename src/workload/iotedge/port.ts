@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { HubKeySource } from '../../notary/hub-port.ts';
 import type { Caller } from '../port.ts';
 import type { KeyId } from './parameters.ts';
 
@@ -6,8 +7,11 @@ import type { KeyId } from './parameters.ts';
 export interface HubModule {
   /** Name of the ModuleIdentity, in the pod's namespace. */
   readonly identity: string;
+  readonly namespace: string;
   readonly moduleId: string;
   readonly generationId: string;
+  /** Where its keys come from. */
+  readonly keys: HubKeySource;
 }
 
 export interface HubCertificate {

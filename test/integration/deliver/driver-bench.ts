@@ -22,6 +22,9 @@ export class DriverBench {
   /** Volumes of which the driver said that they are gone. */
   readonly gone: PublishedVolume[] = [];
   bundle: () => string = () => 'BUNDLE\n';
+  /** What the kubelet has handed over for the node. */
+  readonly secrets: Readonly<Record<string, string>>[] = [];
+  takeSecret: () => Promise<void> = () => Promise.resolve();
   volumes = new VolumeStore();
   driver!: CsiDriver;
 
@@ -46,6 +49,10 @@ export class DriverBench {
       version: '1.2.3',
       volumes,
       onPublish: () => this.bundle(),
+      onSecret: (_volume, secret) => {
+        this.secrets.push(secret);
+        return this.takeSecret();
+      },
       onUnpublish: (volume) => void this.gone.push(volume),
       log: createLogger('test', 'debug', { write: (line) => void this.lines.push(line) }),
     });

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Credentials } from '../../../src/deliver/port.ts';
 import { Identity, Node, NodePublishVolumeRequestSchema } from '../../../src/gen/csi/v1/csi_pb.js';
+import { KeysteadError } from '../../../src/errors.ts';
 import { Registration } from '../../../src/gen/pluginregistration/v1/api_pb.js';
 import { hasStatus } from '../../../src/grpc/status.ts';
 import { mountTmpfs, unmountAll } from '../../../src/os/mount.ts';
@@ -111,6 +112,25 @@ const expectStatus = async (call: Promise<unknown>, code: status, message: strin
     await Promise.all(Array.from({ length: 20 }, () => bench.unpublish(request)));
     bench.expectNothingLeft();
     expect(bench.gone).toHaveLength(1);
+  });
+
+  it('hands on the Secret that comes with a volume, and leaves it nowhere', async () => {
+    const request = { ...bench.node.request('csi-1'), secrets: { primary: 'VERYSECRET' } };
+    bench.takeSecret = () => Promise.reject(new KeysteadError('Unavailable', 'the notary is away'));
+    await expectStatus(bench.publish(request), status.UNAVAILABLE, 'the notary is away');
+    bench.expectNothingLeft();
+    bench.takeSecret = () => Promise.reject(new KeysteadError('InvalidConfiguration', 'no key in it'));
+    await expectStatus(bench.publish(request), status.FAILED_PRECONDITION, 'no key in it');
+    bench.takeSecret = () => Promise.resolve();
+    await bench.publish(request);
+    expect(bench.secrets).toEqual(Array.from({ length: 3 }, () => request.secrets));
+    const records = bench.records().map((name) => readFileSync(join(bench.node.stateDir, 'volumes', name), 'utf8'));
+    expect(records).toHaveLength(1);
+    expect(`${records.join('')}${bench.lines.join('')}${readdirSync(request.targetPath).join('')}`).not.toMatch(
+      /VERYSECRET|primary/,
+    );
+    await bench.publish(bench.node.request('csi-2'));
+    expect(bench.secrets).toHaveLength(3);
   });
 
   it('ends clean when publish and unpublish of one volume overtake each other', async () => {

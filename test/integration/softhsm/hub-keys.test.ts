@@ -7,11 +7,12 @@ import { Setting, TOKEN } from './setting.ts';
 
 jest.setTimeout(60_000);
 
-const module = { moduleId: 'modA', generationId: 'gen-1' };
+const module = { namespace: 'plant', moduleId: 'modA', generationId: 'gen-1' };
 const { requester } = freshRequest();
 const SIGN: HubSignRequest = {
   module,
   keyId: 'primary',
+  source: 'Derived',
   data: Buffer.from('hub%2Fdevices%2Fd\n1795322675'),
   requester,
 };
@@ -44,7 +45,7 @@ describe('keys of modules for a hub, on SoftHSM2', () => {
     await setting.notary.client.importHubKey({ module, keyId: 'secondary', key: Buffer.alloc(32, 3) });
     const listed = setting.hsm.pkcs11Tool(TOKEN, '--list-objects', '--type', 'secrkey');
     expect(listed.match(/label: +keystead-(master|hub):\S+/g)?.sort()).toEqual([
-      'label:      keystead-hub:edge.example:node-1:secondary:gen-1:modA',
+      'label:      keystead-hub:edge.example:node-1:plant:secondary:gen-1:modA',
       'label:      keystead-master:edge.example:node-1:1',
     ]);
     expect(listed.match(/Access: .*/g)).toEqual([
@@ -59,9 +60,9 @@ describe('keys of modules for a hub, on SoftHSM2', () => {
     const key = Buffer.from('a key that the hub has made, 32B.');
     const digest = createHmac('sha256', key).update(SIGN.data).digest();
     await notary.client.importHubKey({ module, keyId: 'primary', key });
-    expect(await notary.client.hubSign(SIGN)).toEqual(digest);
+    expect(await notary.client.hubSign({ ...SIGN, source: 'Imported' })).toEqual(digest);
     await notary.stop('SIGKILL');
     notary.start();
-    expect(await notary.client.hubSign(SIGN)).toEqual(digest);
+    expect(await notary.client.hubSign({ ...SIGN, source: 'Imported' })).toEqual(digest);
   });
 });

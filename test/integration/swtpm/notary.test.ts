@@ -63,13 +63,14 @@ describe('the notary on a TPM', () => {
     const { signature } = await client.signWithKey({ key, requester, message });
     const publicKey = { key: held.publicKey, format: 'der', type: 'spki' } as const;
     expect(verify('sha256', message, publicKey, signature)).toBe(true);
-    const module = { moduleId: 'press', generationId: 'g' };
-    const mac = await client.hubSign({ module, keyId: 'primary', data: message, requester });
+    const module = { namespace: 'plant', moduleId: 'press', generationId: 'g' };
+    const hubSign = { module, keyId: 'primary', source: 'Derived', data: message, requester } as const;
+    const mac = await client.hubSign(hubSign);
     await notary.stop();
     await soft.restart();
     notary.start();
     expect((await client.status()).issuer).toEqual(status.issuer);
-    expect(await client.hubSign({ module, keyId: 'primary', data: message, requester })).toEqual(mac);
+    expect(await client.hubSign(hubSign)).toEqual(mac);
     expect((await client.issue(freshLeaf().request)).chain).toHaveLength(1);
   });
 

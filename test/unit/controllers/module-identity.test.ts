@@ -9,7 +9,7 @@ import type {
   ModuleIdentityStatusHolder,
   TrustBundle,
 } from '../../../src/api/v1alpha1/index.ts';
-import { claimedPath } from '../../../src/identity/spiffe-claim.ts';
+import { claimedNames } from '../../../src/identity/spiffe-claim.ts';
 import type { IdentitySummary } from '../../../src/identity/status.ts';
 import type { KubeObject } from '../../../src/kube/resource.ts';
 import type { Finding } from '../../../src/module/status.ts';
@@ -39,7 +39,7 @@ let reconciler: ModuleIdentities;
 
 beforeEach(() => {
   [written, secret, pruned] = [undefined, undefined, []];
-  identities = new FakeCache<ModuleIdentity>([], { claim: (identity) => [claimedPath(identity)] });
+  identities = new FakeCache<ModuleIdentity>([], { claim: claimedNames });
   modules = new FakeCache<EdgeModule>([{ ...aModule('web'), status: { desired: 1 } }]);
   pods = new FakeCache([aPod('a', {}), aPod('b', {})], { uid: ({ metadata }) => [metadata.uid] });
   devices = new FakeCache([device]);

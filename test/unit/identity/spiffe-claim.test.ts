@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from '@jest/globals';
-import type { EdgeDevice } from '../../../src/api/v1alpha1/index.ts';
-import { claim, claimedPath, spiffeIdOf } from '../../../src/identity/spiffe-claim.ts';
+import type { EdgeDevice, ModuleIdentity } from '../../../src/api/v1alpha1/index.ts';
+import { claim, claimedNames, spiffeIdOf } from '../../../src/identity/spiffe-claim.ts';
 import { trustDomainOf } from '../../../src/identity/trust-domain.ts';
 import { anIdentity } from '../../fakes/declared.ts';
 
@@ -58,9 +58,29 @@ describe('claim', () => {
     expect(claim(young, [foreign], TD)).toEqual({ spiffeId });
   });
 
+  it('holds for a module of an IoT Hub too, within its namespace and generation', () => {
+    const hub = { hubHostName: 'hub.example', moduleId: 'web', generationId: '1' };
+    const module = (name: string, iotEdge: typeof hub, year = '2026', namespace = 'ns'): ModuleIdentity =>
+      anIdentity(name, { iotEdge }, { creationTimestamp: `${year}-01-01T00:00:00Z`, uid: name, namespace });
+    const [first, second] = [module('first', hub), module('second', hub, '2027')];
+    expect(claim(first, [first, second], TD)).toHaveProperty('spiffeId');
+    expect(claim(second, [first, second], TD)).toEqual({
+      reason: 'HubModuleTaken',
+      message: expect.stringContaining('belongs to the older ModuleIdentity first'),
+    });
+    expect(claimedNames(second)).toContain('hub:ns:1:web');
+    const others = [
+      module('other', { ...hub, generationId: '2' }),
+      module('other', { ...hub, moduleId: 'x' }),
+      module('other', hub, '2026', 'elsewhere'),
+      anIdentity('other', { iotEdge: { hubHostName: 'hub.example', moduleId: 'web' } }),
+    ];
+    for (const other of others) expect(claim(second, [other], TD)).toHaveProperty('spiffeId');
+  });
+
   it('can be looked up by path', () => {
-    expect(claimedPath(old)).toBe('/ns/ns/module/web');
-    expect(claimedPath(young)).toBe(claimedPath(old));
+    expect(claimedNames(old)).toEqual(['/ns/ns/module/web']);
+    expect(claimedNames(young)).toEqual(claimedNames(old));
   });
 });
 

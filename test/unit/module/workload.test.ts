@@ -147,6 +147,49 @@ describe('the workload of a module', () => {
     expect(podOf(aModule('web'), [anIdentity('web-id', socket)]).volumes?.[0]).toHaveProperty('csi');
   });
 
+  describe('for a module of an IoT Hub', () => {
+    const hub = { hubHostName: 'hub.example', gatewayHostName: 'edgehub.ns.svc' };
+    const environment = (...identities: Parameters<typeof workloadOf>[1]) =>
+      podOf(aModule('web'), identities).containers[0]!.env!.filter(({ name }) => name.startsWith('IOTEDGE_'));
+
+    it('sets what IoT Edge sets, which its SDKs look for', () => {
+      expect(environment(anIdentity('web-id', { iotEdge: hub }))).toEqual([
+        { name: 'IOTEDGE_WORKLOADURI', value: 'unix:///var/run/keystead/workload.sock' },
+        { name: 'IOTEDGE_APIVERSION', value: '2022-08-03' },
+        { name: 'IOTEDGE_AUTHSCHEME', value: 'sasToken' },
+        { name: 'IOTEDGE_IOTHUBHOSTNAME', value: 'hub.example' },
+        { name: 'IOTEDGE_GATEWAYHOSTNAME', value: 'edgehub.ns.svc' },
+        { name: 'IOTEDGE_DEVICEID', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'spec.nodeName' } } },
+        { name: 'IOTEDGE_MODULEID', value: 'web-id' },
+        { name: 'IOTEDGE_MODULEGENERATIONID', value: 'uid-web-id' },
+      ]);
+      expect(environment(anIdentity('web-id'))).toEqual([]);
+    });
+
+    it('takes names from the identity, and keeps the kubelet from reading them as variables', () => {
+      const iotEdge = { hubHostName: 'h', deviceId: 'd$(HOME)', moduleId: '$edgeHub', generationId: '638' };
+      const set = new Map(environment(anIdentity('web-id', { iotEdge })).map(({ name, value }) => [name, value]));
+      expect(set.get('IOTEDGE_DEVICEID')).toBe('d$$(HOME)');
+      expect(set.get('IOTEDGE_MODULEID')).toBe('$edgeHub');
+      expect(set.get('IOTEDGE_MODULEGENERATIONID')).toBe('638');
+      expect(set.has('IOTEDGE_GATEWAYHOSTNAME')).toBe(false);
+    });
+
+    it('is of one identity where several have it', () => {
+      const one = anIdentity('one', { iotEdge: { hubHostName: 'h', moduleId: '$edgeHub' } });
+      const set = environment(anIdentity('two', { iotEdge: hub }), one, anIdentity('a'));
+      expect(set.map(({ value }) => value)).toContain('unix:///var/run/keystead/one/workload.sock');
+      expect(set.map(({ name }) => name)).not.toContain('IOTEDGE_GATEWAYHOSTNAME');
+    });
+
+    it('has the kubelet hand the Secret with its keys to the node, never to the pod', () => {
+      const iotEdge = { ...hub, keysSecretName: 'web-keys' };
+      const [volume, ...others] = podOf(aModule('web'), [anIdentity('web-id', { iotEdge })]).volumes!;
+      expect(volume?.csi?.nodePublishSecretRef).toEqual({ name: 'web-keys' });
+      expect(others).toEqual([]);
+    });
+  });
+
   it('leaves an identity alone that the template mounts itself', () => {
     const own = { name: 'mine', csi: { driver: 'csi.keystead.dev', volumeAttributes: { identity: 'web-id' } } };
     const spec = { volumes: [own], containers: [{ name: 'main', image: IMAGE }] };

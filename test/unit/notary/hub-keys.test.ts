@@ -2,11 +2,12 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { createHmac } from 'node:crypto';
 import { HubKeys } from '../../../src/notary/hub-keys.ts';
-import type { HubModuleName } from '../../../src/notary/hub-port.ts';
+import { lengthPrefixed } from '../../../src/notary/length-prefixed.ts';
+import type { HubKeySource, HubModuleName } from '../../../src/notary/hub-port.ts';
 import { MemoryToken } from './memory-root.ts';
 
 const HOME = { trustDomain: 'edge.example', node: 'node-1' };
-const MODULE = { moduleId: 'modA', generationId: 'gen-1' };
+const MODULE = { namespace: 'plant', moduleId: 'modA', generationId: 'gen-1' };
 const DATA = Buffer.from('hub%2Fdevices%2Fd%2Fmodules%2FmodA\n1795322675');
 const VECTOR: Buffer = Buffer.from('iv');
 const SECRET = Buffer.from('what nobody may know');
@@ -19,31 +20,38 @@ beforeEach(() => {
   keys = new HubKeys(token.open(), HOME);
 });
 
-const sign = (module: HubModuleName = MODULE, keyId: 'primary' | 'secondary' = 'primary', of = keys): string =>
-  of.sign({ module, keyId, data: DATA }).result.toString('hex');
+type KeyId = 'primary' | 'secondary';
+const signBy = (source: HubKeySource) => {
+  return (module: HubModuleName = MODULE, keyId: KeyId = 'primary', of = keys): string =>
+    of.sign({ module, keyId, source, data: DATA }).result.toString('hex');
+};
+const sign = signBy('Derived');
+const signImported = signBy('Imported');
 const encrypt = (module: HubModuleName = MODULE, text: Buffer = SECRET, initializationVector = VECTOR): Buffer =>
   keys.encrypt({ module, initializationVector, text }).result;
 const decrypt = (text: Buffer, module: HubModuleName = MODULE, initializationVector = VECTOR, of = keys): Buffer =>
   of.decrypt({ module, initializationVector, text }).result;
 
 describe('a derived key', () => {
-  it('is derived as IoT Edge does, from a master secret on the token', () => {
+  it('derives from a master secret on the token, each part of its name with its length', () => {
     const digest = sign();
-    const derived = token.secrets.get(MASTER)!.hmac(Buffer.from('modA:gen-1:primary'));
+    const parts = ['keystead hub signing', 'plant', 'modA', 'gen-1', 'primary'].map((part) => Buffer.from(part));
+    const derived = token.secrets.get(MASTER)!.hmac(lengthPrefixed(...parts));
     expect(digest).toBe(createHmac('sha256', derived).update(DATA).digest('hex'));
     expect([...token.secrets.keys()]).toEqual([MASTER]);
   });
 
-  it('is the same after a restart, and another one for each key, generation, module and node', () => {
+  it('is the same after a restart, and another one for each key, generation, module, namespace and node', () => {
     const digest = sign();
     expect(sign(MODULE, 'primary', new HubKeys(token.open(), HOME))).toBe(digest);
     const others = [
       sign(MODULE, 'secondary'),
       sign({ ...MODULE, generationId: 'gen-2' }),
       sign({ ...MODULE, moduleId: 'modB' }),
+      sign({ ...MODULE, namespace: 'office' }),
       sign(MODULE, 'primary', new HubKeys(token.open(), { ...HOME, node: 'node-2' })),
     ];
-    expect(new Set([digest, ...others]).size).toBe(5);
+    expect(new Set([digest, ...others]).size).toBe(6);
   });
 
   it('is of the newest master secret', () => {
@@ -53,7 +61,7 @@ describe('a derived key', () => {
   });
 
   it('tells which key on the token it came from', () => {
-    const { keyUri } = keys.sign({ module: MODULE, keyId: 'primary', data: DATA });
+    const { keyUri } = keys.sign({ module: MODULE, keyId: 'primary', source: 'Derived', data: DATA });
     expect(keyUri).toBe(`pkcs11:object=${MASTER}`);
   });
 });
@@ -61,13 +69,18 @@ describe('a derived key', () => {
 describe('a key that the hub made', () => {
   const KEY = Buffer.alloc(32, 7);
 
-  it('takes the place of the derived one, for that module and key alone, and over a restart', () => {
-    const [other, generation] = [sign(MODULE, 'secondary'), sign({ ...MODULE, generationId: 'gen-2' })];
+  it('signs for that module and key alone, also after a restart; the derived one stays', () => {
+    const derived = sign();
     keys.import({ module: MODULE, keyId: 'primary', key: KEY });
     const digest = createHmac('sha256', KEY).update(DATA).digest('hex');
-    expect(sign()).toBe(digest);
-    expect(sign(MODULE, 'primary', new HubKeys(token.open(), HOME))).toBe(digest);
-    expect([sign(MODULE, 'secondary'), sign({ ...MODULE, generationId: 'gen-2' })]).toEqual([other, generation]);
+    expect(signImported()).toBe(digest);
+    expect(signImported(MODULE, 'primary', new HubKeys(token.open(), HOME))).toBe(digest);
+    expect(sign()).toBe(derived);
+    const others = [{ generationId: 'gen-2' }, { moduleId: 'modB' }, { namespace: 'office' }];
+    for (const other of others) expect(() => signImported({ ...MODULE, ...other })).toThrow(/was not brought into/);
+    expect(() => signImported(MODULE, 'secondary')).toThrow(
+      'the secondary key of modA, generation gen-1, in namespace plant was not brought into this node',
+    );
   });
 
   it('is brought in once, and replaced by another', () => {
@@ -76,12 +89,12 @@ describe('a key that the hub made', () => {
     expect(keys.import({ module: MODULE, keyId: 'primary', key: KEY })).toBe(uri);
     expect([...token.secrets.values()]).toEqual(held);
     keys.import({ module: MODULE, keyId: 'primary', key: Buffer.alloc(32, 8) });
-    expect(sign()).toBe(createHmac('sha256', Buffer.alloc(32, 8)).update(DATA).digest('hex'));
+    expect(signImported()).toBe(createHmac('sha256', Buffer.alloc(32, 8)).update(DATA).digest('hex'));
   });
 
   it('says in its name whose it is', () => {
     const uri = keys.import({ module: MODULE, keyId: 'secondary', key: KEY });
-    expect(uri).toBe('pkcs11:object=keystead-hub:edge.example:node-1:secondary:gen-1:modA');
+    expect(uri).toBe('pkcs11:object=keystead-hub:edge.example:node-1:plant:secondary:gen-1:modA');
   });
 });
 
@@ -99,7 +112,8 @@ describe('encryption', () => {
   it.each<[string, HubModuleName, Buffer]>([
     ['another module', { ...MODULE, moduleId: 'modB' }, VECTOR],
     ['another generation', { ...MODULE, generationId: 'gen-2' }, VECTOR],
-    ['letters moved from one name to the other', { moduleId: 'modAg', generationId: 'en-1' }, VECTOR],
+    ['another namespace', { ...MODULE, namespace: 'office' }, VECTOR],
+    ['letters moved from one name to the other', { ...MODULE, moduleId: 'modAg', generationId: 'en-1' }, VECTOR],
     ['another initialization vector', MODULE, Buffer.from('iw')],
   ])('is not undone for %s', (_what, module, vector) => {
     const text = encrypt();

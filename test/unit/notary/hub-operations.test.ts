@@ -2,16 +2,16 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createHmac } from 'node:crypto';
 import { KeysteadError } from '../../../src/errors.ts';
-import type { HubKeyId } from '../../../src/notary/hub-port.ts';
+import type { HubKeyId, HubKeySource } from '../../../src/notary/hub-port.ts';
 import { encodeRequest, openEnvelope, readEnvelope } from '../../../src/notary/messages.ts';
 import type { Request } from '../../../src/notary/protocol.ts';
 import { CONFIGURATION, REQUEST, serviceOver } from './fixtures.ts';
 import { MemoryToken } from './memory-root.ts';
 
 const { requester } = REQUEST;
-const module = { moduleId: '$edgeHub', generationId: '638000000000000000' };
+const module = { namespace: 'plant', moduleId: '$edgeHub', generationId: '638000000000000000' };
 const data = Buffer.from('what is signed');
-const SIGN = { module, keyId: 'primary' as HubKeyId, data, requester };
+const SIGN = { module, keyId: 'primary' as HubKeyId, source: 'Derived' as HubKeySource, data, requester };
 let token: MemoryToken;
 let started: ReturnType<typeof serviceOver>;
 
@@ -42,7 +42,9 @@ describe('over the socket', () => {
     ['a module id with a NUL', { module: { ...module, moduleId: 'a\0b' } }],
     ['a module id of 129 characters', { module: { ...module, moduleId: 'm'.repeat(129) } }],
     ['an empty module id', { module: { ...module, moduleId: '' } }],
+    ['a namespace with a colon', { module: { ...module, namespace: 'a:b' } }],
     ['a third key', { keyId: 'tertiary' }],
+    ['a key of nowhere', { source: 'Memory' }],
     ['data that is not base64', { data: '~' }],
     ['more data than fits', { data: Buffer.alloc(41 * 1024).toString('base64') }],
     ['no requester', { requester: undefined }],
@@ -90,10 +92,12 @@ describe('each use', () => {
     const key = Buffer.alloc(32, 9);
     started.service.importHubKey({ module, keyId: 'primary', key });
     expect(key.equals(Buffer.alloc(32))).toBe(true);
-    expect(started.service.hubSign(SIGN)).toEqual(createHmac('sha256', Buffer.alloc(32, 9)).update(data).digest());
+    expect(started.service.hubSign({ ...SIGN, source: 'Imported' })).toEqual(
+      createHmac('sha256', Buffer.alloc(32, 9)).update(data).digest(),
+    );
     expect(started.audit.entries[0]).toMatchObject({
       operation: 'importHubKey',
-      keyUri: expect.stringContaining('primary:638000000000000000:$edgeHub') as unknown,
+      keyUri: expect.stringContaining('plant:primary:638000000000000000:$edgeHub') as unknown,
     });
   });
 

@@ -5,6 +5,7 @@ import { casesOf } from './case.ts';
 const spiffeId = (value: Json): JsonObject => ({ spec: { spiffeId: value } });
 const x509 = (patch: JsonObject): JsonObject => ({ spec: { x509: patch } });
 const token = (patch: JsonObject): JsonObject => ({ spec: { token: patch } });
+const iotEdge = (patch: JsonObject): JsonObject => ({ spec: { iotEdge: patch } });
 const NO_ID = 'spiffeId must be spiffe://<trust domain>/ns/<namespace>/<path>';
 
 const invalidKeys = casesOf('module-identity-hardware', [
@@ -121,6 +122,22 @@ const invalidOthers = casesOf('module-identity-full', [
     'a federated domain with scheme',
     { spec: { federatesWith: ['spiffe://a'] } },
     'federatesWith[0] in body should match',
+  ],
+  ['an IoT Hub without name', iotEdge({ hubHostName: null }), 'spec.iotEdge.hubHostName: Required value'],
+  ['an IoT Hub with scheme', iotEdge({ hubHostName: 'https://a' }), 'iotEdge.hubHostName in body should match'],
+  [
+    'an ordinary module without gateway',
+    iotEdge({ gatewayHostName: null }),
+    'gatewayHostName is missing: set it to the host name of the IoT Edge hub that the module connects to',
+  ],
+  ['a module id with a slash', iotEdge({ moduleId: 'a/b' }), 'iotEdge.moduleId in body should match'],
+  ['a device id of 129 characters', iotEdge({ deviceId: 'd'.repeat(129) }), 'spec.iotEdge.deviceId: Too long'],
+  ['a generation with a colon', iotEdge({ generationId: '1:2' }), 'iotEdge.generationId in body should match'],
+  ['a Secret of keys that is none', iotEdge({ keysSecretName: 'A_b' }), 'iotEdge.keysSecretName in body should match'],
+  [
+    'IoT Edge without the identity volume',
+    { spec: { delivery: ['Secret'], token: null } },
+    'iotEdge needs the identity volume: add Volume or Socket to delivery, or take iotEdge out',
   ],
   ['a Secret name with dots', { spec: { secretName: 'a.b' } }, 'spec.secretName in body should match'],
 ]);

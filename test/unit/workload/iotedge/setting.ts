@@ -12,8 +12,14 @@ import { HttpServer } from '../../../../src/workload/iotedge/http-server.ts';
 import type { HubModule, IotEdgePorts } from '../../../../src/workload/iotedge/port.ts';
 import { IotEdgeService } from '../../../../src/workload/iotedge/service.ts';
 
-export const MODULE: HubModule = { identity: 'mod-a', moduleId: 'modA', generationId: 'gen-1' };
-export const HUB_MODULE: HubModule = { identity: 'edge-hub', moduleId: '$edgeHub', generationId: 'gen 2' };
+export const MODULE: HubModule = {
+  identity: 'mod-a',
+  namespace: 'plant',
+  moduleId: 'modA',
+  generationId: 'gen-1',
+  keys: 'Derived',
+};
+export const HUB_MODULE: HubModule = { ...MODULE, identity: 'edge-hub', moduleId: '$edgeHub', generationId: 'gen 2' };
 export const VERSION = 'api-version=2018-06-28';
 const KEYS = { primary: Buffer.alloc(32, 1), secondary: Buffer.alloc(32, 2) };
 
