@@ -104,7 +104,7 @@ export function deviceStatus(device: EdgeDevice, observed: Observed): Record<str
   const { notary, skewMs } = observed;
   const generation = device.metadata.generation ?? 0;
   const conditions = [rootOfTrustReady(notary), issuerReady(notary), tokenKeyReady(notary), clockSynchronized(skewMs)];
-  const ready = readiness(observed.integrity, conditions);
+  const ready = readiness(observed.integrity, conditions, readyMessage(notary));
   const issuer = notary?.issuer;
   return {
     observedGeneration: generation,
@@ -113,22 +113,30 @@ export function deviceStatus(device: EdgeDevice, observed: Observed): Record<str
       (device.status?.conditions ?? []).filter(({ type }) => type !== INTEGRITY_VERIFIED),
     ),
     platform: { ...observed.platform, ...(notary?.version && { notaryVersion: notary.version }) },
-    ...(notary?.token && { token: notary.token }),
-    ...(issuer && {
-      issuer: {
-        algorithm: issuer.algorithm,
-        keyURI: issuer.keyUri,
-        sensitive: issuer.sensitive,
-        extractable: issuer.extractable,
-        chain: issuer.chain,
-        anchors: issuer.anchors,
-        fingerprint: new X509Certificate(issuer.chain).fingerprint256.replaceAll(':', '').toLowerCase(),
-        notBefore: timestamp(issuer.notBefore),
-        notAfter: timestamp(issuer.notAfter),
-      },
-    }),
+    ...(notary && tokenEntries(notary)),
+    ...(issuer && { issuer: issuerEntry(issuer) }),
     ...(notary?.tokens && { tokenKeys: notary.tokens.keys.map(tokenKeyEntry) }),
     ...(skewMs !== undefined && { clockSkewSeconds: Math.round(skewMs / 10_000) * 10 }),
+  };
+}
+
+function readyMessage(notary: NotaryStatus | undefined): string {
+  const caveat = notary?.token?.kind === 'Software' ? ' Its keys are SOFTWARE.' : '';
+  return `The node can issue identities.${caveat}`;
+}
+
+function tokenEntries({ token, moduleToken }: NotaryStatus): Record<string, unknown> {
+  return { ...(token && { token }), ...(moduleToken && { moduleToken }) };
+}
+
+function issuerEntry(issuer: NonNullable<NotaryStatus['issuer']>): Record<string, unknown> {
+  const { keyUri, notBefore, notAfter, ...rest } = issuer;
+  return {
+    ...rest,
+    keyURI: keyUri,
+    fingerprint: new X509Certificate(issuer.chain).fingerprint256.replaceAll(':', '').toLowerCase(),
+    notBefore: timestamp(notBefore),
+    notAfter: timestamp(notAfter),
   };
 }
 
@@ -137,21 +145,29 @@ function tokenKeyEntry({ keyId, state, until, jwk, keyUri, ...residency }: Token
   return { keyID: keyId, state, until: timestamp(until), x, y, ...(keyUri && { keyURI: keyUri }), ...residency };
 }
 
+const SOFTWARE = 'The keys are SOFTWARE: encrypted files on the node. They prove nothing about the device.';
+
+/** Where a key lives, for a sentence. */
+function holder({ token }: NotaryStatus): string {
+  return token?.kind === 'Software' ? 'held in SOFTWARE' : 'held by the token';
+}
+
 type Finding = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>;
 
 /** Sums up root of trust and issuer, the first two conditions, and measured boot where that is enforced. */
-function readiness(integrity: NodeIntegrity | undefined, conditions: readonly Finding[]): Finding {
+function readiness(integrity: NodeIntegrity | undefined, conditions: readonly Finding[], message: string): Finding {
   const refusal = refusalByIntegrity(integrity);
   if (refusal) return { type: 'Ready', status: 'False', reason: refusal.reason, message: refusal.message };
   const failing = conditions.slice(0, 2).find(({ status }) => status !== 'True');
   if (failing) return { ...failing, type: 'Ready' };
-  return { type: 'Ready', status: 'True', reason: 'Ready', message: 'The node can issue identities.' };
+  return { type: 'Ready', status: 'True', reason: 'Ready', message };
 }
 
 function rootOfTrustReady(notary: NotaryStatus | undefined): Finding {
   const type = 'RootOfTrustReady';
   if (!notary) return { type, status: 'Unknown', reason: 'NotaryUnknown', message: 'The notary has not answered yet.' };
   if (notary.token && notary.ready) {
+    if (notary.token.kind === 'Software') return { type, status: 'True', reason: 'SoftwareKeys', message: SOFTWARE };
     return { type, status: 'True', reason: 'TokenOpen', message: `Token ${notary.token.label} is open.` };
   }
   return {
@@ -176,7 +192,7 @@ function issuerReady(notary: NotaryStatus | undefined): Finding {
     type,
     status: 'True',
     reason: 'KeyHeld',
-    message: `The issuing key ${notary.issuer.keyUri} is held by the token.`,
+    message: `The issuing key ${notary.issuer.keyUri} is ${holder(notary)}.`,
   };
 }
 
@@ -184,8 +200,8 @@ function tokenKeyReady(notary: NotaryStatus | undefined): Finding {
   const type = 'TokenKeyReady';
   const { ready = false, tokens, reason = 'NoTokenKey', message = 'There is no token signing key yet.' } = notary ?? {};
   const uri = tokens?.keys.find(({ state }) => state === 'Current')?.keyUri;
-  if (ready && uri !== undefined) {
-    return { type, status: 'True', reason: 'KeyHeld', message: `The key ${uri} is held by the token.` };
+  if (notary && ready && uri !== undefined) {
+    return { type, status: 'True', reason: 'KeyHeld', message: `The key ${uri} is ${holder(notary)}.` };
   }
   const failure = tokens?.failure ?? { code: reason, message };
   return { type, status: 'False', reason: failure.code, message: failure.message };

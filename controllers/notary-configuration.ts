@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { durationSeconds } from '../src/api/duration.ts';
-import type { EdgeDevice, EdgeDeviceSpecRootOfTrust } from '../src/api/v1alpha1/index.ts';
+import type {
+  EdgeDevice,
+  EdgeDeviceSpecRootOfTrust,
+  EdgeDeviceSpecRootOfTrustModules,
+} from '../src/api/v1alpha1/index.ts';
 import { KeysteadError } from '../src/errors.ts';
-import type { NotaryConfiguration, RootChoice } from '../src/notary/port.ts';
+import type { NotaryConfiguration, RootChoice, RootsChoice } from '../src/notary/port.ts';
 
 const TPM_DEVICE = '/dev/tpmrm0';
 
@@ -15,7 +19,7 @@ export function notaryConfiguration({ spec }: EdgeDevice, node: string): NotaryC
   return {
     trustDomain: spec.trustDomain,
     node,
-    rootOfTrust: rootChoice(spec.rootOfTrust),
+    rootOfTrust: rootsChoice(spec.rootOfTrust),
     issuer: {
       algorithm: selfSigned.keyAlgorithm,
       lifetimeSeconds: durationSeconds(selfSigned.lifetime),
@@ -28,13 +32,18 @@ export function notaryConfiguration({ spec }: EdgeDevice, node: string): NotaryC
   };
 }
 
-function rootChoice({ pkcs11, tpm }: EdgeDeviceSpecRootOfTrust): RootChoice {
+function rootsChoice({ modules, ...own }: EdgeDeviceSpecRootOfTrust): RootsChoice {
+  return { ...rootChoice(own), ...(modules && { modules: rootChoice(modules) }) };
+}
+
+function rootChoice({ pkcs11, tpm, software }: EdgeDeviceSpecRootOfTrustModules): RootChoice {
   if (pkcs11) return { pkcs11 };
+  if (software) return { software };
   if (tpm) {
     const { storageHandle, ...rest } = tpm;
     const place = tpm.device === undefined && tpm.socket === undefined && { device: TPM_DEVICE };
     return { tpm: { ...place, ...rest, storageHandle: Number(storageHandle) } };
   }
-  const message = 'EdgeDevice.spec.rootOfTrust names no root of trust: set pkcs11 or tpm.';
+  const message = 'EdgeDevice.spec.rootOfTrust names no root of trust: set pkcs11, tpm or software.';
   throw new KeysteadError('InvalidConfiguration', message);
 }

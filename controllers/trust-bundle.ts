@@ -47,10 +47,18 @@ export class TrustBundles {
     const sequence = nextSequence(bundle, content);
     const refusals =
       pem === '' ? [] : await this.#ports.targets.write(bundle, { pem, json: spiffeBundle({ ...content, sequence }) });
-    const finding = readiness(content, refusals);
+    const finding = readiness(content, refusals, this.#softwareDevices(bundle));
     await this.#ports.status.write(bundle, statusOf(bundle, content, { finding, sequence, now: new Date(now) }));
     const untilChange = (content.changesAt ?? Number.POSITIVE_INFINITY) - now;
     return { requeueAfterMs: Math.max(1000, Math.min(untilChange + 1000, CHECK_MS * (1 + Math.random() / 5))) };
+  }
+
+  /** Devices whose anchors are of keys in files: what they vouch for is worth no more than that. */
+  #softwareDevices({ spec }: TrustBundle): readonly string[] {
+    if (!spec.sources.some(({ devices }) => devices)) return [];
+    const ofDomain = this.#ports.devices.list().filter((device) => device.spec.trustDomain === spec.trustDomain);
+    const software = ofDomain.filter(({ status }) => status?.token?.kind === 'Software');
+    return software.map(({ metadata }) => metadata.name ?? '').sort();
   }
 
   async #read({ spec }: TrustBundle): Promise<{ sources: AnchorSource[]; unreadable: string[] }> {
@@ -82,6 +90,7 @@ export class TrustBundles {
 function readiness(
   { anchors, problems }: BundleContent,
   refusals: readonly { reason: string; message: string }[],
+  software: readonly string[],
 ): Finding {
   const count = `${anchors.length} trust anchors`;
   if (anchors.length === 0) return { status: 'False', reason: 'NoAnchors', message: problems.join(' ') };
@@ -90,9 +99,20 @@ function readiness(
     return { status: 'False', reason: 'SourceInvalid', message };
   }
   const [first] = refusals;
-  if (!first) return { status: 'True', reason: 'Ready', message: `${count} are in the bundle and in all its targets.` };
+  if (!first) {
+    const message = `${count} are in the bundle and in all its targets.${softwareNote(software)}`;
+    return { status: 'True', reason: 'Ready', message };
+  }
   const more = refusals.length > 1 ? ` And ${refusals.length - 1} more targets.` : '';
   return { status: 'False', reason: first.reason, message: `${first.message}${more}` };
+}
+
+const MOST_NAMED = 5;
+
+function softwareNote(devices: readonly string[]): string {
+  if (devices.length === 0) return '';
+  const more = devices.length > MOST_NAMED ? ` and ${devices.length - MOST_NAMED} more` : '';
+  return ` SOFTWARE keys, which prove nothing about the device: ${devices.slice(0, MOST_NAMED).join(', ')}${more}.`;
 }
 
 function statusOf(

@@ -3,7 +3,7 @@ import { asKeysteadError, KeysteadError } from '../errors.ts';
 import { checkTrustDomain } from '../issue/spiffe-id.ts';
 import { Fields } from './fields.ts';
 import type { NotaryConfiguration } from './port.ts';
-import { decodeRootChoice } from './root-of-trust/choice.ts';
+import { decodeRootsChoice } from './root-of-trust/choice.ts';
 
 const ALGORITHMS = ['EC-P256', 'EC-P384', 'RSA-2048', 'RSA-3072', 'RSA-4096'] as const;
 /** RFC 1123 subdomain, the form of a Kubernetes node name. */
@@ -23,7 +23,7 @@ export function decodeConfiguration(value: unknown): NotaryConfiguration {
   const configuration = {
     trustDomain: trustDomain(fields),
     node: fields.string('node', 253),
-    rootOfTrust: decodeRootChoice(fields.object('rootOfTrust')),
+    rootOfTrust: decodeRootsChoice(fields.object('rootOfTrust')),
     issuer: decodeIssuer(fields.object('issuer')),
     tokens: fields.has('tokens') ? decodeTokens(fields.object('tokens')) : DEFAULT_TOKENS,
   };

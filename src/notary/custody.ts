@@ -6,12 +6,14 @@ import { Authority } from './authority.ts';
 import { HubKeys } from './hub-keys.ts';
 import { ModuleKeys, UnfitModuleKey } from './module-keys.ts';
 import type { NotaryConfiguration } from './port.ts';
+import type { RootChoice } from './root-of-trust/choice.ts';
 import type { RootOfTrust } from './root-of-trust/port.ts';
+import { openRoots, type Roots } from './root-of-trust/roots.ts';
 import type { StateFolder } from './state-folder.ts';
 import { TokenKeys } from './token-keys.ts';
 
 export interface CustodyOptions {
-  readonly openRoot: (rootOfTrust: NotaryConfiguration['rootOfTrust']) => RootOfTrust;
+  readonly openRoot: (choice: RootChoice) => RootOfTrust;
   readonly state: StateFolder;
   readonly clock: Clock;
   readonly log: Logger;
@@ -26,7 +28,7 @@ export interface CustodyOptions {
 /** An open root of trust with the node's authority on it. */
 export interface Held {
   readonly configuration: NotaryConfiguration;
-  readonly root: RootOfTrust;
+  readonly roots: Roots;
   readonly authority: Authority;
   readonly moduleKeys: ModuleKeys;
   readonly tokens: TokenKeys;
@@ -102,7 +104,7 @@ export class Custody {
       this.#held = { ...held, configuration };
     } else {
       this.#held = this.#open(configuration);
-      held.root.close();
+      held.roots.close();
     }
     this.#wanted = configuration;
     this.#options.upkeep?.();
@@ -126,7 +128,7 @@ export class Custody {
   close(): void {
     clearTimeout(this.#retry);
     clearInterval(this.#maintenance);
-    this.#held?.root.close();
+    this.#held?.roots.close();
     this.#held = undefined;
   }
 
@@ -137,7 +139,7 @@ export class Custody {
       this.#held = this.#open(this.#wanted);
       this.#failure = undefined;
       this.#retryMs = FIRST_RETRY_MS;
-      const { token } = this.#held.root;
+      const { token } = this.#held.roots.device;
       this.#options.log.info({ tokenLabel: token.label, tokenSerial: token.serial }, 'ready to issue');
       this.#options.upkeep?.();
       this.#options.changed();
@@ -149,12 +151,13 @@ export class Custody {
   #open(configuration: NotaryConfiguration): Held {
     const { openRoot, opening, changed: _told, upkeep: _later, ...rest } = this.#options;
     try {
-      const root = openRoot(configuration.rootOfTrust);
-      const authority = authorityOn(root, { ...rest, configuration });
-      const moduleKeys = new ModuleKeys(root, configuration, rest.log);
+      const roots = openRoots(configuration.rootOfTrust, openRoot);
+      const { device: root, modules } = roots;
+      const authority = authorityOn(roots, { ...rest, configuration });
+      const moduleKeys = new ModuleKeys(modules, configuration, rest.log);
       const tokens = new TokenKeys({ ...rest, root, configuration });
-      const hubKeys = new HubKeys(root, configuration);
-      const held = { configuration, root, authority, moduleKeys, tokens, hubKeys };
+      const hubKeys = new HubKeys(modules, configuration);
+      const held = { configuration, roots, authority, moduleKeys, tokens, hubKeys };
       opening('Ok');
       return held;
     } catch (thrown) {
@@ -176,7 +179,7 @@ export class Custody {
   }
 
   #lose(error: KeysteadError): void {
-    this.#held?.root.close();
+    this.#held?.roots.close();
     this.#held = undefined;
     this.#fail(error);
   }
@@ -193,11 +196,11 @@ export class Custody {
   }
 }
 
-function authorityOn(root: RootOfTrust, options: Omit<ConstructorParameters<typeof Authority>[0], 'root'>): Authority {
+function authorityOn(roots: Roots, options: Omit<ConstructorParameters<typeof Authority>[0], 'root'>): Authority {
   try {
-    return new Authority({ ...options, root });
+    return new Authority({ ...options, root: roots.device });
   } catch (thrown) {
-    root.close();
+    roots.close();
     throw thrown;
   }
 }

@@ -96,6 +96,14 @@ export class Fields {
     }
   }
 
+  /** A text that must not be shown, not even in an error. */
+  secretString(name: string, maxLength: number): string {
+    const value = this.#object[name];
+    if (typeof value === 'string' && value.length <= maxLength) return value;
+    const expected = `a string of at most ${maxLength} characters`;
+    throw new KeysteadError(this.#code, `${this.#name(name)}: expected ${expected}, found something else`);
+  }
+
   /** An absolute path without NUL. */
   path(name: string): string {
     const value = this.string(name, 4095);

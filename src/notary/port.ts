@@ -5,7 +5,7 @@ import type { ErrorCode } from '../errors.ts';
 import type { KeyNotary } from './key-port.ts';
 import type { RevocationNotary, RevocationSummary } from './revocation-port.ts';
 import type { HubNotary } from './hub-port.ts';
-import type { RootChoice } from './root-of-trust/choice.ts';
+import type { RootChoice, RootsChoice } from './root-of-trust/choice.ts';
 import type { KeyAlgorithm, TokenDescription } from './root-of-trust/port.ts';
 
 /** Who a certificate is for: written to the audit record and the log, never trusted for the content. */
@@ -80,6 +80,8 @@ export interface NotaryStatus {
   readonly reason?: string;
   readonly message?: string;
   readonly token?: TokenDescription;
+  /** Where modules' keys live, where that is not the same. */
+  readonly moduleToken?: TokenDescription;
   /** How far the audit log has got: whoever keeps `head` elsewhere can tell later whether its end was cut. */
   readonly audit?: { readonly records: number; readonly head: string };
   readonly issuer?: {
@@ -102,19 +104,19 @@ export interface NotaryStatus {
   readonly revocation?: RevocationSummary;
 }
 
-export type { RootChoice };
+export type { RootChoice, RootsChoice };
 
 /** What of the status is the root of trust's own. */
 export type TokenStatus = Pick<
   NotaryStatus,
-  'ready' | 'reason' | 'message' | 'token' | 'issuer' | 'tokens' | 'revocation'
+  'ready' | 'reason' | 'message' | 'token' | 'moduleToken' | 'issuer' | 'tokens' | 'revocation'
 >;
 
 /** Tells the notary what EdgeDevice.spec asks for. Repeating it unchanged does nothing. */
 export interface NotaryConfiguration {
   readonly trustDomain: string;
   readonly node: string;
-  readonly rootOfTrust: RootChoice;
+  readonly rootOfTrust: RootsChoice;
   readonly issuer: {
     readonly algorithm: KeyAlgorithm;
     readonly lifetimeSeconds: number;

@@ -90,8 +90,10 @@ export class NotaryService implements TokenPerformers {
       anchors: held.authority.anchors.map(pemOf).join(''),
       ...entry.certificate.validity,
     };
+    const { device, modules } = held.roots;
+    const moduleToken = modules !== device && { moduleToken: modules.token };
     const revocation = this.#revocations.summary();
-    return { ready: true, token: held.root.token, issuer, tokens: tokensOf(held.tokens), revocation };
+    return { ready: true, token: device.token, ...moduleToken, issuer, tokens: tokensOf(held.tokens), revocation };
   }
 
   /** Issues within the profile. */

@@ -1,5 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { KeysteadError } from '../errors.ts';
 import { errnoOf } from '../os/files.ts';
@@ -50,6 +60,12 @@ export class StateFolder {
         },
       );
     }
+  }
+
+  /** Names of all documents, sorted. */
+  names(): string[] {
+    const files = readdirSync(this.path).filter((file) => file.endsWith('.json'));
+    return files.map((file) => file.slice(0, -'.json'.length)).sort();
   }
 
   remove(name: string): void {

@@ -58,14 +58,23 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name ($root.Chart.Version | replace
 {{- $token := dict "library" "/usr/lib/softhsm/libsofthsm2.so" "tokenLabel" .Values.softhsm.tokenLabel "pinFile" "/etc/keystead/pin/pin" -}}
 {{- $_ := set $spec "rootOfTrust" (dict "pkcs11" $token) -}}
 {{- end -}}
+{{- if and (empty $spec.rootOfTrust) .Values.software.enabled -}}
+{{- $_ := set $spec "rootOfTrust" (dict "software" dict) -}}
+{{- end -}}
 {{- if empty $spec.trustDomain -}}
 {{- fail "device.create needs device.spec.trustDomain, for example --set device.spec.trustDomain=edge.example.org" -}}
 {{- end -}}
 {{- if empty $spec.rootOfTrust -}}
-{{- fail "device.create needs device.spec.rootOfTrust, for example {pkcs11: {library: /opt/pkcs11/libvendor.so, tokenLabel: device}}; or, for tests only, softhsm.enabled=true" -}}
+{{- fail "device.create needs device.spec.rootOfTrust, for example {pkcs11: {library: /opt/pkcs11/libvendor.so, tokenLabel: device}} or {tpm: {}}; or, without hardware, software.enabled=true; or, for tests, softhsm.enabled=true" -}}
 {{- end -}}
 {{- if and (hasKey $spec.rootOfTrust "pkcs11") (not (or .Values.pin.secretName .Values.pin.hostPath .Values.softhsm.enabled)) -}}
 {{- fail "device.create with a PKCS#11 token needs its PIN: give pin.secretName or pin.hostPath" -}}
+{{- end -}}
+{{- if and (hasKey $spec.rootOfTrust "software") (not (or .Values.pin.secretName .Values.pin.hostPath .Values.software.enabled)) -}}
+{{- fail "device.create with software keys needs their passphrase: give pin.secretName or pin.hostPath, or software.enabled=true for a random one on each node" -}}
+{{- end -}}
+{{- if and (hasKey $spec.rootOfTrust "tpm") (empty .Values.tpm.device) (not (hasKey ($spec.rootOfTrust.tpm | default dict) "socket")) -}}
+{{- fail "device.create with a TPM needs its device node: give tpm.device, for example /dev/tpmrm0" -}}
 {{- end -}}
 {{- toYaml $spec -}}
 {{- end -}}

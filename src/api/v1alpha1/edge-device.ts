@@ -27,7 +27,7 @@ export interface EdgeDeviceSpec {
    * later, since every identity that was issued carries it.
    */
   readonly trustDomain: string;
-  /** Where the node's keys are made and kept; exactly one member is set. */
+  /** Where the node's keys are made and kept; exactly one of pkcs11, tpm and software is set. */
   readonly rootOfTrust: EdgeDeviceSpecRootOfTrust;
   /** How the node gets the certificate that it issues its modules' identities from. */
   readonly issuer: EdgeDeviceSpecIssuer;
@@ -40,11 +40,11 @@ export interface EdgeDeviceSpec {
   readonly measuredBoot?: EdgeDeviceSpecMeasuredBoot;
 }
 
-/** Where the node's keys are made and kept; exactly one member is set. */
+/** Where the node's keys are made and kept; exactly one of pkcs11, tpm and software is set. */
 export interface EdgeDeviceSpecRootOfTrust {
   /**
    * A token that is reached through a PKCS#11 library: an HSM, a secure element, a smart card, a TPM behind
-   * tpm2-pkcs11, or SoftHSM. Name the token by exactly one of tokenLabel, tokenSerial and slot.
+   * tpm2-pkcs11, or SoftHSM. Name the token by exactly one of tokenLabel, tokenSerial, slot and uri.
    */
   readonly pkcs11?: EdgeDeviceSpecRootOfTrustPkcs11;
   /**
@@ -52,18 +52,29 @@ export interface EdgeDeviceSpecRootOfTrust {
    * storage key. Give at most one of device and socket.
    */
   readonly tpm?: EdgeDeviceSpecRootOfTrustTpm;
+  /**
+   * SOFTWARE keys: files in the notary's state folder, encrypted under a passphrase. Whoever is root on the node,
+   * or has its disk and the passphrase, has the keys: they prove nothing about the device. For nodes with
+   * neither token nor TPM; never taken unless it is written here.
+   */
+  readonly software?: EdgeDeviceSpecRootOfTrustSoftware;
+  /**
+   * Another place for the keys of modules (their key pairs, the master secret that others derive from, keys that
+   * a hub brought), beside that of the node's own keys. Without it all lie in one.
+   */
+  readonly modules?: EdgeDeviceSpecRootOfTrustModules;
 }
 
 /**
  * A token that is reached through a PKCS#11 library: an HSM, a secure element, a smart card, a TPM behind
- * tpm2-pkcs11, or SoftHSM. Name the token by exactly one of tokenLabel, tokenSerial and slot.
+ * tpm2-pkcs11, or SoftHSM. Name the token by exactly one of tokenLabel, tokenSerial, slot and uri.
  */
 export interface EdgeDeviceSpecRootOfTrustPkcs11 {
   /**
    * Absolute path of the PKCS#11 library inside the notary's container, for example
-   * /usr/lib/softhsm/libsofthsm2.so.
+   * /usr/lib/softhsm/libsofthsm2.so. It may stand in the uri instead, as module-path.
    */
-  readonly library: string;
+  readonly library?: string;
   /** Label of the token, without the blanks that PKCS#11 fills it up with. */
   readonly tokenLabel?: string;
   /** Serial number of the token, without the blanks that PKCS#11 fills it up with; quote it where it is all digits. */
@@ -74,10 +85,16 @@ export interface EdgeDeviceSpecRootOfTrustPkcs11 {
    */
   readonly slot?: number;
   /**
-   * Absolute path, inside the notary's container, of the file that holds the user PIN. The chart puts the
-   * PIN's Secret there.
+   * PKCS#11 URI (RFC 7512) that names the token by token, serial, manufacturer, model and slot-id, all of which
+   * must match. For example pkcs11:token=device;serial=5f2e8a6c?module-path=/opt/pkcs11/libvendor.so&pin-source=file:/etc/pin
+   * has module-path for the library and pin-source for the PIN file.
    */
-  readonly pinFile: string;
+  readonly uri?: string;
+  /**
+   * Absolute path, inside the notary's container, of the file that holds the user PIN; /etc/keystead/pin/pin,
+   * where the chart puts the PIN's Secret, unless told here or by the uri's pin-source.
+   */
+  readonly pinFile?: string;
 }
 
 /**
@@ -112,6 +129,121 @@ export interface EdgeDeviceSpecRootOfTrustTpm {
    * what lies there already is used where it is a storage key, and never replaced.
    */
   readonly storageHandle: string;
+}
+
+/**
+ * SOFTWARE keys: files in the notary's state folder, encrypted under a passphrase. Whoever is root on the node,
+ * or has its disk and the passphrase, has the keys: they prove nothing about the device. For nodes with
+ * neither token nor TPM; never taken unless it is written here.
+ */
+export interface EdgeDeviceSpecRootOfTrustSoftware {
+  /**
+   * Absolute path, inside the notary's container, of the file with the passphrase. The chart puts the PIN's
+   * Secret there.
+   */
+  readonly passphraseFile: string;
+}
+
+/**
+ * Another place for the keys of modules (their key pairs, the master secret that others derive from, keys that
+ * a hub brought), beside that of the node's own keys. Without it all lie in one.
+ */
+export interface EdgeDeviceSpecRootOfTrustModules {
+  /**
+   * A token that is reached through a PKCS#11 library: an HSM, a secure element, a smart card, a TPM behind
+   * tpm2-pkcs11, or SoftHSM. Name the token by exactly one of tokenLabel, tokenSerial, slot and uri.
+   */
+  readonly pkcs11?: EdgeDeviceSpecRootOfTrustModulesPkcs11;
+  /**
+   * A TPM 2.0, spoken to directly. Its keys lie in the notary's state folder, each encrypted by the TPM's own
+   * storage key. Give at most one of device and socket.
+   */
+  readonly tpm?: EdgeDeviceSpecRootOfTrustModulesTpm;
+  /**
+   * SOFTWARE keys: files in the notary's state folder, encrypted under a passphrase. Whoever is root on the node,
+   * or has its disk and the passphrase, has the keys: they prove nothing about the device. For nodes with
+   * neither token nor TPM; never taken unless it is written here.
+   */
+  readonly software?: EdgeDeviceSpecRootOfTrustModulesSoftware;
+}
+
+/**
+ * A token that is reached through a PKCS#11 library: an HSM, a secure element, a smart card, a TPM behind
+ * tpm2-pkcs11, or SoftHSM. Name the token by exactly one of tokenLabel, tokenSerial, slot and uri.
+ */
+export interface EdgeDeviceSpecRootOfTrustModulesPkcs11 {
+  /**
+   * Absolute path of the PKCS#11 library inside the notary's container, for example
+   * /usr/lib/softhsm/libsofthsm2.so. It may stand in the uri instead, as module-path.
+   */
+  readonly library?: string;
+  /** Label of the token, without the blanks that PKCS#11 fills it up with. */
+  readonly tokenLabel?: string;
+  /** Serial number of the token, without the blanks that PKCS#11 fills it up with; quote it where it is all digits. */
+  readonly tokenSerial?: string;
+  /**
+   * Identifier of the slot that holds the token. Prefer tokenLabel or tokenSerial: some libraries number
+   * their slots anew at each start.
+   */
+  readonly slot?: number;
+  /**
+   * PKCS#11 URI (RFC 7512) that names the token by token, serial, manufacturer, model and slot-id, all of which
+   * must match. For example pkcs11:token=device;serial=5f2e8a6c?module-path=/opt/pkcs11/libvendor.so&pin-source=file:/etc/pin
+   * has module-path for the library and pin-source for the PIN file.
+   */
+  readonly uri?: string;
+  /**
+   * Absolute path, inside the notary's container, of the file that holds the user PIN; /etc/keystead/pin/pin,
+   * where the chart puts the PIN's Secret, unless told here or by the uri's pin-source.
+   */
+  readonly pinFile?: string;
+}
+
+/**
+ * A TPM 2.0, spoken to directly. Its keys lie in the notary's state folder, each encrypted by the TPM's own
+ * storage key. Give at most one of device and socket.
+ */
+export interface EdgeDeviceSpecRootOfTrustModulesTpm {
+  /**
+   * Absolute path of the TPM's device node inside the notary's container; /dev/tpmrm0 unless device or socket
+   * is set. The chart's tpm.device puts it there.
+   */
+  readonly device?: string;
+  /** Absolute path of the unix socket of a software TPM (swtpm), inside the notary's container. */
+  readonly socket?: string;
+  /**
+   * Absolute path, inside the notary's container, of the file with the owner hierarchy's authorisation value.
+   * Without it that value is empty.
+   */
+  readonly ownerAuthFile?: string;
+  /**
+   * Absolute path, inside the notary's container, of the file with the endorsement hierarchy's authorisation value.
+   * Without it that value is empty.
+   */
+  readonly endorsementAuthFile?: string;
+  /**
+   * Absolute path, inside the notary's container, of the file with the authorisation value of the keys that are made.
+   * Without it that value is empty.
+   */
+  readonly keyAuthFile?: string;
+  /**
+   * Persistent handle of the storage key, 0x81000000 to 0x817fffff. Where it is free Keystead makes the key;
+   * what lies there already is used where it is a storage key, and never replaced.
+   */
+  readonly storageHandle: string;
+}
+
+/**
+ * SOFTWARE keys: files in the notary's state folder, encrypted under a passphrase. Whoever is root on the node,
+ * or has its disk and the passphrase, has the keys: they prove nothing about the device. For nodes with
+ * neither token nor TPM; never taken unless it is written here.
+ */
+export interface EdgeDeviceSpecRootOfTrustModulesSoftware {
+  /**
+   * Absolute path, inside the notary's container, of the file with the passphrase. The chart puts the PIN's
+   * Secret there.
+   */
+  readonly passphraseFile: string;
 }
 
 /** How the node gets the certificate that it issues its modules' identities from. */
@@ -242,6 +374,8 @@ export interface EdgeDeviceStatus {
   readonly platform?: EdgeDeviceStatusPlatform;
   /** The token that the notary has opened. */
   readonly token?: EdgeDeviceStatusToken;
+  /** The token with the keys of modules, where rootOfTrust.modules names one of its own. */
+  readonly moduleToken?: EdgeDeviceStatusModuleToken;
   /** The issuing key and certificate in use. */
   readonly issuer?: EdgeDeviceStatusIssuer;
   /** Keys that verify the JWT-SVIDs of this node: the one that signs, the next, and former ones whose tokens still live. */
@@ -275,7 +409,23 @@ export interface EdgeDeviceStatusPlatform {
 
 /** The token that the notary has opened. */
 export interface EdgeDeviceStatusToken {
-  /** Kind of root of trust: PKCS11 or TPM. */
+  /** Kind of root of trust: PKCS11, TPM or Software. */
+  readonly kind?: string;
+  /** Label of the token. */
+  readonly label?: string;
+  /** Serial number of the token. */
+  readonly serial?: string;
+  /** Manufacturer of the token. */
+  readonly manufacturer?: string;
+  /** Model of the token. */
+  readonly model?: string;
+  /** Description and version of the library that reaches the token. */
+  readonly library?: string;
+}
+
+/** The token with the keys of modules, where rootOfTrust.modules names one of its own. */
+export interface EdgeDeviceStatusModuleToken {
+  /** Kind of root of trust: PKCS11, TPM or Software. */
   readonly kind?: string;
   /** Label of the token. */
   readonly label?: string;

@@ -6,7 +6,8 @@ import pkcs11js from 'pkcs11js';
 
 /** What the init containers of the node DaemonSet run: they prepare the notary's folder and, for tests, its token. */
 const USAGE = `usage: node-init state-dir <uid> <gid> <folder>...
-       node-init software-token <PKCS#11 library> <token folder> <label> <PIN file>`;
+       node-init software-token <PKCS#11 library> <token folder> <label> <PIN file>
+       node-init passphrase <file>`;
 
 /**
  * Gives a folder to the notary alone. A hostPath belongs to root and fsGroup does not reach it, so this one step runs as
@@ -75,6 +76,9 @@ function main([command, ...args]: readonly string[]): void {
     console.log(
       `software token ${label}: ${outcome}. Its keys lie in files on this node: for tests and demonstrations only`,
     );
+  } else if (command === 'passphrase' && args.length === 1) {
+    readOrMakePin(args[0] ?? '');
+    console.log('software keys lie in files on this node, under a passphrase that lies beside them');
   } else {
     console.error(USAGE);
     process.exitCode = 2;

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import { KeysteadError } from '../../errors.ts';
 import type { Fields } from '../fields.ts';
+import { pkcs11Place } from './pkcs11/place.ts';
 
-/** A token behind a PKCS#11 library. */
-export interface Pkcs11Place {
+/** A token behind a PKCS#11 library. What is given must match; library and PIN file may stand in the URI instead. */
+export interface Pkcs11Choice {
   /** Absolute path inside the notary's container. */
-  readonly library: string;
+  readonly library?: string;
   readonly tokenLabel?: string;
   readonly tokenSerial?: string;
   readonly slot?: number;
-  /** Absolute path of a file that holds the PIN. */
-  readonly pinFile: string;
+  /** RFC 7512; names a token. Never with a PIN. */
+  readonly uri?: string;
+  /** Absolute path of a file that holds the PIN; where the chart puts it unless told. */
+  readonly pinFile?: string;
 }
 
 /** A TPM 2.0, at a device node or at the unix socket of a software TPM. */
@@ -26,32 +29,53 @@ export interface TpmChoice {
   readonly storageHandle: number;
 }
 
+/** Keys in files, encrypted under a passphrase. */
+export interface SoftwareChoice {
+  readonly passphraseFile: string;
+}
+
 /** One root of trust; exactly one member. */
-export type RootChoice = { readonly pkcs11: Pkcs11Place } | { readonly tpm: TpmChoice };
+export type RootChoice =
+  { readonly pkcs11: Pkcs11Choice } | { readonly tpm: TpmChoice } | { readonly software: SoftwareChoice };
+
+/** The root of trust of the node's own keys, and another for those of modules where it is not the same. */
+export type RootsChoice = RootChoice & { readonly modules?: RootChoice };
+
+const MAX_URI_CHARACTERS = 2048;
+const KINDS = ['pkcs11', 'tpm', 'software'] as const;
 
 const [FIRST_PERSISTENT, LAST_OWNER_PERSISTENT] = [0x81000000, 0x817fffff];
 
-/** Reads one from outside. Throws InvalidConfiguration that names the field. */
-export function decodeRootChoice(fields: Fields): RootChoice {
-  const given = (['pkcs11', 'tpm'] as const).filter((kind) => fields.has(kind));
+/** Reads them from outside. Throws InvalidConfiguration that names the field. */
+export function decodeRootsChoice(fields: Fields): RootsChoice {
+  const modules = fields.has('modules') ? decodeRootChoice(fields.object('modules')) : undefined;
+  return { ...decodeRootChoice(fields), ...(modules && { modules }) };
+}
+
+function decodeRootChoice(fields: Fields): RootChoice {
+  const given = KINDS.filter((kind) => fields.has(kind));
   const [kind] = given;
   if (kind === undefined || given.length > 1) {
     const found = given.length === 0 ? 'none' : given.join(' and ');
-    const expected = 'exactly one of pkcs11, tpm';
+    const expected = `exactly one of ${KINDS.join(', ')}`;
     throw new KeysteadError('InvalidConfiguration', `configuration.rootOfTrust: expected ${expected}, found ${found}`);
   }
+  if (kind === 'software') return { software: { passphraseFile: fields.object(kind).path('passphraseFile') } };
   if (kind === 'tpm') return { tpm: decodeTpm(fields.object('tpm')) };
   return { pkcs11: decodePkcs11(fields.object('pkcs11')) };
 }
 
-function decodePkcs11(fields: Fields): Pkcs11Place {
-  return {
-    library: fields.path('library'),
+function decodePkcs11(fields: Fields): Pkcs11Choice {
+  const choice = {
+    ...(fields.has('library') && { library: fields.path('library') }),
     ...(fields.has('tokenLabel') && { tokenLabel: fields.string('tokenLabel', 128) }),
     ...(fields.has('tokenSerial') && { tokenSerial: fields.string('tokenSerial', 64) }),
     ...(fields.has('slot') && { slot: fields.integer('slot', 0, 2 ** 32 - 1) }),
-    pinFile: fields.path('pinFile'),
+    ...(fields.has('uri') && { uri: fields.secretString('uri', MAX_URI_CHARACTERS) }),
+    ...(fields.has('pinFile') && { pinFile: fields.path('pinFile') }),
   };
+  pkcs11Place(choice);
+  return choice;
 }
 
 function decodeTpm(fields: Fields): TpmChoice {

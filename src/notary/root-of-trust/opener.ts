@@ -2,13 +2,15 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from '../../log.ts';
-import type { StateFolder } from '../state-folder.ts';
-import type { Pkcs11Place, RootChoice, TpmChoice } from './choice.ts';
+import { StateFolder } from '../state-folder.ts';
+import type { Pkcs11Choice, RootChoice, SoftwareChoice, TpmChoice } from './choice.ts';
 import { Pkcs11Libraries, resolvedLibrary } from './pkcs11/library.ts';
 import { PinGuard } from './pkcs11/pin-guard.ts';
+import { pkcs11Place } from './pkcs11/place.ts';
 import { Pkcs11Root } from './pkcs11/root.ts';
 import type { RootOfTrust } from './port.ts';
 import { readSecretFile } from './secret-file.ts';
+import { SoftwareRoot } from './software/root.ts';
 import { openTpm } from './tpm/open.ts';
 import { TpmRoot } from './tpm/root.ts';
 
@@ -35,7 +37,10 @@ export class RootOpener {
 
   /** Throws what the root of trust throws where it cannot be opened. */
   open(choice: RootChoice): RootOfTrust {
-    return 'tpm' in choice ? this.#openTpm(choice.tpm) : this.#openToken(choice.pkcs11);
+    if ('tpm' in choice) return this.#openTpm(choice.tpm);
+    // The only way to software keys: there is no fall-back to them.
+    if ('software' in choice) return this.#openSoftware(choice.software);
+    return this.#openToken(choice.pkcs11);
   }
 
   /** Lets go of what is shared, after all that was opened has been closed: for the end of the thread. */
@@ -43,9 +48,19 @@ export class RootOpener {
     this.#libraries.finalize();
   }
 
-  #openToken({ library, pinFile, ...choice }: Pkcs11Place): RootOfTrust {
+  #openToken(wanted: Pkcs11Choice): RootOfTrust {
+    const { library, ...place } = pkcs11Place(wanted);
     const parts = { pins: this.#pins, log: this.#log };
-    return new Pkcs11Root({ library: this.#libraries.open(library), choice, pinFile, ...parts });
+    return new Pkcs11Root({ library: this.#libraries.open(library), ...place, ...parts });
+  }
+
+  #openSoftware({ passphraseFile }: SoftwareChoice): RootOfTrust {
+    const passphrase = readSecretFile(passphraseFile, 'passphrase');
+    try {
+      return new SoftwareRoot({ folder: new StateFolder(join(this.#state.path, 'software')), passphrase });
+    } finally {
+      passphrase.fill(0);
+    }
   }
 
   #openTpm(choice: TpmChoice): RootOfTrust {
@@ -79,5 +94,6 @@ function authIn(file: string, whose: string): Buffer {
  */
 export function placeOf(choice: RootChoice): string {
   if ('tpm' in choice) return `tpm:${choice.tpm.device ?? choice.tpm.socket ?? ''}`;
-  return `pkcs11:${resolvedLibrary(choice.pkcs11.library)}`;
+  if ('software' in choice) return 'software';
+  return `pkcs11:${resolvedLibrary(pkcs11Place(choice.pkcs11).library)}`;
 }

@@ -32,6 +32,11 @@ const container = (pod: PodSpec, name: string): Container =>
 const environment = ({ env = [] }: Container) => Object.fromEntries(env.map(({ name, value }) => [name, value]));
 const hostPath = (pod: PodSpec, name: string) => pod.volumes?.find((volume) => volume.name === name)?.hostPath?.path;
 
+const ALLOCATION = { MALLOC_ARENA_MAX: '1', MALLOC_TRIM_THRESHOLD_: '131072' };
+const templatesOf = (objects: readonly Rendered[]): Record<string, string> =>
+  (only(objects, 'ConfigMap', 'keystead-templates') as unknown as { data: Record<string, string> }).data;
+const deviceTemplate = (objects: readonly Rendered[]): unknown => parse(templatesOf(objects)['device.yaml']!);
+
 describe('with default values', () => {
   let objects: Rendered[];
   beforeAll(async () => {
@@ -123,8 +128,10 @@ describe('with default values', () => {
       KEYSTEAD_HOST_ROOT: '/host/root',
       KEYSTEAD_HEALTH_PORT: '9464',
       KEYSTEAD_LOG_LEVEL: 'info',
+      ...ALLOCATION,
     });
     expect(environment(container(pod, 'notary'))).toEqual({
+      ...ALLOCATION,
       KEYSTEAD_NOTARY_SOCKET: '/run/keystead/notary.sock',
       KEYSTEAD_NOTARY_HEALTH: '/run/keystead/notary-health.sock',
       KEYSTEAD_NOTARY_STATE: '/var/lib/keystead/notary',
@@ -170,8 +177,7 @@ describe('CRDs', () => {
   });
 
   it('go with the release where that is wanted', async () => {
-    const [crd] = await crds({ crds: { keep: false } });
-    expect(crd?.metadata.annotations).toBeUndefined();
+    expect((await crds({ crds: { keep: false } }))[0]?.metadata.annotations).toBeUndefined();
   });
 
   it('can be left out', async () => {
@@ -240,9 +246,7 @@ describe('values reach what they are for', () => {
       'SOFTHSM2_CONF',
       '/etc/keystead/softhsm/softhsm2.conf',
     );
-    const templates = (only(objects, 'ConfigMap', 'keystead-templates') as unknown as { data: Record<string, string> })
-      .data;
-    expect(parse(templates['device.yaml']!)).toMatchObject({
+    expect(deviceTemplate(objects)).toMatchObject({
       kind: 'EdgeDevice',
       spec: {
         trustDomain: 'edge.test',
@@ -255,7 +259,7 @@ describe('values reach what they are for', () => {
         },
       },
     });
-    expect(parse(templates['trust-bundle.yaml']!)).toMatchObject({
+    expect(parse(templatesOf(objects)['trust-bundle.yaml']!)).toMatchObject({
       kind: 'TrustBundle',
       metadata: { name: 'edge.test' },
       spec: { trustDomain: 'edge.test', sources: [{ devices: {} }] },
@@ -265,16 +269,23 @@ describe('values reach what they are for', () => {
     });
   });
 
-  it('mounts the PIN Secret and the vendor library into the notary alone', async () => {
+  it('mounts the PIN Secret, the TPM and the vendor library into the notary alone', async () => {
     const pod = nodePod(await render(EVERYTHING));
     const mounting = (volume: string) =>
       pod.containers.filter(({ volumeMounts }) => volumeMounts?.some(({ name }) => name === volume));
-    for (const volume of ['pin', 'pkcs11-library', 'pkcs11-0', 'pkcs11-1']) {
+    for (const volume of ['pin', 'tpm', 'pkcs11-library', 'pkcs11-0', 'pkcs11-1']) {
       expect(mounting(volume).map(({ name }) => name)).toEqual(['notary']);
     }
     expect(pod.volumes).toContainEqual({
       name: 'pin',
-      secret: { secretName: 'pin', defaultMode: 0o440, items: [{ key: 'user-pin', path: 'pin' }] },
+      secret: {
+        secretName: 'pin',
+        defaultMode: 0o440,
+        items: [
+          { key: 'user-pin', path: 'pin' },
+          { key: 'owner', path: 'owner' },
+        ],
+      },
     });
     expect(container(pod, 'notary').volumeMounts).toContainEqual({ name: 'pkcs11-0', mountPath: '/dev/bus/usb' });
   });

@@ -35,6 +35,9 @@ describe('values.schema.json', () => {
     [{ notary: { uid: 0 } }, '/notary/uid'],
     [{ notary: { extraEnv: [{ name: 'KEYSTEAD_AGENT_UID', value: '1' }] } }, '/notary/extraEnv/0/name'],
     [{ softhsm: { tokenLabel: 'x'.repeat(33) } }, '/softhsm/tokenLabel'],
+    [{ tpm: { device: '/etc/passwd' } }, '/tpm/device'],
+    [{ tpm: { group: -1 } }, '/tpm/group'],
+    [{ pin: { extraKeys: ['../x'] } }, '/pin/extraKeys/0'],
     [{ device: { spec: { trustDomain: 'Edge.Example' } } }, '/device/spec/trustDomain'],
   ])('refuses %j', async (values, message) => {
     await expect(render(values)).rejects.toThrow(message);
@@ -47,6 +50,15 @@ describe('values.schema.json', () => {
       { device: { create: true, spec: { trustDomain: 'a', rootOfTrust: { pkcs11: { library: '/l', slot: 1 } } } } },
       'needs its PIN: give pin.secretName or pin.hostPath',
     ],
+    [
+      { device: { create: true, spec: { trustDomain: 'a', rootOfTrust: { tpm: {} } } } },
+      'needs its device node: give tpm.device',
+    ],
+    [
+      { device: { create: true, spec: { trustDomain: 'a', rootOfTrust: { software: {} } } } },
+      'needs their passphrase: give pin.secretName',
+    ],
+    [{ software: { enabled: true }, softhsm: { enabled: true } }, 'both set: choose one of them'],
     [{ pin: { secretName: 'a', hostPath: '/b' } }, 'both set: give one of them'],
   ])('%j is refused with what to do', async (values, message) => {
     await expect(render(values)).rejects.toThrow(message);

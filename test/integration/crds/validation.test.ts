@@ -40,7 +40,9 @@ describe('the API server', () => {
   });
 
   it.each([
-    ['edge-device', { issuer: DEVICE_ISSUER, rootOfTrust: { pkcs11: { pinFile: '/etc/keystead/pin/pin' } } }],
+    ['edge-device', { issuer: DEVICE_ISSUER }],
+    ['edge-device-tpm', { rootOfTrust: { tpm: { storageHandle: '0x81000001' } } }],
+    ['edge-device-software', { rootOfTrust: { software: { passphraseFile: '/etc/keystead/pin/pin' } } }],
     ['edge-module', MODULE_DEFAULTS],
     [
       'module-identity',

@@ -9,7 +9,7 @@ import { Pkcs11Root } from '../../../src/notary/root-of-trust/pkcs11/root.ts';
 import { StateFolder } from '../../../src/notary/state-folder.ts';
 import { SoftHsm, softhsmLibrary } from '../softhsm/softhsm.ts';
 import { setEnvironment } from './environment.ts';
-import type { RootUnderTest } from './root-under-test.ts';
+import { ALL, type RootUnderTest } from './root-under-test.ts';
 
 /** PKCS#11 over SoftHSM2. */
 export function softHsmRoot(): Promise<RootUnderTest> {
@@ -21,8 +21,8 @@ export function softHsmRoot(): Promise<RootUnderTest> {
   const libraries = new Pkcs11Libraries();
   return Promise.resolve({
     kind: 'PKCS11',
-
     missing: [],
+    digests: ALL,
     secrets: true,
     ciphers: true,
     open: () => {

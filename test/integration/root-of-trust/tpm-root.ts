@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { TpmRoot } from '../../../src/notary/root-of-trust/tpm/root.ts';
 import { requireTools, SoftTpm } from '../swtpm/swtpm.ts';
-import type { RootUnderTest } from './root-under-test.ts';
+import { ALL, type RootUnderTest } from './root-under-test.ts';
 
 /** A TPM 2.0 natively, over swtpm. */
 export async function tpmRoot(): Promise<RootUnderTest> {
@@ -12,8 +12,8 @@ export async function tpmRoot(): Promise<RootUnderTest> {
   mkdirSync(folder);
   return {
     kind: 'TPM',
-
     missing: ['RSA-4096'],
+    digests: ALL,
     secrets: true,
     ciphers: false,
     open: () => new TpmRoot({ tpm: soft.open(), folder }),

@@ -10,7 +10,7 @@ import { Pkcs11Root } from '../../../src/notary/root-of-trust/pkcs11/root.ts';
 import { StateFolder } from '../../../src/notary/state-folder.ts';
 import { requireTools, SoftTpm } from '../swtpm/swtpm.ts';
 import { setEnvironment } from './environment.ts';
-import type { RootUnderTest } from './root-under-test.ts';
+import { ALL, type RootUnderTest } from './root-under-test.ts';
 
 const LIBRARY = '/usr/lib/x86_64-linux-gnu/pkcs11/libtpm2_pkcs11.so';
 const TCTI = 'tabrmd:bus_type=session';
@@ -124,8 +124,8 @@ function withToken(soft: SoftTpm, manager: ResourceManager): RootUnderTest {
   const libraries = new Pkcs11Libraries();
   return {
     kind: 'PKCS11',
-
     missing: ['RSA-4096'],
+    digests: ALL,
     secrets: false,
     ciphers: false,
     open: () => {

@@ -6,6 +6,7 @@ import type { Condition } from '../../../src/api/conditions.ts';
 import type { EdgeDevice } from '../../../src/api/v1alpha1/index.ts';
 import { KeysteadError } from '../../../src/errors.ts';
 import type { NotaryStatus } from '../../../src/notary/port.ts';
+import { selfSigned } from '../../fakes/certificates.ts';
 
 const NOW = Date.parse('2026-11-22T10:00:00Z');
 const device = {
@@ -40,6 +41,16 @@ describe('the status of a device', () => {
       observedGeneration: 3,
     });
     expect(conditions['Ready']).toMatchObject({ status: 'False', reason: 'PinRejected', message: 'set another PIN' });
+  });
+
+  it('says plainly that keys are software, wherever it says that they are there', async () => {
+    const token = { kind: 'Software', label: 'software' };
+    const issuer = { keyUri: 'software:object=i', notBefore: NOW, notAfter: NOW, chain: await selfSigned('ca') };
+    const conditions = observe({ ...ready, token, issuer } as unknown as NotaryStatus, 0);
+    expect(conditions['RootOfTrustReady']).toMatchObject({ status: 'True', reason: 'SoftwareKeys' });
+    for (const type of ['Ready', 'RootOfTrustReady', 'IssuerReady']) {
+      expect(conditions[type]).toMatchObject({ status: 'True', message: expect.stringContaining('SOFTWARE') });
+    }
   });
 
   it('is unknown before the notary has answered', () => {
@@ -132,6 +143,12 @@ describe('what the notary is told', () => {
   ])('with the TPM %j asks the notary for %j', (tpm, expected) => {
     const withTpm = { ...device, spec: { ...device.spec, rootOfTrust: { tpm } } };
     expect(notaryConfiguration(withTpm, 'node-1').rootOfTrust).toEqual({ tpm: expected });
+  });
+
+  it('names a root of trust for the keys of modules', () => {
+    const [pkcs11, software] = [{ uri: 'pkcs11:token=a?module-path=/l' }, { passphraseFile: '/p' }];
+    const two = { ...device, spec: { ...device.spec, rootOfTrust: { software, modules: { pkcs11 } } } };
+    expect(notaryConfiguration(two, 'node-1').rootOfTrust).toEqual({ software, modules: { pkcs11 } });
   });
 
   it('is written into status once, and again when it changes', async () => {

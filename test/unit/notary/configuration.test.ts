@@ -14,6 +14,8 @@ describe('a configuration', () => {
 
   it.each([
     { tpm },
+    { tpm, modules: { pkcs11: { uri: 'pkcs11:token=a?module-path=/l' } } },
+    { software: { passphraseFile: '/etc/passphrase' } },
     { tpm: { socket: '/run/tpm', storageHandle: 0x81000002, ownerAuthFile: '/o', keyAuthFile: '/k' } },
   ])('with the root of trust %j is taken over', (rootOfTrust) => {
     expect(decodeConfiguration({ ...CONFIGURATION, rootOfTrust })).toEqual({ ...CONFIGURATION, rootOfTrust });
@@ -26,13 +28,16 @@ describe('a configuration', () => {
     ['a trust domain in capitals', { trustDomain: 'Edge.Example' }, 'trustDomain'],
     ['an empty node', { node: '' }, 'node'],
     ['a node with a slash', { node: 'a/b' }, 'node'],
-    ['no root of trust', { rootOfTrust: {} }, 'exactly one of pkcs11, tpm, found none'],
-    ['two roots of trust', { rootOfTrust: { pkcs11, tpm } }, 'exactly one of pkcs11, tpm, found pkcs11 and tpm'],
+    ['no root of trust', { rootOfTrust: {} }, 'exactly one of pkcs11, tpm, software, found none'],
+    ['two roots of trust', { rootOfTrust: { pkcs11, tpm } }, 'found pkcs11 and tpm'],
+    ['no passphrase', { rootOfTrust: { software: {} } }, 'software.passphraseFile'],
     ['a TPM in two places', { rootOfTrust: { tpm: { ...tpm, socket: '/s' } } }, 'exactly one of device, socket'],
     ["the platform's handle", { rootOfTrust: { tpm: { ...tpm, storageHandle: 0x81800000 } } }, 'tpm.storageHandle'],
     ['a relative library', { rootOfTrust: { pkcs11: { ...pkcs11, library: 'token.so' } } }, 'pkcs11.library'],
     ['a library with NUL', { rootOfTrust: { pkcs11: { ...pkcs11, library: '/a\0' } } }, 'pkcs11.library'],
-    ['no PIN file', { rootOfTrust: { pkcs11: { ...pkcs11, pinFile: undefined } } }, 'pkcs11.pinFile'],
+    ['a relative PIN file', { rootOfTrust: { pkcs11: { ...pkcs11, pinFile: 'pin' } } }, 'pkcs11.pinFile'],
+    ['a URI with a PIN', { rootOfTrust: { pkcs11: { ...pkcs11, uri: 'pkcs11:token=a?pin-value=1' } } }, 'pin-value'],
+    ['no root of trust for modules', { rootOfTrust: { pkcs11, modules: {} } }, 'exactly one of'],
     ['a negative slot', { rootOfTrust: { pkcs11: { ...pkcs11, slot: -1 } } }, 'pkcs11.slot'],
     ['a slot as text', { rootOfTrust: { pkcs11: { ...pkcs11, slot: '1' } } }, 'pkcs11.slot'],
     ['an unknown algorithm', { issuer: { ...issuer, algorithm: 'EC-P521' } }, 'issuer.algorithm'],

@@ -4,10 +4,11 @@ import { chooseToken } from '../../../src/notary/root-of-trust/pkcs11/token-choi
 import { keyUri } from '../../../src/notary/root-of-trust/pkcs11/uri.ts';
 import { isLost, tokenError } from '../../../src/notary/root-of-trust/pkcs11/return-values.ts';
 
+const vendor = { manufacturer: 'm', model: 'o' };
 const [a, b, twin] = [
-  { label: 'edge', serial: '01', slotNumber: 1 },
-  { label: 'other', serial: '02', slotNumber: 2 },
-  { label: 'edge', serial: '03', slotNumber: 3 },
+  { label: 'edge', serial: '01', slotNumber: 1, ...vendor },
+  { label: 'other', serial: '02', slotNumber: 2, ...vendor },
+  { label: 'edge', serial: '03', slotNumber: 3, manufacturer: 'm', model: 'p' },
 ];
 
 describe('the choice of a token', () => {
@@ -16,6 +17,7 @@ describe('the choice of a token', () => {
     ['by serial', [a, b, twin], { tokenSerial: '03' }, twin],
     ['by slot', [a, b], { slot: 1 }, a],
     ['by label and serial', [a, b, twin], { tokenLabel: 'edge', tokenSerial: '01' }, a],
+    ['by label and model', [a, b, twin], { tokenLabel: 'edge', model: 'p' }, twin],
     ['the only one', [b], {}, b],
   ])('%s', (_, tokens, choice, expected) => expect(chooseToken(tokens, choice)).toBe(expected));
 
@@ -29,6 +31,7 @@ describe('the choice of a token', () => {
       'TokenAbsent',
       'and serial 02',
     ],
+    ['another manufacturer', [a], { slot: 1, manufacturer: 'n' }, 'TokenAbsent', 'slot 1 and manufacturer "n"'],
     ['a label in other letters', [a], { tokenLabel: 'Edge' }, 'TokenAbsent', 'label "Edge"'],
     ['two of one label', [a, b, twin], { tokenLabel: 'edge' }, 'InvalidConfiguration', '(serial 03, slot 3)'],
     ['two and no wish', [a, b], {}, 'InvalidConfiguration', 'by its serial'],

@@ -6,6 +6,7 @@ import { DerReader } from '../../../issue/der-reader.ts';
 import { OID } from '../../../issue/object-identifiers.ts';
 import { ecPublicKeyInfo } from '../../../issue/public-key.ts';
 import { SIGNATURE_ALGORITHMS } from '../../../issue/signature-algorithm.ts';
+import { sha256DigestInfo } from '../digest-info.ts';
 import type { KeyAlgorithm } from '../port.ts';
 import { CK } from './cryptoki.ts';
 import type { Mechanism } from './mechanism.ts';
@@ -69,9 +70,6 @@ export function rsaPublicKey(modulus: Buffer, exponent: Buffer): { algorithm: Ke
   return { algorithm: `RSA-${algorithm}`, publicKey };
 }
 
-/** DigestInfo of SHA-256 up to the digest (RFC 8017 9.2, note 1). */
-const SHA256_DIGEST_INFO = Buffer.from('3031300d060960864801650304020105000420', 'hex');
-
 /** Digest of `message` that keys of this algorithm sign. */
 export function digestOf(algorithm: KeyAlgorithm, message: Buffer): Buffer {
   return hash(SIGNATURE_ALGORITHMS[algorithm].digest, message, 'buffer');
@@ -79,7 +77,7 @@ export function digestOf(algorithm: KeyAlgorithm, message: Buffer): Buffer {
 
 /** What the token signs for a digest: the digest itself (CKM_ECDSA) or its DigestInfo (CKM_RSA_PKCS). */
 export function signatureInput(algorithm: KeyAlgorithm, digest: Buffer): Buffer {
-  return algorithm.startsWith('EC-') ? digest : Buffer.concat([SHA256_DIGEST_INFO, digest]);
+  return algorithm.startsWith('EC-') ? digest : sha256DigestInfo(digest);
 }
 
 /** A token's signature as X.509 wants it: ECDSA's r and s (PKCS#11 2.3.1: two halves) become a SEQUENCE; RSA stays. */

@@ -7,13 +7,14 @@ export interface TokenChoice {
   readonly tokenLabel?: string;
   readonly tokenSerial?: string;
   readonly slot?: number;
+  readonly manufacturer?: string;
+  readonly model?: string;
 }
 
+type Listed = Pick<SlotToken, 'label' | 'serial' | 'slotNumber' | 'manufacturer' | 'model'>;
+
 /** The one token that matches. Throws TokenAbsent (none) or InvalidConfiguration (several), listing what is there. */
-export function chooseToken<T extends Pick<SlotToken, 'label' | 'serial' | 'slotNumber'>>(
-  tokens: readonly T[],
-  choice: TokenChoice,
-): T {
+export function chooseToken<T extends Listed>(tokens: readonly T[], choice: TokenChoice): T {
   const matching = tokens.filter((token) => matches(token, choice));
   const [found, second] = matching;
   if (!found) {
@@ -30,11 +31,13 @@ export function chooseToken<T extends Pick<SlotToken, 'label' | 'serial' | 'slot
   return found;
 }
 
-function matches(token: Pick<SlotToken, 'label' | 'serial' | 'slotNumber'>, choice: TokenChoice): boolean {
+function matches(token: Listed, choice: TokenChoice): boolean {
   return (
     (choice.tokenLabel === undefined || choice.tokenLabel === token.label) &&
     (choice.tokenSerial === undefined || choice.tokenSerial === token.serial) &&
-    (choice.slot === undefined || choice.slot === token.slotNumber)
+    (choice.slot === undefined || choice.slot === token.slotNumber) &&
+    (choice.manufacturer === undefined || choice.manufacturer === token.manufacturer) &&
+    (choice.model === undefined || choice.model === token.model)
   );
 }
 
@@ -43,11 +46,13 @@ function describe(choice: TokenChoice): string {
     choice.tokenLabel === undefined ? [] : [`label ${JSON.stringify(choice.tokenLabel)}`],
     choice.tokenSerial === undefined ? [] : [`serial ${choice.tokenSerial}`],
     choice.slot === undefined ? [] : [`slot ${choice.slot}`],
+    choice.manufacturer === undefined ? [] : [`manufacturer ${JSON.stringify(choice.manufacturer)}`],
+    choice.model === undefined ? [] : [`model ${JSON.stringify(choice.model)}`],
   ].flat();
   return parts.length === 0 ? 'any label' : parts.join(' and ');
 }
 
-function list(tokens: readonly Pick<SlotToken, 'label' | 'serial' | 'slotNumber'>[]): string {
+function list(tokens: readonly Listed[]): string {
   if (tokens.length === 0) return 'no token at all';
   return tokens
     .map((token) => `${JSON.stringify(token.label)} (serial ${token.serial}, slot ${token.slotNumber})`)

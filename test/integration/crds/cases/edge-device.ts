@@ -3,6 +3,8 @@ import type { JsonObject } from '../merge-patch.ts';
 import { casesOf } from './case.ts';
 
 const pkcs11 = (patch: JsonObject): JsonObject => ({ spec: { rootOfTrust: { pkcs11: patch } } });
+const modules = (patch: JsonObject): JsonObject => ({ spec: { rootOfTrust: { modules: patch } } });
+const byUri = (uri: string): JsonObject => pkcs11({ tokenSerial: null, pinFile: null, uri });
 const tpm = (patch: JsonObject): JsonObject => ({ spec: { rootOfTrust: { pkcs11: null, tpm: patch } } });
 const tokens = (patch: JsonObject): JsonObject => ({ spec: { tokens: patch } });
 const measuredBoot = (patch: JsonObject): JsonObject => ({ spec: { measuredBoot: patch } });
@@ -27,7 +29,20 @@ export const invalidDevices = casesOf('edge-device-full', [
   ['a relative key authorisation', tpm({ keyAuthFile: 'key' }), 'keyAuthFile must be an absolute path'],
   ["a handle of the platform's", tpm({ storageHandle: '0x81800000' }), 'storageHandle must be a persistent handle'],
   ['a transient handle', tpm({ storageHandle: '0x80000001' }), 'storageHandle must be a persistent handle'],
-  ['no library', pkcs11({ library: null }), 'spec.rootOfTrust.pkcs11.library: Required value'],
+  ['no library', pkcs11({ library: null }), 'name the PKCS#11 library once: set library'],
+  ['a library in the URI too', byUri('pkcs11:token=a?module-path=/l'), 'name the PKCS#11 library once'],
+  ['a URI of another scheme', byUri('file:/token'), 'uri must be a PKCS#11 URI that names the token'],
+  ['a URI that names no token', byUri('pkcs11:model=a'), 'uri must be a PKCS#11 URI that names the token'],
+  ['a URI with a PIN', byUri('pkcs11:token=a?pin-value=1234'), 'uri must not hold a PIN'],
+  ['a URI of a key', byUri('pkcs11:token=a;object=k'), 'uri must name a token and not an object'],
+  [
+    'two PIN files',
+    pkcs11({ tokenSerial: null, uri: 'pkcs11:token=a?pin-source=file:/pin' }),
+    'name the PIN file once: set pinFile, or pin-source in the uri',
+  ],
+  ['no root of trust for modules', modules({}), 'rootOfTrust.modules needs exactly one of: pkcs11'],
+  ['two for modules', modules({ tpm: {}, software: {} }), 'rootOfTrust.modules needs exactly one of: pkcs11'],
+  ['a relative passphrase', modules({ software: { passphraseFile: 'p' } }), 'passphraseFile must be an absolute path'],
   ['a library without path', pkcs11({ library: 'libp11.so' }), 'library must be an absolute path'],
   [
     'a library path that climbs',
@@ -35,8 +50,8 @@ export const invalidDevices = casesOf('edge-device-full', [
     "library must be an absolute path without '..'",
   ],
   ['a relative PIN file', pkcs11({ pinFile: 'pin/pin' }), 'pinFile must be an absolute path'],
-  ['no name for the token', pkcs11({ tokenSerial: null }), 'exactly one of: tokenLabel, tokenSerial, slot'],
-  ['two names for the token', pkcs11({ slot: 0 }), 'exactly one of: tokenLabel, tokenSerial, slot'],
+  ['no name for the token', pkcs11({ tokenSerial: null }), 'exactly one of: tokenLabel, tokenSerial, slot, uri'],
+  ['two names for the token', pkcs11({ slot: 0 }), 'exactly one of: tokenLabel, tokenSerial, slot, uri'],
   ['a token label that PKCS#11 has no room for', pkcs11({ tokenLabel: 'a'.repeat(33) }), 'tokenLabel: Too long'],
   ['a negative slot', pkcs11({ slot: -1 }), 'slot in body should be greater than or equal to 0'],
   ['an issuer of no kind', issuer({ selfSigned: null }), 'issuer needs exactly one of: selfSigned'],
