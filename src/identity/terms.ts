@@ -8,10 +8,11 @@ import { imageDigest, type Holding } from './holding.ts';
 export function identityTerms({ spec, metadata }: ModuleIdentity, holding: Holding): IdentityTerms | undefined {
   const { container, process, namespace, pod, podUid } = holding;
   if (!container) return undefined;
-  const { token, federatesWith, moduleRef } = spec;
+  const { token, federatesWith, moduleRef, notary } = spec;
   return {
     ...(token && { token: { audiences: token.audiences, lifetimeSeconds: durationSeconds(token.duration) } }),
     federatesWith,
+    notary: notary ?? { sign: false, encrypt: false, issue: false },
     requester: {
       module: `${namespace}/${moduleRef.name}`,
       identity: metadata.name ?? '',

@@ -35,12 +35,21 @@ export interface TrustStore {
   readonly foreign: ReadonlyMap<string, DomainBundle>;
 }
 
+/** What a ModuleIdentity grants of the Notary API. */
+export interface NotaryGrant {
+  readonly sign: boolean;
+  readonly encrypt: boolean;
+  readonly issue: boolean;
+}
+
 /** What a ModuleIdentity grants beside its certificate. */
 export interface IdentityTerms {
   /** Undefined where it grants no tokens. */
   readonly token?: { readonly audiences: readonly string[]; readonly lifetimeSeconds: number };
   /** Trust domains whose bundles the module gets. */
   readonly federatesWith: readonly string[];
+  /** What it may ask of the Notary API. */
+  readonly notary: NotaryGrant;
   /** Who asks, for the notary's record. */
   readonly requester: Requester;
 }

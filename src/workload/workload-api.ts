@@ -3,6 +3,7 @@ import { Server, ServerCredentials, type ConnectionInjector } from '@grpc/grpc-j
 import type { Socket } from 'node:net';
 import type { PublishedVolume } from '../deliver/port.ts';
 import { SecretDiscoveryService } from '../gen/envoy/service/secret/v3/sds_pb.js';
+import { Notary } from '../gen/keystead/notary/v1alpha1/notary_pb.js';
 import { SpiffeWorkloadAPI } from '../gen/spiffe/workload_pb.js';
 import { addReflection } from '../grpc/reflection.ts';
 import { addService } from '../grpc/server.ts';
@@ -10,8 +11,12 @@ import type { Logger } from '../log.ts';
 import { Callers } from './callers.ts';
 import { Changes } from './changes.ts';
 import { SecretService } from './envoy/service.ts';
+import type { NotaryApiPorts } from './notary/port.ts';
+import { NotaryApiService } from './notary/service.ts';
 import { OpenCalls } from './open-calls.ts';
 import { PeerServer } from './peer-server.ts';
+import { PodCalls } from './pod-calls.ts';
+import { PodTurns } from './pod-turns.ts';
 import type { WorkloadPorts } from './port.ts';
 import { ModuleTokens } from './spiffe/module-tokens.ts';
 import { SpiffeService } from './spiffe/service.ts';
@@ -23,6 +28,8 @@ const MAX_STREAMS = 128;
 
 export interface WorkloadApiOptions {
   readonly ports: WorkloadPorts;
+  /** For the Notary API. */
+  readonly notary: NotaryApiPorts;
   readonly log: Logger;
   /** Name of the socket in each volume. */
   readonly socket: string;
@@ -30,7 +37,7 @@ export interface WorkloadApiOptions {
   readonly identityAttribute: string;
 }
 
-/** The sockets in the pods' volumes and the services on them. */
+/** The sockets in the pods' volumes and the gRPC services on them: the SPIFFE Workload API and the Notary API. */
 export class WorkloadApi {
   readonly #server: Server;
   readonly #injector: ConnectionInjector;
@@ -40,7 +47,7 @@ export class WorkloadApi {
   readonly #changes = new Changes();
   readonly #tokens: ModuleTokens;
 
-  constructor({ ports, log, socket, identityAttribute }: WorkloadApiOptions) {
+  constructor({ ports, notary, log, socket, identityAttribute }: WorkloadApiOptions) {
     this.#server = new Server({
       'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
       'grpc.max_concurrent_streams': MAX_STREAMS,
@@ -56,21 +63,27 @@ export class WorkloadApi {
       isPublished: (keyId) => ports.trust().own.keys.some(({ kid }) => kid === keyId),
       now,
     });
-    const service = new SpiffeService({
+    const calls = new PodCalls({
       callers: this.callers,
       changes: this.#changes,
       calls: new OpenCalls(),
       standing: (podUid) => ports.standing(podUid),
       caller: (peer) => this.#peers.caller(peer),
-      trust: () => ports.trust(),
-      terms: (podUid, identity) => ports.terms(podUid, identity),
-      token: (request) => this.#tokens.token(request),
-      now,
     });
-    addService(this.#server, SpiffeWorkloadAPI, service.handlers());
-    const envoy = new SecretService({ follow: (context) => service.contents(context), log });
+    const common = {
+      calls,
+      now,
+      trust: () => ports.trust(),
+      terms: (podUid: string, identity: string) => ports.terms(podUid, identity),
+    };
+    const spiffe = new SpiffeService({ ...common, token: (request) => this.#tokens.token(request) });
+    addService(this.#server, SpiffeWorkloadAPI, spiffe.handlers());
+    const notaryApi = new NotaryApiService({ ...common, turns: new PodTurns(), ports: notary });
+    addService(this.#server, Notary, notaryApi.handlers());
+    const envoy = new SecretService({ follow: (context) => spiffe.contents(context), log });
     addService(this.#server, SecretDiscoveryService, envoy.handlers());
-    addReflection(this.#server, [SpiffeWorkloadAPI, SecretDiscoveryService], (context) => service.enter(context));
+    const described = [SpiffeWorkloadAPI, SecretDiscoveryService, Notary];
+    addReflection(this.#server, described, (context) => calls.enter(context));
   }
 
   /** Serves in a volume, as far as that is possible. */

@@ -4,6 +4,7 @@ import { setTimeout } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { PodCaller, type PodCallerPorts } from '../../../controllers/pod-caller.ts';
 import { PodIotEdge, type PodIotEdgePorts } from '../../../controllers/pod-iot-edge.ts';
+import { PodNotary, type PodNotaryPorts } from '../../../controllers/pod-notary.ts';
 import { IDENTITY_ATTRIBUTE, IOT_EDGE_SOCKET, SPIFFE_SOCKET } from '../../api/names.ts';
 import type { ModuleIdentity } from '../../api/v1alpha1/index.ts';
 import { decide } from '../../attest/decide.ts';
@@ -28,7 +29,8 @@ import type { AgentCaches } from './caches.ts';
 import { clusterView } from './cluster-view.ts';
 import type { ProcessSource } from './process-source.ts';
 
-export interface AgentWorkloadParts extends Pick<PodIotEdgePorts, 'notary' | 'wanted' | 'obtain'> {
+export interface AgentWorkloadParts extends Pick<PodIotEdgePorts, 'wanted' | 'obtain'> {
+  readonly notary: PodIotEdgePorts['notary'] & PodNotaryPorts['notary'];
   readonly node: string;
   readonly log: Logger;
   readonly caches: AgentCaches;
@@ -77,6 +79,7 @@ export class AgentWorkload {
     });
     this.#api = new WorkloadApi({
       log,
+      notary: new PodNotary({ ...clusterView(caches), ...parts }),
       socket: SPIFFE_SOCKET,
       identityAttribute: IDENTITY_ATTRIBUTE,
       ports: {

@@ -7,7 +7,7 @@ import type { Caller } from '../port.ts';
 import { requireApiVersion } from './api-version.ts';
 import { jsonObject, readBody } from './body.ts';
 import { asHttpFailure, HttpFailure } from './http-failure.ts';
-import { PodTurns } from './pod-turns.ts';
+import { PodTurns } from '../pod-turns.ts';
 import { routeOf, splitTarget, type Route } from './route.ts';
 import type { Answer, IotEdgeService } from './service.ts';
 

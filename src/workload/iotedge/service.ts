@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { KeysteadError } from '../../errors.ts';
 import type { Callers } from '../callers.ts';
+import { patiently } from '../patience.ts';
 import type { Caller } from '../port.ts';
 import { HttpFailure } from './http-failure.ts';
 import { bytes, keyId, requireAlgorithm, text } from './parameters.ts';
-import { patiently } from './patience.ts';
 import type { HubCertificate, HubModule, IotEdgePorts, ListedModule } from './port.ts';
 import type { Claimed, Route } from './route.ts';
 

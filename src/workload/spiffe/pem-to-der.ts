@@ -6,6 +6,11 @@ export function certificatesDer(pem: string): Uint8Array {
   return Buffer.concat(blocks(pem, 'CERTIFICATE'));
 }
 
+/** DER of each certificate in a PEM text. */
+export function certificateList(pem: string): Uint8Array[] {
+  return blocks(pem, 'CERTIFICATE');
+}
+
 /** DER of the one PKCS#8 private key in a PEM text. */
 export function privateKeyDer(pem: string): Uint8Array {
   const [key, ...more] = blocks(pem, 'PRIVATE KEY');

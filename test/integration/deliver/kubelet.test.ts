@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { startCsiDriver, type CsiDriver } from '../../../src/deliver/csi/driver.ts';
-import type { Credentials, PublishedVolume } from '../../../src/deliver/port.ts';
+import type { KeyedCredentials, PublishedVolume } from '../../../src/deliver/port.ts';
 import { VolumeStore } from '../../../src/deliver/volume.ts';
 import { createLogger } from '../../../src/log.ts';
 import { parseMountInfo } from '../../../src/os/mount.ts';
@@ -65,7 +65,7 @@ describe('the driver under a real kubelet', () => {
   let driver: CsiDriver | undefined;
   let published: PublishedVolume[] = [];
   let gone: PublishedVolume[] = [];
-  let pair: Credentials;
+  let pair: KeyedCredentials;
 
   const inPod = (name: string, command: string): Promise<string> =>
     kubectl(['exec', POD, '-c', name, '--', '/bin/busybox', 'sh', '-c', command]);
@@ -104,7 +104,7 @@ describe('the driver under a real kubelet', () => {
     lab = readLab();
     kubectl = kubectlOf(lab);
     stateDir = mkdtempSync(join(tmpdir(), 'ks-kubelet-'));
-    [pair] = makeCredentials(1) as [Credentials];
+    [pair] = makeCredentials(1) as [KeyedCredentials];
     await start();
     await removePods();
     await kubectl(['apply', '-f', '-'], CSI_DRIVER_OBJECT);

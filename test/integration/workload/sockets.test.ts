@@ -17,6 +17,7 @@ import { createLogger } from '../../../src/log.ts';
 import type { Standing } from '../../../src/workload/port.ts';
 import { ServedCredentials } from '../../../src/workload/served-credentials.ts';
 import { WorkloadApi } from '../../../src/workload/workload-api.ts';
+import { NO_NOTARY } from '../../fakes/notary-api.ts';
 import { makeCredentials, type Made } from '../../unit/workload/credentials.ts';
 
 const ALLOWED = { allowed: true, module: {}, table: [] } as unknown as Verdict;
@@ -56,6 +57,7 @@ function volume(podUid = 'pod-1'): PublishedVolume {
 
 function agent(): WorkloadApi {
   const api: WorkloadApi = new WorkloadApi({
+    notary: NO_NOTARY,
     log: createLogger('test', 'fatal'),
     socket: 'spiffe.sock',
     identityAttribute: 'identity',

@@ -16,6 +16,7 @@ import type { HeldKey } from '../../../src/notary/root-of-trust/port.ts';
 import type { IdentityTerms, TrustStore } from '../../../src/workload/port.ts';
 import { ServedCredentials } from '../../../src/workload/served-credentials.ts';
 import { WorkloadApi } from '../../../src/workload/workload-api.ts';
+import { NO_NOTARY } from '../../fakes/notary-api.ts';
 import { memorySigner } from '../../unit/issue/samples.ts';
 import { makeCredentials, type Made } from '../../unit/workload/credentials.ts';
 
@@ -57,6 +58,7 @@ beforeEach(() => {
   };
   const refused = { state: 'Refused', reason: 'ImageDigestMismatch', message: 'm', passing: false } as const;
   api = new WorkloadApi({
+    notary: NO_NOTARY,
     log: createLogger('test', 'fatal'),
     socket: 'spiffe.sock',
     identityAttribute: 'identity',
@@ -82,8 +84,10 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
+const NOTHING = { sign: false, encrypt: false, issue: false };
+
 function terms(audiences: readonly string[], lifetimeSeconds = 300): IdentityTerms {
-  return { token: { audiences, lifetimeSeconds }, federatesWith: [], requester };
+  return { token: { audiences, lifetimeSeconds }, federatesWith: [], notary: NOTHING, requester };
 }
 
 function issue(request: TokenRequest): ReturnType<ConstructorParameters<typeof WorkloadApi>[0]['ports']['issueToken']> {

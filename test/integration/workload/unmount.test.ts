@@ -10,6 +10,7 @@ import { Node } from '../../../src/gen/csi/v1/csi_pb.js';
 import { GrpcClient } from '../../../src/grpc/client.ts';
 import { createLogger } from '../../../src/log.ts';
 import { WorkloadApi } from '../../../src/workload/workload-api.ts';
+import { NO_NOTARY } from '../../fakes/notary-api.ts';
 import { isRoot, TestNode } from '../deliver/fixture.ts';
 
 const log = createLogger('test', 'fatal');
@@ -22,6 +23,7 @@ let kubelet: GrpcClient;
 beforeEach(async () => {
   node = new TestNode();
   api = new WorkloadApi({
+    notary: NO_NOTARY,
     log,
     socket: 'spiffe.sock',
     identityAttribute: 'identity',

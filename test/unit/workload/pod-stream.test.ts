@@ -4,7 +4,7 @@ import { KeysteadError } from '../../../src/errors.ts';
 import { Changes } from '../../../src/workload/changes.ts';
 import type { Caller, Standing } from '../../../src/workload/port.ts';
 import { ServedCredentials } from '../../../src/workload/served-credentials.ts';
-import { podStream } from '../../../src/workload/spiffe/pod-stream.ts';
+import { podStream } from '../../../src/workload/pod-stream.ts';
 
 const REFUSED: Standing = { state: 'Refused', reason: 'ImageDigestMismatch', message: 'expected a', passing: false };
 

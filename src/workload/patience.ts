@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setTimeout as sleep } from 'node:timers/promises';
-import { asKeysteadError, type ErrorCode } from '../../errors.ts';
+import { asKeysteadError, type ErrorCode } from '../errors.ts';
 
 /**
  * How long a call goes on trying what may pass, in milliseconds: longer than the notary or the agent takes to restart. The

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { KeysteadError } from '../../errors.ts';
+import { KeysteadError } from '../errors.ts';
 
 /** Calls of one pod that are worked on at a time, so that no module can take the notary for itself. */
 const AT_A_TIME = 8;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { KeysteadError } from '../../errors.ts';
-import type { Callers } from '../callers.ts';
-import type { Changes } from '../changes.ts';
-import type { Caller, ServedIdentity, Standing } from '../port.ts';
+import { KeysteadError } from '../errors.ts';
+import type { Callers } from './callers.ts';
+import type { Changes } from './changes.ts';
+import type { Caller, ServedIdentity, Standing } from './port.ts';
 
 /** How long a first answer may wait for the verdict, and a stream between two verdicts, in milliseconds. */
 const FIRST_MS = 5_000;

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Signature, SignRequest } from '../../notary/key-port.ts';
+import type { IssuedCertificate, Requester } from '../../notary/port.ts';
+import type { Caller } from '../port.ts';
+
+/** For which identity of the caller's pod something is asked. */
+export interface Asked {
+  readonly caller: Caller;
+  /** Name of the ModuleIdentity. */
+  readonly identity: string;
+  readonly requester: Requester;
+}
+
+export interface CipherQuestion extends Asked {
+  /** Plaintext or ciphertext. */
+  readonly text: Buffer;
+  readonly additionalData: Buffer;
+}
+
+export interface CertificationQuestion extends Asked {
+  /** PKCS#10, DER. */
+  readonly certificationRequest: Buffer;
+  /** Undefined: what the identity's own certificates have. */
+  readonly lifetimeSeconds: number | undefined;
+}
+
+/** What the Notary API needs of the rest of the agent. All may reject with a KeysteadError. */
+export interface NotaryApiPorts {
+  sign(request: SignRequest): Promise<Signature>;
+  encrypt(question: CipherQuestion): Promise<Buffer>;
+  decrypt(question: CipherQuestion): Promise<Buffer>;
+  issue(question: CertificationQuestion): Promise<IssuedCertificate>;
+}
