@@ -125,15 +125,16 @@ function koffiBinary(): string {
 
 type Output = Metafile['outputs'][string];
 
-/** The bundle itself and the chunks that it imports unconditionally. */
+/** The bundle itself and the chunks that it imports unconditionally; of the notary, whose threads import theirs, all. */
 function loadedAtStart({ outputs }: Metafile, entryName: string): Output[] {
+  const always = entryName === 'notary.mjs' ? ['import-statement', 'dynamic-import'] : ['import-statement'];
   const waiting = Object.keys(outputs).filter((path) => basename(path) === entryName);
   const loaded = new Map<string, Output>();
   for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
     const output = outputs[path];
     if (!output || loaded.has(path)) continue;
     loaded.set(path, output);
-    waiting.push(...output.imports.filter(({ kind }) => kind === 'import-statement').map((used) => used.path));
+    waiting.push(...output.imports.filter(({ kind }) => always.includes(kind)).map((used) => used.path));
   }
   return [...loaded.values()];
 }

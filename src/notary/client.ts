@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { setTimeout as sleep } from 'node:timers/promises';
 import { asKeysteadError, KeysteadError } from '../errors.ts';
 import { readCertificationRequest } from '../issue/certification-request.ts';
 import type { VerificationKey } from '../issue/jwt-verification.ts';
@@ -12,7 +13,7 @@ import type {
 } from './key-port.ts';
 import type { HubCipherRequest, HubKeyImport, HubSignRequest } from './hub-port.ts';
 import { isAskedForAndSigned, issuersIn, type KnownIssuer } from './leaf-check.ts';
-import { Link } from './link.ts';
+import { Link, LinkLost } from './link.ts';
 import { operationNamed, type BodyOf, type OperationName, type ResultOf } from './operations/index.ts';
 import type {
   CertificateRequest,
@@ -43,8 +44,9 @@ const FIRST_RETRY_MS = 10;
 const LAST_RETRY_MS = 500;
 
 /**
- * The notary over its socket. Connects when first needed and again after every loss. A request in flight when the
- * notary dies fails with Unavailable; whether to ask again is the caller's decision, only it knows if it still wants to.
+ * The notary over its socket. Connects when first needed and again after every loss. A request in flight when the notary
+ * dies is asked once more of its successor, and one that the notary has no room for once more after the time that it
+ * says: all of them may be repeated. What fails again is the caller's to decide on, who knows if it still wants it.
  */
 export class NotaryClient implements Notary {
   readonly #path: string;
@@ -157,6 +159,18 @@ export class NotaryClient implements Notary {
   }
 
   async #ask<O extends OperationName>(operation: O, body: BodyOf<O>): Promise<ResultOf<O>> {
+    try {
+      return await this.#askOnce(operation, body);
+    } catch (thrown) {
+      const { code, retryAfterMs } = asKeysteadError(thrown);
+      const full = code === 'Overloaded' && retryAfterMs !== undefined && retryAfterMs <= this.#patienceMs;
+      if (this.#closed || !(full || thrown instanceof LinkLost)) throw thrown;
+      await sleep(retryAfterMs ?? 0);
+      return this.#askOnce(operation, body);
+    }
+  }
+
+  async #askOnce<O extends OperationName>(operation: O, body: BodyOf<O>): Promise<ResultOf<O>> {
     const link = await this.#connected();
     this.#lastId = this.#lastId < MAX_REQUEST_ID ? this.#lastId + 1 : 1;
     const request = { id: this.#lastId, operation, body } as Request;
@@ -182,7 +196,7 @@ export class NotaryClient implements Notary {
       } catch (thrown) {
         if (this.#closed || performance.now() + wait > deadline) throw asKeysteadError(thrown);
       }
-      await new Promise((resolve) => setTimeout(resolve, wait));
+      await sleep(wait);
     }
   }
 

@@ -17,6 +17,8 @@ export interface NotaryFrontOptions {
   readonly metrics: NotaryMetrics;
   /** Of this program. */
   readonly version: string;
+  /** Measure of its files. */
+  readonly programSha256?: string;
 }
 
 /** Of the requests that a connection may have in flight. */
@@ -48,10 +50,11 @@ export class NotaryFront {
   }
 
   status(): NotaryStatus {
-    const { audit, configuration, version } = this.#options;
+    const { audit, configuration, version, programSha256 } = this.#options;
     const token = configuration.thread?.status ?? UNCONFIGURED;
     const { failure, ...recorded } = audit.state();
-    const base = { protocol: 1, version, ...token, audit: recorded } as const;
+    const program = programSha256 === undefined ? {} : { programSha256 };
+    const base = { protocol: 1, version, ...program, ...token, audit: recorded } as const;
     return failure && token.ready ? { ...base, ready: false, reason: failure.code, message: failure.message } : base;
   }
 

@@ -11,6 +11,13 @@ interface Waiting {
   readonly deadline: number;
 }
 
+/** The connection ended while a request was in flight: the notary ended, and its successor may answer. */
+export class LinkLost extends KeysteadError {
+  constructor(path: string, found: string) {
+    super('Unavailable', unavailable(path, found));
+  }
+}
+
 /** How often overdue requests are looked for, milliseconds; one timer serves them all. */
 const OVERDUE_CHECK_MS = 1_000;
 
@@ -29,8 +36,8 @@ export class Link {
     this.#path = path;
     this.#overdue = setInterval(() => this.#failOverdue(), OVERDUE_CHECK_MS).unref();
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
-    socket.on('error', (error) => this.#end(this.#unavailable(error.message)));
-    socket.on('close', () => this.#end(this.#unavailable('it hung up')));
+    socket.on('error', (error) => this.#end(new LinkLost(path, error.message)));
+    socket.on('close', () => this.#end(new LinkLost(path, 'it hung up')));
   }
 
   /** Connects. Rejects with Unavailable. */
@@ -57,7 +64,7 @@ export class Link {
   request(request: Request, timeoutMs: number): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (!this.#open) {
-        reject(this.#unavailable('it hung up'));
+        reject(new LinkLost(this.#path, 'it hung up'));
         return;
       }
       this.#waiting.set(request.id, { resolve, reject, deadline: performance.now() + timeoutMs });
@@ -86,14 +93,19 @@ export class Link {
 
   #answer(answer: Answer): void {
     if (answer.id === CONNECTION_ID) {
-      const { code, message } = 'error' in answer ? answer.error : { code: 'Internal' as const, message: 'no reason' };
-      this.#end(new KeysteadError(code, `the notary refused the connection: ${message}`));
+      const error = 'error' in answer ? answer.error : { code: 'Internal' as const, message: 'no reason' };
+      const { code, message, ...options } = error;
+      this.#end(new KeysteadError(code, `the notary refused the connection: ${message}`, options));
       return;
     }
     const waiting = this.#waiting.get(answer.id);
     this.#waiting.delete(answer.id);
-    if ('error' in answer) waiting?.reject(new KeysteadError(answer.error.code, answer.error.message));
-    else waiting?.resolve(answer.result);
+    if ('error' in answer) {
+      const { code, message, ...options } = answer.error;
+      waiting?.reject(new KeysteadError(code, message, options));
+    } else {
+      waiting?.resolve(answer.result);
+    }
   }
 
   #failOverdue(): void {
@@ -113,6 +125,10 @@ export class Link {
   }
 
   #unavailable(found: string): KeysteadError {
-    return new KeysteadError('Unavailable', `the notary at ${this.#path} is not available: ${found}; ask again`);
+    return new KeysteadError('Unavailable', unavailable(this.#path, found));
   }
+}
+
+function unavailable(path: string, found: string): string {
+  return `the notary at ${path} is not available: ${found}; ask again`;
 }

@@ -75,6 +75,8 @@ export interface TokenKeyStatus {
 export interface NotaryStatus {
   readonly protocol: 1;
   readonly version: string;
+  /** SHA-256, hex, of the notary's own files as they were at its start, see `measureProgram`. */
+  readonly programSha256?: string;
   readonly ready: boolean;
   /** CamelCase reason (an ErrorCode) and message where it is not ready. */
   readonly reason?: string;

@@ -3,6 +3,11 @@ import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs
 import { KeysteadError } from '../errors.ts';
 import { errnoOf } from '../os/files.ts';
 
+interface Pending {
+  readonly slot: number;
+  readonly entry: Buffer;
+}
+
 /**
  * Entries of one size in a file, each in its slot, written before answers leave and not synced: a power cut takes at most
  * what the audit log loses with it.
@@ -11,7 +16,7 @@ export class SlotFile {
   readonly #path: string;
   readonly #entryBytes: number;
   #file: number | undefined;
-  #pending: { readonly slot: number; readonly entry: Buffer }[] = [];
+  #pending: Pending[] = [];
 
   constructor(path: string, entryBytes: number) {
     this.#path = path;
@@ -49,8 +54,11 @@ export class SlotFile {
     const pending = this.#pending;
     this.#pending = [];
     try {
-      for (const { slot, entry } of pending) {
-        writeSync(this.#file ?? -1, entry, 0, this.#entryBytes, slot * this.#entryBytes);
+      for (let first = 0; first < pending.length;) {
+        const run = runFrom(pending, first);
+        const entries = Buffer.concat(run.map(({ entry }) => entry));
+        writeSync(this.#file ?? -1, entries, 0, entries.length, (run[0]?.slot ?? 0) * this.#entryBytes);
+        first += run.length;
       }
     } catch (thrown) {
       throw this.#unavailable(thrown);
@@ -67,4 +75,11 @@ export class SlotFile {
     const remedy = 'free space or repair the disk; nothing is issued until then';
     return new KeysteadError('Unavailable', `cannot use ${this.#path}: ${found}; ${remedy}`, { cause });
   }
+}
+
+/** Those from `first` on that lie side by side in the file: one write for all of them. */
+function runFrom(pending: readonly Pending[], first: number): readonly Pending[] {
+  let end = first + 1;
+  while (pending[end]?.slot === (pending[end - 1]?.slot ?? 0) + 1) end++;
+  return pending.slice(first, end);
 }

@@ -61,6 +61,8 @@ export class TokenThread {
   #waiting: Job[] = [];
   #status: TokenStatus = { ready: false, reason: 'Unavailable', message: 'the root of trust is being opened' };
   #pumpScheduled = false;
+  /** Whether the thread has said anything yet: before that it is Node.js that takes its time. */
+  #up = false;
   #closed: (() => void) | undefined;
 
   constructor(options: TokenThreadOptions) {
@@ -143,6 +145,7 @@ export class TokenThread {
   #receive(message: FromThread): void {
     const stuck = this.#watchdog.verdict !== 'Moving';
     this.#watchdog.progress();
+    this.#up = true;
     if (stuck) this.#options.log.warn({ place: this.#options.place }, 'the token library came back');
     if (message.kind === 'answers') this.#answered(message.answers, message.failure);
     else if (message.kind === 'configured') this.#configured(message.failure);
@@ -173,7 +176,7 @@ export class TokenThread {
 
   #tick(): void {
     const before = this.#watchdog.verdict;
-    const verdict = this.#watchdog.tick(this.#sent.length > 0 || this.#closed !== undefined);
+    const verdict = this.#watchdog.tick(this.#up && (this.#sent.length > 0 || this.#closed !== undefined));
     if (verdict === 'Moving') return;
     const error = this.#stuckError();
     if (before === 'Moving') {

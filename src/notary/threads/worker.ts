@@ -30,6 +30,7 @@ export class TokenWorker {
   constructor(options: TokenWorkerOptions) {
     this.#options = options;
     options.line.on('message', (message) => this.#receive(message));
+    this.tellStatus();
   }
 
   /** Tells how the root of trust is, where that has changed. */

@@ -5,7 +5,10 @@
  *   - appends a byte to `logins` at each C_Login,
  *   - lets C_Sign and C_GenerateKeyPair return the number in the file `C_Sign` or `C_GenerateKeyPair`, where there is one,
  *   - lets C_GetSlotList find nothing while there is a file `absent`,
- *   - kills the process in C_Sign where there is a file `crash`.
+ *   - sets the bits of the number in the file `flags` in what C_GetTokenInfo says,
+ *   - kills the process in C_Sign where there is a file `crash`,
+ *   - does not return from C_Sign while there is a file `hang`,
+ *   - waits as many milliseconds as the file `slow` says in each function that it has a hand in.
  */
 #define _GNU_SOURCE
 #define CK_PTR *
@@ -46,17 +49,22 @@ static int exists(const char *name) {
   return file != NULL;
 }
 
+static void dawdle(void) { usleep(planned("slow") * 1000); }
+
 static CK_RV login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR_PTR pin, CK_ULONG length) {
   FILE *file = control("logins", "a");
   if (file) {
     fputc('x', file);
     fclose(file);
   }
+  dawdle();
   return real->C_Login(session, user, pin, length);
 }
 
 static CK_RV sign(CK_SESSION_HANDLE session, CK_BYTE_PTR data, CK_ULONG length, CK_BYTE_PTR out, CK_ULONG_PTR out_length) {
   if (exists("crash")) kill(getpid(), SIGSEGV);
+  while (exists("hang")) usleep(50000);
+  dawdle();
   CK_RV rv = planned("C_Sign");
   return rv == CKR_OK ? real->C_Sign(session, data, length, out, out_length) : rv;
 }
@@ -64,11 +72,20 @@ static CK_RV sign(CK_SESSION_HANDLE session, CK_BYTE_PTR data, CK_ULONG length, 
 static CK_RV generate(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_ATTRIBUTE_PTR pub, CK_ULONG pub_count,
                       CK_ATTRIBUTE_PTR prv, CK_ULONG prv_count, CK_OBJECT_HANDLE_PTR pub_key,
                       CK_OBJECT_HANDLE_PTR prv_key) {
+  dawdle();
   CK_RV rv = planned("C_GenerateKeyPair");
   return rv == CKR_OK ? real->C_GenerateKeyPair(session, mechanism, pub, pub_count, prv, prv_count, pub_key, prv_key) : rv;
 }
 
+static CK_RV token_info(CK_SLOT_ID slot, CK_TOKEN_INFO_PTR info) {
+  dawdle();
+  CK_RV rv = real->C_GetTokenInfo(slot, info);
+  if (rv == CKR_OK) info->flags |= planned("flags");
+  return rv;
+}
+
 static CK_RV slots(CK_BBOOL present, CK_SLOT_ID_PTR out, CK_ULONG_PTR count) {
+  dawdle();
   if (!exists("absent")) return real->C_GetSlotList(present, out, count);
   *count = 0;
   return CKR_OK;
@@ -85,6 +102,7 @@ CK_RV C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR out) {
   list.C_Sign = sign;
   list.C_GenerateKeyPair = generate;
   list.C_GetSlotList = slots;
+  list.C_GetTokenInfo = token_info;
   *out = &list;
   return CKR_OK;
 }

@@ -70,6 +70,9 @@ export function compileC(source: string, output: string, ...options: string[]): 
   execFileSync('gcc', ['-O2', '-Wall', '-I', headers, ...options, source, '-o', output, '-ldl'], { stdio: 'pipe' });
 }
 
+/** What the interposer can be told to do, see its source. */
+export type Fault = 'C_Sign' | 'C_GenerateKeyPair' | 'absent' | 'flags' | 'crash' | 'hang' | 'slow';
+
 /** The library that brings faults between the notary and SoftHSM2. */
 export class Interposer {
   readonly library: string;
@@ -92,11 +95,11 @@ export class Interposer {
     return existsSync(path) ? readFileSync(path).length : 0;
   }
 
-  set(name: 'C_Sign' | 'C_GenerateKeyPair' | 'absent' | 'crash', value: number): void {
+  set(name: Fault, value: number): void {
     writeFileSync(join(this.#control, name), String(value));
   }
 
-  clear(name: string): void {
+  clear(name: Fault): void {
     rmSync(join(this.#control, name), { force: true });
   }
 }

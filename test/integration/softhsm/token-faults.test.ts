@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, jest } from '@jest/globals';
+import { NotaryClient } from '../../../src/notary/client.ts';
 import { eventually } from './notary-process.ts';
 import { freshLeaf } from './requests.ts';
 import { atEnd, Setting, TOKEN } from './setting.ts';
@@ -10,6 +11,10 @@ import { objectFiles, softhsmLibrary } from './softhsm.ts';
 
 jest.setTimeout(120_000);
 
+const CKF_WRITE_PROTECTED = 0x2;
+const CKF_USER_PIN_FINAL_TRY = 0x20000;
+const CKF_USER_PIN_LOCKED = 0x40000;
+const CKR_DEVICE_ERROR = 0x30;
 const CKR_DEVICE_MEMORY = 0x31;
 const CKR_DEVICE_REMOVED = 0x32;
 
@@ -152,18 +157,106 @@ describe('a PKCS#11 library', () => {
     expect(await setting.notary.client.configure(setting.configuration())).toMatchObject({ ready: true });
   });
 
-  it('that crashes takes the notary down with one retriable error; its successor issues under the same CA', async () => {
+  it('that crashes takes the notary down; its successor answers what was in flight, under the same CA', async () => {
     const setting = new Setting();
     setting.hsm.makeToken(TOKEN);
     setting.notary.start();
     const before = await setting.notary.client.configure(setting.configuration({ interposed: true }));
     setting.interposer.set('crash', 1);
+    const impatient = new NotaryClient({ path: setting.notary.socket, patienceMs: 50 });
+    atEnd(() => impatient.close());
+    const told = impatient.issue(freshLeaf().request);
     const asked = setting.notary.client.issue(freshLeaf().request);
-    await expect(asked).rejects.toMatchObject({ code: 'Unavailable', retryable: true });
+    await expect(told).rejects.toMatchObject({ code: 'Unavailable', retryable: true });
     await eventually(() => setting.notary.ended, 'the crash');
     setting.interposer.clear('crash');
     setting.notary.start();
-    expect((await setting.notary.client.issue(freshLeaf().request)).chain).toHaveLength(1);
+    expect((await asked).chain).toHaveLength(1);
     expect((await setting.notary.client.status()).issuer).toEqual(before.issuer);
+  });
+
+  it('that fails in the middle of an operation is an error that may be tried again, once', async () => {
+    const setting = new Setting();
+    setting.hsm.makeToken(TOKEN);
+    setting.notary.start();
+    const { client } = setting.notary;
+    await client.configure(setting.configuration({ interposed: true }));
+    setting.interposer.set('C_Sign', CKR_DEVICE_ERROR);
+    await expect(client.issue(freshLeaf().request)).rejects.toMatchObject({ code: 'TokenFailed', retryable: true });
+    expect((await client.status()).message).toContain('C_Sign returned CKR_DEVICE_ERROR (0x30)');
+    setting.interposer.clear('C_Sign');
+    await eventually(isReady(setting), 'ready with the device that works again');
+    expect((await client.issue(freshLeaf().request)).chain).toHaveLength(1);
+  });
+});
+
+describe('a token that says', () => {
+  it.each([
+    ['that its PIN is locked', CKF_USER_PIN_LOCKED, 'has locked its user PIN'],
+    ['that the next wrong PIN locks it', CKF_USER_PIN_FINAL_TRY, 'locks with the next wrong PIN, so none is tried'],
+  ])('%s is not logged in to, and taken up when that is over', async (_, flag, expected) => {
+    const setting = new Setting();
+    setting.hsm.makeToken(TOKEN);
+    setting.interposer.set('flags', flag);
+    setting.notary.start();
+    const status = await setting.notary.client.configure(setting.configuration({ interposed: true }));
+    expect(status).toMatchObject({ ready: false, reason: 'PinLocked' });
+    expect(status.message).toContain(expected);
+    expect(setting.interposer.logins).toBe(0);
+    setting.interposer.clear('flags');
+    await eventually(isReady(setting), 'ready with the PIN unlocked');
+    expect(setting.interposer.logins).toBe(1);
+  });
+
+  it('that it is read-only serves the keys that it has, and names what it cannot make', async () => {
+    const setting = new Setting();
+    setting.hsm.makeToken(TOKEN);
+    setting.interposer.set('flags', CKF_WRITE_PROTECTED);
+    setting.notary.start();
+    const { client } = setting.notary;
+    const status = await client.configure(setting.configuration({ interposed: true }));
+    expect(status).toMatchObject({ ready: false, reason: 'TokenFailed' });
+    expect(status.message).toMatch(/C_GenerateKeyPair returned CKR_SESSION_READ_ONLY .*make the token writable/);
+    setting.interposer.clear('flags');
+    await eventually(isReady(setting), 'ready with a token that can be written');
+    setting.interposer.set('flags', CKF_WRITE_PROTECTED);
+    await setting.notary.stop();
+    setting.notary.start();
+    expect((await client.issue(freshLeaf().request)).chain).toHaveLength(1);
+  });
+});
+
+describe('several', () => {
+  it('notaries of two nodes on one token leave each other alone', async () => {
+    const first = new Setting();
+    first.hsm.makeToken(TOKEN);
+    const other = new Setting({ environment: first.hsm.environment });
+    const configurations = [first.configuration(), { ...first.configuration(), node: 'node-2' }];
+    const notaries = [first.notary, other.notary];
+    for (const [index, notary] of notaries.entries()) {
+      notary.start();
+      expect(await notary.client.configure(configurations[index]!)).toMatchObject({ ready: true });
+    }
+    for (const { client } of notaries) expect((await client.issue(freshLeaf().request)).chain).toHaveLength(1);
+    expect(objectFiles(first.hsm)).toHaveLength(8);
+  });
+
+  it('tokens with the same label: another one in the place of the first is told, and its CA stands beside the former', async () => {
+    const setting = new Setting();
+    setting.hsm.makeToken(TOKEN);
+    setting.notary.start();
+    const { client } = setting.notary;
+    const before = await client.configure(setting.configuration());
+    const [folder = ''] = readdirSync(setting.hsm.tokens);
+    renameSync(join(setting.hsm.tokens, folder), join(setting.folder, 'away'));
+    setting.hsm.makeToken(TOKEN);
+    await expect(client.issue(freshLeaf().request)).rejects.toMatchObject({ retryable: true });
+    await eventually(isReady(setting), 'ready with the other token');
+    const after = await client.status();
+    expect(after.token?.serial).not.toBe(before.token?.serial);
+    expect(after.issuer?.anchors).toContain(before.issuer?.anchors);
+    expect(setting.notary.logLines).toContainEqual(
+      expect.objectContaining({ formerTokenSerial: before.token?.serial, tokenSerial: after.token?.serial }),
+    );
   });
 });

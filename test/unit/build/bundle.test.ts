@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { bundlePrograms, describeBundles, type Bundle } from '../../../src/build/bundle.ts';
+import { bundlePrograms, describeBundles, PROGRAMS, type Bundle } from '../../../src/build/bundle.ts';
 
 describe('bundles', () => {
   // Far away from any node_modules: what a bundle needs must lie beside it.
@@ -47,5 +47,31 @@ describe('bundles', () => {
     expect(text).toMatch(/^notary\s+\d+ bytes$/m);
     expect(text).toMatch(/^ {2}koffi\s+\d+ bytes$/m);
     expect(text).toMatch(/^ {2}pkcs11js\s+\d+ bytes$/m);
+  });
+});
+
+describe('the trusted core', () => {
+  const MOST_PACKAGES = 25;
+  const MOST_BYTES = 700_000;
+  const folder = mkdtempSync(join(tmpdir(), 'keystead-notary-'));
+  let notary: Bundle;
+
+  beforeAll(async () => {
+    const [bundle] = await bundlePrograms(folder, { notary: PROGRAMS.notary });
+    if (!bundle) throw new Error('the notary has no bundle');
+    notary = bundle;
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it('stays small', () => {
+    expect(notary.packages.length - 1).toBeLessThanOrEqual(MOST_PACKAGES);
+    expect(notary.bytes).toBeLessThanOrEqual(MOST_BYTES);
+  });
+
+  it('holds the packages that its README gives a reason for, and no others', () => {
+    const readme = readFileSync(join(import.meta.dirname, '../../../src/notary/README.md'), 'utf8');
+    const listed = [...readme.matchAll(/^\| `([^`]+)` \|/gm)].map(([, name]) => name);
+    const held = notary.packages.map(([name]) => name).filter((name) => name !== 'keystead');
+    expect(listed.sort()).toEqual(held.sort());
   });
 });

@@ -47,6 +47,7 @@ beforeEach(() => {
     write: () => undefined,
     lost: (error) => lost.push(error),
   });
+  line.say({ kind: 'status', status: { ready: false, reason: 'Unavailable' } });
 });
 afterEach(() => void jest.useRealTimers());
 
@@ -166,6 +167,22 @@ describe('a thread that hangs', () => {
     void thread.close();
     pass(LIMITS.endAfter);
     expect(lost).toHaveLength(1);
+  });
+});
+
+describe('a thread that is coming up', () => {
+  it('is not taken for one that hangs', () => {
+    const slow = new Line();
+    const { log } = recordedLog();
+    const nobody = (): void => undefined;
+    const parts = { place: 'pkcs11:/lib/slow.so', limits: LIMITS, log, opening: nobody, write: nobody };
+    const coming = new TokenThread({ line: slow, ...parts, lost: (error) => lost.push(error) });
+    void coming.configure(CONFIGURATION, false);
+    pass(LIMITS.endAfter);
+    expect([coming.status.reason, lost]).toEqual(['Unavailable', []]);
+    slow.say({ kind: 'status', status: { ready: false, reason: 'Unavailable' } });
+    pass(LIMITS.tellAfter);
+    expect(coming.status.reason).toBe('TokenFailed');
   });
 });
 
