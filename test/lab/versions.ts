@@ -36,8 +36,8 @@ export const RUNTIME_PACKAGES = [
 /** Debian packages that only a build needs (kine and runc are linked against C). */
 export const BUILD_PACKAGES = ['gcc', 'libc6-dev', 'libseccomp-dev', 'pkg-config'] as const;
 
-/** Debian packages that tests use beside the lab: a compiler for faults in PKCS#11, another clock. */
-export const TEST_PACKAGES = ['faketime', 'gcc', 'libc6-dev', 'softhsm2'] as const;
+/** Debian packages that tests use beside the lab: a compiler for faults in PKCS#11, another clock, programs for test images. */
+export const TEST_PACKAGES = ['curl', 'faketime', 'gcc', 'libc6-dev', 'python3', 'python3-pip', 'softhsm2'] as const;
 
 /** Debian packages of the old node, `--containerd debian`. */
 export const OLD_NODE_PACKAGES = ['containerd', 'runc'] as const;

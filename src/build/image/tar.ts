@@ -74,7 +74,8 @@ async function* contentBytes(path: string, content: Buffer | FileContent, size: 
 function header(entry: TarEntry, size: number): Buffer {
   const name = entry.kind === 'directory' ? `${entry.path}/` : entry.path;
   const block = Buffer.alloc(BLOCK);
-  writeText(block, name, 0, 100);
+  const [prefix, rest] = splitName(name);
+  writeText(block, rest, 0, 100);
   writeOctal(block, entry.mode, 100, 8);
   writeOctal(block, entry.uid ?? 0, 108, 8);
   writeOctal(block, entry.gid ?? 0, 116, 8);
@@ -84,9 +85,17 @@ function header(entry: TarEntry, size: number): Buffer {
   block.write(TYPE_FLAGS[entry.kind], 156, 'latin1');
   if (entry.kind === 'symlink') writeText(block, entry.target, 157, 100);
   block.write('ustar\u000000', 257, 'latin1');
+  writeText(block, prefix, 345, 155);
   const sum = block.reduce((total, byte) => total + byte, 0);
   block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
   return block;
+}
+
+/** A long path goes into two fields, parted at a slash. */
+function splitName(name: string): [prefix: string, rest: string] {
+  if (Buffer.byteLength(name) <= 100) return ['', name];
+  const cut = name.indexOf('/', Math.max(0, name.length - 101));
+  return cut < 0 || cut === name.length - 1 ? ['', name] : [name.slice(0, cut), name.slice(cut + 1)];
 }
 
 function writeText(block: Buffer, text: string, offset: number, length: number): void {

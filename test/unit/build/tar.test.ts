@@ -64,4 +64,11 @@ describe('tar', () => {
     await expect(bytesOf([...entries, ...entries])).rejects.toThrow('opt/b is twice in one layer');
     await expect(bytesOf([{ kind: 'directory', path: 'd'.repeat(101), mode: 0o755 }])).rejects.toThrow(/longer than/);
   });
+
+  it.each([100, 101, 180, 255])('keeps a path of %d bytes as tar reads it', async (length) => {
+    const folders = 'node_modules/'.repeat(Math.floor((length - 1) / 13));
+    const path = folders.padEnd(length, 'x');
+    const listed = listing(await bytesOf([{ kind: 'file', path, mode: 0o644, content: Buffer.from('1') }]));
+    expect(listed.at(-1)).toMatch(new RegExp(` ${path}$`));
+  });
 });
