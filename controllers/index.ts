@@ -115,6 +115,8 @@ export const CONTROLLERS: readonly Row[] = [
       read(KEYSTEAD, 'edgedevices', 'edgemodules', 'moduleidentities', 'trustbundles'),
       // delete: onViolation Evict.
       { apiGroup: '', resources: ['pods'], verbs: [...CACHED, 'delete'] },
+      // By them a pod leads to its EdgeModule.
+      { apiGroup: 'apps', resources: ['replicasets', 'deployments', 'daemonsets'], verbs: ['get'] },
     ],
   },
   {

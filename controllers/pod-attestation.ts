@@ -5,6 +5,8 @@ import type {
   Evidence,
   ModulePolicy,
   NodeIntegrity,
+  MomentEvidence,
+  OwnerEvidence,
   ProcessEvidence,
   Verdict,
 } from '../src/attest/port.ts';
@@ -21,6 +23,9 @@ export interface PodAttestationPorts {
   /** Of this node's measured boot; undefined where that is not enforced. */
   integrity(): NodeIntegrity | undefined;
   decide(evidence: Evidence): Verdict;
+  /** Who controls the pod, and who controls that, upwards. Throws `Unavailable`. */
+  owners(pod: Pod): Promise<readonly OwnerEvidence[]>;
+  moment(): MomentEvidence;
   /** Resolves after so many milliseconds. */
   sleep(milliseconds: number): Promise<void>;
 }
@@ -57,18 +62,21 @@ export class PodAttestation {
   /**
    * Judges the module container of a pod. With an event of phase Starting, the start is held and the image,
    * configuration and pod are judged alone; otherwise every process of the container is.
-   * @throws KeysteadError `Unavailable` where the container runtime does not answer.
+   * @throws KeysteadError `Unavailable` where the container runtime, or the API server on a pod's owners, does not answer.
    */
   async attest(subject: Subject, event?: ContainerEvent): Promise<Attestation> {
     const container = await this.#moduleContainer(subject, event);
     if (!container) return { state: event?.phase === 'Starting' ? 'Unrelated' : 'Absent' };
+    const owned = subject.policies.some(({ pod }) => pod.owned);
+    const owners = owned ? await this.#ports.owners(subject.pod) : undefined;
     const integrity = this.#ports.integrity();
     const common = {
       node: this.#ports.node,
       ...(integrity && { integrity }),
-      pod: podEvidence(subject.pod, subject.secretNames),
+      pod: podEvidence(subject.pod, subject.secretNames, owners),
       container,
       modules: subject.policies,
+      moment: this.#ports.moment(),
     };
     const holds = event?.phase === 'Starting' && event.containerId === container.id;
     if (holds) return { state: 'Judged', container, verdict: this.#ports.decide({ ...common, phase: 'Starting' }) };

@@ -6,6 +6,8 @@ import type {
   Evidence,
   ModulePolicy,
   NodeIntegrity,
+  MomentEvidence,
+  OwnerEvidence,
   ProcessEvidence,
   Verdict,
 } from '../src/attest/port.ts';
@@ -21,11 +23,25 @@ export interface PodCallerPorts {
   /** Of this node's measured boot; undefined where that is not enforced. */
   integrity(): NodeIntegrity | undefined;
   decide(evidence: Evidence): Verdict;
+  /** Who controls the pod, and who controls that, upwards. Throws `Unavailable`. */
+  owners(pod: Pod): Promise<readonly OwnerEvidence[]>;
+  moment(): MomentEvidence;
   /** This node's pods, by uid. */
   pod(uid: string): Pod | undefined;
   modules(namespace: string): readonly EdgeModule[];
   identities(namespace: string, module: string): readonly ModuleIdentity[];
   holding(podUid: string): Holding | undefined;
+}
+
+/** Whose socket was called, and the pod that is judged. */
+export interface Called {
+  readonly pod: Pod | undefined;
+  readonly podUid?: string;
+}
+
+export interface Judged {
+  readonly evidence: Evidence;
+  readonly verdict: Verdict;
 }
 
 type Measured = Pick<Evidence, 'container' | 'process'>;
@@ -42,38 +58,54 @@ export class PodCaller {
     this.#ports = ports;
   }
 
-  /** Undefined where the pod is not known (yet). The caller of this holds a pidfd of `pid`. */
+  /**
+   * `podUid` is the pod whose socket was called; undefined verdict where it is not known (yet). The caller of this holds a
+   * pidfd of `pid`. Without `podUid` no socket was called: the pod is the one that the process is in, if any.
+   * @throws KeysteadError `Unavailable` where the container runtime or the API server does not answer.
+   */
   async judge(podUid: string, pid: number): Promise<Verdict | undefined> {
-    const ports = this.#ports;
-    const pod = ports.pod(podUid);
-    if (!pod) return undefined;
-    const { namespace } = pod.metadata;
-    const modules = modulesOf(pod, ports.modules(namespace));
-    const identities = modules.flatMap(({ metadata }) => ports.identities(namespace, metadata.name ?? ''));
-    const secretNames = new Set(identities.map(secretName).filter((name) => name !== undefined));
-    const policies = modules.map(policyOf);
-    const measured = await this.#measure(pod, policies, pid);
-    const integrity = ports.integrity();
-    const common = {
-      node: ports.node,
-      ...(integrity && { integrity }),
-      pod: podEvidence(pod, secretNames),
-      modules: policies,
-      phase: 'Running',
-    } as const;
-    return ports.decide({ ...common, ...measured });
+    const pod = this.#ports.pod(podUid);
+    return pod && (await this.judged(pid, { pod, podUid })).verdict;
   }
 
-  /** The process as it is in the module container: in the one that is known, else in what has just taken its place. */
-  async #measure(pod: Pod, policies: readonly ModulePolicy[], pid: number): Promise<Measured> {
-    const { uid } = pod.metadata;
-    const name = policies[0]?.container ?? pod.spec.containers[0]?.name;
-    const known = running(this.#ports.holding(uid)?.container);
-    if (known) {
-      const measured = await this.#measureIn(known, pid);
-      if (!measured.process || measured.process.containerId === known.id) return measured;
-    }
-    return this.#measureIn(await this.#moduleContainer(uid, name), pid);
+  /** The same with the evidence, for who asks why. */
+  async judged(pid: number, { pod, podUid }: Called): Promise<Judged> {
+    const ports = this.#ports;
+    const modules = pod ? modulesOf(pod, ports.modules(pod.metadata.namespace)) : [];
+    const policies = modules.map(policyOf);
+    const owners = pod && policies.some((policy) => policy.pod.owned) ? await ports.owners(pod) : undefined;
+    const measured = await this.#measure(pod, policies, pid);
+    const integrity = ports.integrity();
+    const evidence: Evidence = {
+      node: ports.node,
+      ...(integrity && { integrity }),
+      modules: policies,
+      phase: 'Running',
+      moment: ports.moment(),
+      ...(pod && { pod: podEvidence(pod, this.#secretNames(modules), owners) }),
+      ...(podUid !== undefined && { call: { podUid } }),
+      ...measured,
+    };
+    return { evidence, verdict: ports.decide(evidence) };
+  }
+
+  #secretNames(modules: readonly EdgeModule[]): Set<string> {
+    const identities = modules.flatMap(({ metadata }) =>
+      this.#ports.identities(metadata.namespace ?? '', metadata.name ?? ''),
+    );
+    return new Set(identities.map(secretName).filter((name) => name !== undefined));
+  }
+
+  /** The process in the module container that is known, else in the container in which it is found to be. */
+  async #measure(pod: Pod | undefined, policies: readonly ModulePolicy[], pid: number): Promise<Measured> {
+    const known = pod && running(this.#ports.holding(pod.metadata.uid)?.container);
+    const first = await this.#measureIn(known, pid);
+    const containerId = first.process?.containerId;
+    if (containerId === undefined || containerId === known?.id) return first;
+    const actual = await this.#ports.runtime.container(containerId);
+    if (actual !== undefined) return this.#measureIn(running(actual), pid);
+    const name = policies[0]?.container ?? pod?.spec.containers[0]?.name;
+    return this.#measureIn(pod && (await this.#moduleContainer(pod.metadata.uid, name)), pid);
   }
 
   async #measureIn(container: ModuleContainer | undefined, pid: number): Promise<Measured> {

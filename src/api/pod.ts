@@ -9,6 +9,7 @@ export interface Pod {
     readonly labels?: Readonly<Record<string, string>>;
     readonly deletionTimestamp?: string;
     readonly resourceVersion?: string;
+    readonly ownerReferences?: readonly PodOwner[];
   };
   readonly spec: {
     readonly nodeName?: string;
@@ -27,9 +28,33 @@ export interface Pod {
   };
 }
 
+/** An owner of an object. One of them at most is its controller. */
+export interface PodOwner {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly controller?: boolean;
+}
+
 export interface PodContainer {
   readonly name: string;
   readonly volumeMounts?: readonly { readonly name: string }[];
+  readonly command?: readonly string[];
+  readonly args?: readonly string[];
+  /** Those entries alone that `$(NAME)` in command and args stands for. */
+  readonly env?: readonly { readonly name: string }[];
+  readonly securityContext?: { readonly privileged?: boolean };
+  readonly livenessProbe?: Executing;
+  readonly readinessProbe?: Executing;
+  readonly startupProbe?: Executing;
+  readonly lifecycle?: { readonly postStart?: Executing; readonly preStop?: Executing };
+}
+
+/** A probe or hook; only those that the kubelet executes in the container are of interest. */
+export interface Executing {
+  readonly exec?: { readonly command?: readonly string[] };
+  readonly timeoutSeconds?: number;
 }
 
 export interface PodVolume {
@@ -38,10 +63,31 @@ export interface PodVolume {
   readonly secret?: { readonly secretName?: string };
 }
 
+const PROBES = ['livenessProbe', 'readinessProbe', 'startupProbe'] as const;
+const HOOKS = ['postStart', 'preStop'] as const;
+
 const container = (full: PodContainer): PodContainer => ({
+  ...only(full, ['name', 'command', 'args']),
   name: full.name,
   volumeMounts: (full.volumeMounts ?? []).map(({ name }) => ({ name })),
+  ...(full.env && { env: referenced(full) }),
+  ...(full.securityContext?.privileged && { securityContext: { privileged: true } }),
+  ...executing(full, PROBES),
+  ...(full.lifecycle && { lifecycle: executing(full.lifecycle, HOOKS) }),
 });
+
+function executing<K extends string>(
+  from: Partial<Record<K, Executing>>,
+  keys: readonly K[],
+): Partial<Record<K, Executing>> {
+  const found = keys.flatMap((key) => (from[key]?.exec ? [[key, only(from[key], ['exec', 'timeoutSeconds'])]] : []));
+  return Object.fromEntries(found) as Partial<Record<K, Executing>>;
+}
+
+function referenced({ command = [], args = [], env = [] }: PodContainer): NonNullable<PodContainer['env']> {
+  const texts = [...command, ...args];
+  return env.filter(({ name }) => texts.some((text) => text.includes(`$(${name})`)));
+}
 
 const volume = (full: PodVolume): PodVolume => ({
   name: full.name,
@@ -54,10 +100,12 @@ function only<T extends object, K extends keyof T>(from: T, keys: readonly K[]):
   return Object.fromEntries(keys.flatMap((key) => (from[key] ? [[key, from[key]]] : []))) as Pick<T, K>;
 }
 
+const NAMED = ['namespace', 'name', 'uid'] as const;
+
 /** Drops what is not in `Pod`: an edge node's cache holds some hundred bytes a pod. */
 export function trimPod({ metadata, spec, status = {} }: Pod): Pod {
   return {
-    metadata: only(metadata, ['namespace', 'name', 'uid', 'labels', 'deletionTimestamp', 'resourceVersion']),
+    metadata: only(metadata, [...NAMED, 'labels', 'deletionTimestamp', 'resourceVersion', 'ownerReferences']),
     spec: {
       ...only(spec, ['nodeName', 'serviceAccountName', 'hostPID', 'shareProcessNamespace', 'readinessGates']),
       containers: spec.containers.map(container),

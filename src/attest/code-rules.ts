@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { CodeOrigin, Evidence, IdRange, MappingEvidence, ModulePolicy, ProcessEvidence } from './port.ts';
-import { failed, held, moduleName, onlyModule, skippedUntilRunning, type Finding, type Rule } from './rule.ts';
+import type { CodeOrigin, MappingEvidence, ModulePolicy, ProcessEvidence } from './port.ts';
+import { failed, held, moduleName, ofProcess, onlyModule, reported, unknown, type Finding, type Rule } from './rule.ts';
 
 /** The container runs an image that the module allows, by any of the three digests that one image has. */
 export const imageDigest: Rule = {
@@ -66,98 +66,64 @@ function hashOf(text: string): string {
 /** What each origin means, and what to do about it. */
 const REMEDIES: Readonly<Record<Exclude<CodeOrigin, 'image'>, string>> = {
   writable: 'put it into the image: code that was written into the container after its start is not trusted',
-  foreign: 'put it into the image: code on volumes and other mounts is not trusted',
+  foreign: 'put it into the image, or name its volume in process.codeVolumes: code on other mounts is not trusted',
   deleted: 'restart the pod: code whose file was deleted or replaced cannot be traced',
-  anonymous: 'run it from a file of the image (for .NET set DOTNET_EnableWriteXorExecute=0)',
+  anonymous: 'run the program from a file of the image',
   unprovable: 'use the overlayfs snapshotter, or set fromImage to false and list executables',
 };
 
-/** The executable and all mapped code come from the image's read-only layers. */
+/**
+ * The executable, all mapped code and the script of an interpreter come from the image's read-only layers, or from a
+ * volume that the module names. Memory of nameless files, other than the program itself, is left to NotTampered.
+ */
 export const codeFromImage: Rule = {
   name: 'CodeFromImage',
   reason: 'CodeNotFromImage',
   check: ofProcess((process, module) => {
     if (!module.fromImage) return held(`not demanded by EdgeModule ${moduleName(module)}`);
-    const [first] = process.mappings.filter(notFromImage);
     if (process.mappings.length === 0) {
       return failed('code from the image', 'no code at all', 'call again once the process runs its program');
     }
-    if (first === undefined) return held(`${process.mappings.length} files, all from the image`);
-    const others = process.mappings.filter(notFromImage).length - 1;
-    const detail = first.detail === undefined ? '' : ` (${first.detail})`;
-    const found = `${first.path} from ${first.origin}${detail}${others > 0 ? ` and ${others} more` : ''}`;
-    return failed('all code from the image', found, REMEDIES[first.origin]);
+    const strange = process.mappings.filter(
+      (mapping, index): mapping is Strange =>
+        isStrange(mapping, module) && (index === 0 || mapping.origin !== 'anonymous'),
+    );
+    const [first] = strange;
+    if (first !== undefined) return notOfImage(first, strange.length - 1);
+    return (
+      ofScript(process, module) ?? held(`${process.mappings.length} files, all from the image${scriptOf(process)}`)
+    );
   }),
 };
 
-function notFromImage(
-  mapping: MappingEvidence,
-): mapping is MappingEvidence & { readonly origin: Exclude<CodeOrigin, 'image'> } {
-  return mapping.origin !== 'image';
+type Strange = MappingEvidence & { readonly origin: Exclude<CodeOrigin, 'image'> };
+
+function isStrange(mapping: MappingEvidence, { codeVolumes }: ModulePolicy): mapping is Strange {
+  if (mapping.origin === 'image') return false;
+  return mapping.origin !== 'foreign' || mapping.mount === undefined || !codeVolumes.includes(mapping.mount);
 }
 
-/**
- * The process runs under the uid and gid that the module demands, as the container counts them. Before it runs, those
- * that the runtime was told are judged: a container that is to start under another uid shall not find an identity.
- */
-export const credentials: Rule = {
-  name: 'Credentials',
-  reason: 'CredentialsMismatch',
-  check(evidence) {
-    const module = onlyModule(evidence);
-    const { container, process, phase } = evidence;
-    if (module === undefined || container === undefined) return unknown('the credentials of a container');
-    if (phase === 'Starting') return judged(module, container.uid, container.gid, 'to be started with');
-    return process === undefined ? unknown('the credentials of a process') : ofRunning(process, module);
-  },
+function notOfImage({ path, origin, detail }: Strange, others: number): Finding {
+  const more = others > 0 ? ` and ${others} more` : '';
+  const found = `${path} from ${origin}${detail === undefined ? '' : ` (${detail})`}${more}`;
+  return failed('all code from the image', found, REMEDIES[origin]);
+}
+
+function ofScript({ script, executable }: ProcessEvidence, module: ModulePolicy): Finding | undefined {
+  const answer = module.signals.foreignScript;
+  if (script === undefined || answer === 'Allow' || !isStrange(script, module)) return undefined;
+  const { path, origin, detail } = script;
+  const found = `script ${path} of ${executable.path} from ${origin}${detail === undefined ? '' : ` (${detail})`}`;
+  const remedy = `${SCRIPT_REMEDIES[origin] ?? REMEDIES[origin]}, or answer process.signals.foreignScript of EdgeModule ${moduleName(module)} otherwise`;
+  const finding = failed('all code from the image', found, remedy);
+  return answer === 'Report' ? reported(finding) : finding;
+}
+
+const SCRIPT_REMEDIES: Partial<Record<CodeOrigin, string>> = {
+  foreign: 'put it into the image, or name its volume in process.codeVolumes',
+  deleted: 'start it by a path that stays',
 };
 
-function ofRunning(process: ProcessEvidence, module: ModulePolicy): Finding {
-  if (process.mixedIds) {
-    const remedy = 'drop privileges for good (setresuid, setresgid), or start the container with the final ids';
-    return failed('equal real, effective, saved and file system ids', 'different ones', remedy);
-  }
-  const demanded = module.uidAllowed !== undefined || module.gidAllowed !== undefined;
-  if (demanded && process.ownNamespaces?.includes('user') === true) {
-    const remedy = 'do not make user namespaces in the module: in them a process may call itself any uid';
-    return failed("the container's user namespace", 'another that the process or its parent made', remedy);
-  }
-  const uid = inside(process.uid, process.userNamespace?.uids);
-  const gid = inside(process.gid, process.userNamespace?.gids);
-  return judged(module, uid, gid, 'running with');
-}
-
-function judged(module: ModulePolicy, uid: number | undefined, gid: number | undefined, how: string): Finding {
-  const remedy = `set runAsUser and runAsGroup of the pod, or correct EdgeModule ${moduleName(module)}`;
-  if (module.uidAllowed !== undefined && uid !== module.uidAllowed) {
-    return failed(`uid ${module.uidAllowed}`, `uid ${uid ?? 'outside of the container'}`, remedy);
-  }
-  if (module.gidAllowed !== undefined && gid !== module.gidAllowed) {
-    return failed(`gid ${module.gidAllowed}`, `gid ${gid ?? 'outside of the container'}`, remedy);
-  }
-  return held(`${how} uid ${uid ?? 'unmapped'}, gid ${gid ?? 'unmapped'}`);
-}
-
-/** The id in the container of one on the host; undefined where the container has no such id. */
-function inside(id: number, map?: readonly IdRange[]): number | undefined {
-  if (map === undefined) return id;
-  const range = map.find(({ outside, length }) => id >= outside && id < outside + length);
-  return range === undefined ? undefined : id - range.outside + range.inside;
-}
-
-function ofProcess(
-  check: (process: ProcessEvidence, module: ModulePolicy) => Finding,
-): (evidence: Evidence) => Finding {
-  return (evidence) => {
-    if (evidence.phase === 'Starting') return skippedUntilRunning;
-    const module = onlyModule(evidence);
-    return module === undefined || evidence.process === undefined
-      ? unknown('a process')
-      : check(evidence.process, module);
-  };
-}
-
-/** What no earlier rule lets through; refused all the same, so that the order of the table is no matter of security. */
-function unknown(what: string): Finding {
-  return failed(`${what} of one module`, 'none', 'this is a defect of Keystead, please report it');
+function scriptOf({ script }: ProcessEvidence): string {
+  return script === undefined ? '' : `, script ${script.path} too`;
 }

@@ -1,20 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
+import { callerAlive, socketOwner } from './caller-rules.ts';
+import { codeFromImage, executableAllowed, imageDigest } from './code-rules.ts';
+import { commandAllowed } from './command-rule.ts';
+import { credentials } from './credential-rule.ts';
+import { lineage } from './lineage-rule.ts';
 import { nodeTrusted } from './node-rules.ts';
+import { podOwned } from './pod-policy.ts';
 import { containerKnown, moduleMatched, podBound } from './pod-rules.ts';
-import { codeFromImage, credentials, executableAllowed, imageDigest } from './code-rules.ts';
 import type { DenialReason, Evidence, RuleResult, Verdict } from './port.ts';
 import type { Rule } from './rule.ts';
+import { notTampered } from './tamper-rule.ts';
+import { policyWindow } from './window-rule.ts';
 
-/** The rules in their order. Where is it and who is it, then whose is it, then what does it run, then as whom. */
+/** The rules in their order. Where is it and who is it, then whose is it, then what does it run, then as whom, whence and until when. */
 export const RULES: readonly Rule[] = [
   nodeTrusted,
+  callerAlive,
   containerKnown,
+  socketOwner,
   podBound,
   moduleMatched,
   imageDigest,
+  podOwned,
+  commandAllowed,
   executableAllowed,
   codeFromImage,
+  notTampered,
   credentials,
+  lineage,
+  policyWindow,
 ];
 
 /**

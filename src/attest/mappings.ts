@@ -1,20 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-import { parseExecutableMappings } from '../os/proc-format.ts';
-import { ProcessGone, readProc } from '../os/proc.ts';
+import { parseExecutableMemory, type ExecutableMapping } from '../os/proc-format.ts';
+import { changedPagesOf, ProcessGone, readProc } from '../os/proc.ts';
 import { codeOrigin, type CodeFile } from './code-origin.ts';
 import type { RootFileSystem, Untraceable } from './root-file-system.ts';
 
 /** How often the list of mappings is read anew when one of them goes away between list and look. */
 const ATTEMPTS = 3;
 
+/** The code that a process has in its memory. */
+export interface MappedCode {
+  /** Files that are mapped executable, each once. */
+  readonly files: readonly CodeFile[];
+  /** Bytes of executable memory without a file. */
+  readonly anonymousBytes: number;
+}
+
 /**
- * The files that a process has mapped executable, each once. A program that loads and unloads code without pause is
- * looked at three times; what was gone again then is named `unprovable`. Throws ProcessGone.
+ * The code that a process has mapped. A program that loads and unloads code without pause is looked at three times; what
+ * was gone again then is named `unprovable`. Throws ProcessGone.
  */
-export function mappedCode(pid: number, root: RootFileSystem | Untraceable): CodeFile[] {
-  let files = lookAt(pid, root);
-  for (let attempt = 1; attempt < ATTEMPTS && files.some(isLost); attempt++) files = lookAt(pid, root);
-  return files;
+export function mappedCode(pid: number, root: RootFileSystem | Untraceable): MappedCode {
+  let code = lookAt(pid, root);
+  for (let attempt = 1; attempt < ATTEMPTS && code.files.some(isLost); attempt++) code = lookAt(pid, root);
+  return code;
 }
 
 const LOST = 'it was unmapped again while it was looked at';
@@ -23,15 +31,23 @@ function isLost(file: CodeFile): boolean {
   return file.detail === LOST;
 }
 
-function lookAt(pid: number, root: RootFileSystem | Untraceable): CodeFile[] {
-  const mappings = parseExecutableMappings(readProc(pid, 'maps'));
-  const files = new Map(mappings.map((mapping) => [`${mapping.file} ${mapping.path}`, mapping]));
-  return [...files.values()].map(({ range, path }) => {
-    try {
-      return codeOrigin(pid, `map_files/${range}`, root);
-    } catch (error) {
-      if (error instanceof ProcessGone) return { path, origin: 'unprovable', detail: LOST };
-      throw error;
-    }
-  });
+function lookAt(pid: number, root: RootFileSystem | Untraceable): MappedCode {
+  const { files, anonymousBytes } = parseExecutableMemory(readProc(pid, 'maps'));
+  const byFile = Map.groupBy(files, ({ file, path }) => `${file} ${path}`);
+  return { files: [...byFile.values()].map((mappings) => fileOf(pid, mappings, root)), anonymousBytes };
+}
+
+/** One file by its mappings, of which there is at least one. */
+function fileOf(pid: number, mappings: readonly ExecutableMapping[], root: RootFileSystem | Untraceable): CodeFile {
+  const [{ range, path } = { range: '', path: '' }] = mappings;
+  try {
+    const file = codeOrigin(pid, `map_files/${range}`, root);
+    const changed = mappings
+      .filter((mapping) => mapping.private)
+      .reduce((pages, mapping) => pages + changedPagesOf(pid, mapping.range), 0);
+    return changed === 0 ? file : { ...file, changedPages: changed };
+  } catch (error) {
+    if (error instanceof ProcessGone) return { path, origin: 'unprovable', detail: LOST };
+    throw error;
+  }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { againstPolicy } from './pod-policy.ts';
 import type { ContainerEvidence, Evidence, PodEvidence, ProcessEvidence } from './port.ts';
 import { failed, held, moduleContainer, moduleName, onlyModule, podName, type Finding, type Rule } from './rule.ts';
 
@@ -17,9 +18,7 @@ export const containerKnown: Rule = {
 };
 
 function disagreement(process?: ProcessEvidence, container?: ContainerEvidence): Finding | undefined {
-  if (process === undefined) {
-    return failed('a running process', 'one that has ended', 'call again from the process that is the module');
-  }
+  if (process === undefined) return failed('a process', 'none', 'this is a defect of Keystead, please report it');
   const remedy = 'only a process in a container of a pod of this node can be a module';
   if (process.containerId === undefined || process.podUid === undefined) {
     const problem = process.containerProblem ?? 'its cgroup names no container';
@@ -58,8 +57,9 @@ export const podBound: Rule = {
     return (
       misplaced(pod, container, node) ??
       leaving(evidence, pod) ??
-      shared(pod) ??
+      shared(evidence, pod) ??
       strangeContainer(evidence, pod, container) ??
+      otherThanPolicy(evidence, pod) ??
       bound(pod, node)
     );
   },
@@ -92,13 +92,20 @@ function misplaced(pod: PodEvidence, container: ContainerEvidence, node: string)
   return undefined;
 }
 
-function shared(pod: PodEvidence): Finding | undefined {
+/** Without exactly one module there is no policy, and ModuleMatched fails. */
+function otherThanPolicy(evidence: Evidence, pod: PodEvidence): Finding | undefined {
+  const module = onlyModule(evidence);
+  return module === undefined ? undefined : againstPolicy(pod, module);
+}
+
+function shared(evidence: Evidence, pod: PodEvidence): Finding | undefined {
   if (pod.hostPID) {
     const remedy = 'remove hostPID from the pod, which lets it look into the processes of the node';
     return failed(`pod ${podName(pod)} with processes of its own`, 'hostPID: true', remedy);
   }
-  if (pod.shareProcessNamespace) {
-    const remedy = 'remove shareProcessNamespace from the pod, which lets its containers look into each other';
+  if (pod.shareProcessNamespace && onlyModule(evidence)?.pod.allowSharedProcesses !== true) {
+    const remedy =
+      'remove shareProcessNamespace from the pod, which lets its containers look into each other, or set pod.allowSharedProcessNamespace of its EdgeModule';
     return failed(`pod ${podName(pod)} with processes apart`, 'shareProcessNamespace: true', remedy);
   }
   const [ephemeral] = pod.ephemeralContainers;

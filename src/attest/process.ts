@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
+import { capabilityNames } from '../os/capabilities.ts';
 import { openPidfd } from '../os/pidfd.ts';
-import { parseIds } from '../os/proc-format.ts';
+import { parseStatus } from '../os/proc-status.ts';
 import { ProcessGone, procFileStatus, readProc, whileThere } from '../os/proc.ts';
 import { kubepodsRoot, parseCgroup, type CgroupOrigin } from './cgroup.ts';
 import { codeOrigin, type CodeFile } from './code-origin.ts';
 import { ExecutableHashes, type ExecutableHash } from './executable-hash.ts';
 import { readIncarnation } from './incarnation.ts';
+import { lineageOf } from './lineage.ts';
+import { loaderVariables } from './loader-variables.ts';
 import { mappedCode } from './mappings.ts';
+import { mountPoints } from './mount-points.ts';
 import { namespacesOf } from './namespaces.ts';
 import type { MappingEvidence, ProcessEvidence } from './port.ts';
 import { whyNotToRead } from './readable-mount.ts';
+import { processStrings } from './process-strings.ts';
 import { RootFileSystems, type RootFileSystem, type Untraceable } from './root-file-system.ts';
+import { scriptOrigin } from './script.ts';
 
 export interface MeterOptions {
   /** Where the host's root directory is seen. Default `/proc/1/root`, for a program in the host's pid namespace. */
@@ -69,7 +75,10 @@ export class ProcessMeter {
       const namespaces = namespacesOf(pid, init);
       const root = this.#rootFor(pid, init, origin, namespaces.ownNamespaces ?? []);
       const executable = codeOrigin(pid, 'exe', root);
-      const code = [executable, ...mappedCode(pid, root)];
+      const { files, anonymousBytes } = mappedCode(pid, root);
+      const { argv, environment } = processStrings(pid);
+      const script = scriptOrigin({ pid, init, executable: executable.path, argv }, root);
+      const asEvidence = mountPoints(init);
       const hash = await this.#hash(pid, executable);
       const evidence: ProcessEvidence = {
         pid,
@@ -80,7 +89,12 @@ export class ProcessMeter {
         ...credentials(readProc(pid, 'status')),
         ...namespaces,
         executable: { path: executable.path, ...hash },
-        mappings: distinct(code),
+        mappings: distinct([executable, ...files].map(asEvidence)),
+        lineage: lineageOf(pid, init),
+        argv,
+        ...(script && { script: asEvidence(script) }),
+        anonymousCodeBytes: anonymousBytes,
+        loaderVariables: loaderVariables(environment),
       };
       return { evidence, steady: readIncarnation(pid).incarnation === incarnation };
     } catch (error) {
@@ -124,21 +138,29 @@ function inContainer(origin: CgroupOrigin): Partial<ProcessEvidence> {
   return 'problem' in origin ? { containerProblem: origin.problem } : origin;
 }
 
-function credentials(status: string): Pick<ProcessEvidence, 'uid' | 'gid' | 'mixedIds'> {
-  const { uids, gids } = parseIds(status);
+function credentials(text: string): Pick<ProcessEvidence, 'uid' | 'gid' | 'mixedIds' | 'privileges'> {
+  const { uids, gids, groups, permitted, noNewPrivileges, seccomp, tracer } = parseStatus(text);
   // The effective ids, by which the kernel judges.
   const [uid = -1, gid = -1] = [uids[1], gids[1]];
-  return { uid, gid, mixedIds: uids.some((id) => id !== uid) || gids.some((id) => id !== gid) };
+  const privileges = {
+    groups,
+    capabilities: capabilityNames(permitted),
+    noNewPrivileges,
+    seccomp,
+    ...(tracer !== 0 && { tracer }),
+  };
+  return { uid, gid, mixedIds: uids.some((id) => id !== uid) || gids.some((id) => id !== gid), privileges };
 }
 
 /** Each file once. Two files of one path (one of them deleted, or under another mount) stay two. */
-function distinct(code: readonly CodeFile[]): MappingEvidence[] {
-  const evidence = code.map(({ path, origin, detail }) => ({
-    path,
-    origin,
-    ...(detail === undefined ? {} : { detail }),
-  }));
-  return [...new Map(evidence.map((file) => [`${file.origin} ${file.path}`, file])).values()];
+function distinct(code: readonly MappingEvidence[]): MappingEvidence[] {
+  const files = new Map<string, MappingEvidence>();
+  for (const file of code) {
+    const key = `${file.origin} ${file.path}`;
+    // Only a mapping tells of changed pages, not the executable itself.
+    files.set(key, { ...files.get(key), ...file });
+  }
+  return [...files.values()];
 }
 
 /** For a process that is never found in the same program twice: what was read may belong to either. */

@@ -25,10 +25,19 @@ export function processesOfContainer(containerId: string, root?: string): number
   return processesByContainer(root).get(containerId) ?? [];
 }
 
+/** Uid of the pod that a process is in; undefined where it is in none, or has ended. */
+export function podOfProcess(pid: number, root = kubepodsRoot(readProc(process.pid, 'cgroup'))): string | undefined {
+  return originOf(pid, root)?.podUid;
+}
+
 function containerOf(pid: number, root: string): string | undefined {
+  return originOf(pid, root)?.containerId;
+}
+
+function originOf(pid: number, root: string): { podUid: string; containerId: string } | undefined {
   try {
     const origin = parseCgroup(readProc(pid, 'cgroup'), root);
-    return 'problem' in origin ? undefined : origin.containerId;
+    return 'problem' in origin ? undefined : origin;
   } catch (error) {
     if (error instanceof ProcessGone) return undefined;
     throw error;

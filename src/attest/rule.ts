@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { DenialReason, Evidence, ModulePolicy, PodEvidence } from './port.ts';
+import type { DenialReason, Evidence, ModulePolicy, PodEvidence, ProcessEvidence } from './port.ts';
 
-/** What a rule says: it holds, it does not, or it cannot be judged yet. The message is for the user in all cases. */
+/**
+ * What a rule says: it holds, it does not, it does not and that is only to be reported, or it cannot be judged yet. The
+ * message is for the user in all cases.
+ */
 export interface Finding {
-  readonly outcome: 'Held' | 'Failed' | 'Skipped';
+  readonly outcome: 'Held' | 'Reported' | 'Failed' | 'Skipped';
   readonly message: string;
   /** Where a rule can fail in more than one way. */
   readonly reason?: DenialReason;
@@ -24,6 +27,29 @@ export function held(message: string): Finding {
 /** A failure in three parts: what was expected, what was found, what to do about it. */
 export function failed(expected: string, found: string, remedy: string): Finding {
   return { outcome: 'Failed', message: `expected ${expected}, found ${found}; ${remedy}` };
+}
+
+/** The same, for what the module's policy says to report alone. */
+export function reported(finding: Finding): Finding {
+  return { ...finding, outcome: 'Reported' };
+}
+
+/** What no earlier rule lets through; refused all the same, so that the order of the table is no matter of security. */
+export function unknown(what: string): Finding {
+  return failed(`${what} of one module`, 'none', 'this is a defect of Keystead, please report it');
+}
+
+/** A check of the running process against the one module; skipped before it runs. */
+export function ofProcess(
+  check: (process: ProcessEvidence, module: ModulePolicy, evidence: Evidence) => Finding,
+): (evidence: Evidence) => Finding {
+  return (evidence) => {
+    if (evidence.phase === 'Starting') return skippedUntilRunning;
+    const module = onlyModule(evidence);
+    return module === undefined || evidence.process === undefined
+      ? unknown('a process')
+      : check(evidence.process, module, evidence);
+  };
 }
 
 /** For rules on the process while the container's start is held and the module's program does not run yet. */

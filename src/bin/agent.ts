@@ -20,6 +20,7 @@ import { clusterView } from './agent/cluster-view.ts';
 import { agentConfiguration, type AgentConfiguration } from './agent/configuration.ts';
 import { explainPages } from './agent/explain.ts';
 import { notaryPages } from './agent/notary-pages.ts';
+import { podOwners } from './agent/owner-source.ts';
 import { ProcessSource } from './agent/process-source.ts';
 import { AgentWorkload } from './agent/workload.ts';
 import { warmUp } from './agent/warm-up.ts';
@@ -35,8 +36,9 @@ async function run(configuration: AgentConfiguration, log: Logger, signal: Abort
   const volumes = new VolumeStore();
   const starts = new RuntimeStarts({ runtimeSocket, runtime, log, ...(nriSocket !== '' && { nriSocket }) });
   const processes = new ProcessSource(new ProcessMeter({ hostRoot: configuration.hostRoot }));
+  const owners = podOwners(client);
   const workload: AgentWorkload = new AgentWorkload({
-    ...{ node, log, caches, runtime, processes, volumes, notary },
+    ...{ node, log, caches, runtime, processes, volumes, notary, owners },
     holding: (podUid) => agent.holding(podUid),
     trust: () => agent.trust(),
     integrity: () => agent.integrity(),
@@ -55,6 +57,7 @@ async function run(configuration: AgentConfiguration, log: Logger, signal: Abort
     volumes,
     events: new Events({ client, log, controller: 'keystead.dev/agent', instance: node }),
     processes,
+    owners,
     workload,
     writers: new Writers(client, node),
     platform: () => ({ agentVersion: VERSION, kernel: release(), architecture: arch(), containerStarts: starts.kind }),
@@ -68,7 +71,7 @@ async function run(configuration: AgentConfiguration, log: Logger, signal: Abort
   const health = await startHealthServer({
     listen: { port: configuration.healthPort },
     metrics: () => agent.metrics.registry.metrics(),
-    pages: { ...notaryPages(configuration.notaryHealth), ...explainPages(node, (uid) => agent.holding(uid)) },
+    pages: { ...notaryPages(configuration.notaryHealth), ...explainPages(node, { agent, workload }) },
     checks: () => checks({ agent, caches, csi, starts }),
   });
   log.info({ node, kubeletRoot, port: configuration.healthPort }, 'agent started');

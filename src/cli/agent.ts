@@ -22,13 +22,52 @@ export async function explanation(cluster: Cluster, pod: PodName, systemNamespac
     throw new KeysteadError('NotFound', `pod ${pod.namespace}/${pod.name} is on no node yet; ${remedy}`);
   }
   const agent = await agentOn(cluster, spec.nodeName, systemNamespace);
-  const page = proxied(agent.name, AGENT_PORT, 'explain');
+  return ask(cluster, agent, { page: 'explain', name: metadata.uid, node: spec.nodeName });
+}
+
+/** Which process it is, as the user names it. Without a node the cluster must have one agent only. */
+export interface ProcessName {
+  readonly pid: number;
+  readonly node: string | undefined;
+}
+
+/** Has the agent of a node judge one of the node's processes now. The way is the same. */
+export async function processExplanation(
+  cluster: Cluster,
+  { pid, node }: ProcessName,
+  systemNamespace?: string,
+): Promise<Explanation> {
+  const on = node ?? (await onlyNode(cluster, systemNamespace));
+  const agent = await agentOn(cluster, on, systemNamespace);
+  return ask(cluster, agent, { page: 'explain-process', name: String(pid), node: on });
+}
+
+interface Question {
+  readonly page: string;
+  readonly name: string;
+  readonly node: string;
+}
+
+async function ask(cluster: Cluster, agent: PodName, { page, name, node }: Question): Promise<Explanation> {
   try {
     // Not an object of the API, though it comes by it: what the agent of the same release answers.
-    return (await cluster.get(page, { namespace: agent.namespace, name: metadata.uid })) as unknown as Explanation;
+    const resource = proxied(agent.name, AGENT_PORT, page);
+    return (await cluster.get(resource, { namespace: agent.namespace, name })) as unknown as Explanation;
   } catch (thrown) {
-    throw told(thrown, agent, spec.nodeName);
+    throw told(thrown, agent, node);
   }
+}
+
+async function onlyNode(cluster: Cluster, namespace: string | undefined): Promise<string> {
+  const agents = await cluster.list(PODS, { labelSelector: componentSelector('node'), namespace });
+  const nodes = new Set(agents.flatMap(({ spec }) => spec?.nodeName ?? []));
+  const [node] = nodes;
+  if (node !== undefined && nodes.size === 1) return node;
+  const found = nodes.size === 0 ? 'none' : [...nodes].sort().join(', ');
+  throw new KeysteadError(
+    'InvalidRequest',
+    `expected one node with an agent, found ${found}; name the process's with --node`,
+  );
 }
 
 /** The agent's own words where it knows nothing of the pod, and what is lacking where the user may not ask it. */

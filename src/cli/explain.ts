@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Explanation } from '../identity/explanation.ts';
-import { explanation } from './agent.ts';
+import type { ExplainedProcess, Explanation } from '../identity/explanation.ts';
+import { explanation, processExplanation } from './agent.ts';
 import {
   CLUSTER_OPTIONS,
   EXIT,
@@ -10,33 +10,61 @@ import {
   text,
   UsageError,
   type Command,
+  type OptionTable,
+  type Values,
 } from './command.ts';
 import type { Style, Terminal } from './port.ts';
 import { relative } from './show-time.ts';
 import { printTable } from './table.ts';
 
+const PROCESS_OPTIONS = {
+  pid: { type: 'string', value: 'N', help: 'a process of the node instead of a pod' },
+  node: { type: 'string', value: 'NODE', help: 'the node of that process; default: the only one with an agent' },
+} as const satisfies OptionTable;
+
 export const explain: Command = {
   name: 'explain',
-  operands: 'pod/NAME',
-  summary: 'Tells what every rule of attestation found about a pod, and what the pod holds',
-  options: { ...NAMESPACE_OPTION, ...SYSTEM_OPTION, ...JSON_OPTION, ...CLUSTER_OPTIONS },
+  operands: 'pod/NAME | --pid N',
+  summary: 'Tells what every rule of attestation found about a pod or a process, and what the pod holds',
+  options: { ...PROCESS_OPTIONS, ...NAMESPACE_OPTION, ...SYSTEM_OPTION, ...JSON_OPTION, ...CLUSTER_OPTIONS },
   details:
     "It asks the agent on the pod's node, through the API server: you must be allowed to get the pod, to list pods and\n" +
-    'to get pods/proxy where Keystead is installed.',
+    'to get pods/proxy where Keystead is installed. With --pid any process of a node is measured and judged now, as if it\n' +
+    'called; N is its pid on the node.',
   async run({ terminal, clock, cluster, values, positionals }) {
-    const name = podName(positionals);
+    const subject = subjectOf(values, positionals);
     const client = await cluster(text(values, 'kubeconfig'));
     try {
       const namespace = text(values, 'namespace') ?? client.namespace;
-      const found = await explanation(client, { namespace, name }, text(values, 'system-namespace'));
+      const system = text(values, 'system-namespace');
+      const found =
+        'pid' in subject
+          ? await processExplanation(client, { ...subject, node: text(values, 'node') }, system)
+          : await explanation(client, { namespace, ...subject }, system);
       if (values['json'] === true) terminal.out(JSON.stringify(found, undefined, 2));
-      else show(terminal, found, clock.now());
+      else {
+        show(terminal, found, clock.now());
+        // What a process would get is the pod's, and stands there.
+        if ('name' in subject) showIdentities(terminal, found, clock.now());
+      }
       return EXIT.Ok;
     } finally {
       client.close();
     }
   },
 };
+
+function subjectOf(
+  values: Values,
+  positionals: readonly string[],
+): { readonly name: string } | { readonly pid: number } {
+  const pid = text(values, 'pid');
+  if (pid === undefined) return { name: podName(positionals) };
+  if (positionals.length > 0)
+    throw new UsageError('explain expects a pod or --pid N, found both; leave one of them out');
+  if (!/^[1-9]\d{0,9}$/.test(pid)) throw new UsageError(`--pid expects the number of a process, found ${pid}`);
+  return { pid: Number(pid) };
+}
 
 /** `pod/NAME`, `pod NAME` and `NAME` are the same. */
 function podName(positionals: readonly string[]): string {
@@ -49,14 +77,16 @@ function podName(positionals: readonly string[]): string {
   );
 }
 
+type Row = [what: string, found: string | undefined];
+
 const VERDICTS: Readonly<Record<Explanation['verdict'], Style>> = { Allowed: 'green', Denied: 'red', Ended: 'yellow' };
-const OUTCOMES = { Held: 'green', Failed: 'red', NotReached: 'dim', Skipped: 'yellow' } as const;
+const OUTCOMES = { Held: 'green', Reported: 'yellow', Failed: 'red', NotReached: 'dim', Skipped: 'yellow' } as const;
 
 function show(terminal: Terminal, found: Explanation, now: number): void {
   const verdict = terminal.style(VERDICTS[found.verdict], found.verdict);
   const reason = found.reason === undefined ? '' : `, ${found.reason}`;
   const measured = found.judgedAt === undefined ? '' : `, measured ${relative(found.judgedAt, now)}`;
-  terminal.out(`pod ${found.pod} on ${found.node}: ${verdict}${reason} (since ${found.since}${measured})`);
+  terminal.out(`${subjectText(found)} on ${found.node}: ${verdict}${reason} (since ${found.since}${measured})`);
   if (found.message !== undefined) terminal.out(found.message);
   terminal.out('');
   const rows = found.table.map(({ rule, outcome, message }) => [
@@ -67,12 +97,14 @@ function show(terminal: Terminal, found: Explanation, now: number): void {
   printTable(terminal, ['RULE', 'RESULT', 'EXPECTED AND FOUND'], rows);
   terminal.out('');
   printTable(terminal, ['EVIDENCE', ''], evidenceRows(found.evidence));
-  terminal.out('');
-  showIdentities(terminal, found, now);
+}
+
+function subjectText({ pod, evidence }: Explanation): string {
+  return pod === undefined ? `process ${evidence.process?.pid ?? ''} of no pod` : `pod ${pod}`;
 }
 
 function evidenceRows({ container, process }: Explanation['evidence']): string[][] {
-  const rows: [string, string | undefined][] = [
+  const rows: Row[] = [
     ['container', container && `${container.name} ${container.id}`],
     ['image', container?.image.reference],
     ['index digest', container?.image.index],
@@ -81,11 +113,29 @@ function evidenceRows({ container, process }: Explanation['evidence']): string[]
     ['process', process && `pid ${process.pid} on the node`],
     ['executable', process?.executable.path],
     ['executable sha256', process?.executable.sha256],
+    ...(process ? processRows(process) : []),
   ];
   return rows.flatMap(([what, found]) => (found ? [[what, found]] : []));
 }
 
+function processRows({ code, script, uid, gid, privileges, lineage, anonymousCodeBytes }: ExplainedProcess): Row[] {
+  const files = Object.entries(code ?? {}).map(([origin, count]) => `${count} from ${origin}`);
+  return [
+    ['code', files.join(', ')],
+    ['code without a file', anonymousCodeBytes ? `${anonymousCodeBytes} bytes` : undefined],
+    ['script', script],
+    ['uid, gid on the node', uid === undefined ? undefined : `${uid}, ${gid ?? ''}`],
+    ['groups', privileges?.groups.join(', ')],
+    ['capabilities', privileges && (privileges.capabilities.join(', ') || 'none')],
+    ['no new privileges', privileges && String(privileges.noNewPrivileges)],
+    ['seccomp', privileges?.seccomp],
+    ['traced by', privileges?.tracer === undefined ? undefined : `process ${privileges.tracer}`],
+    ['lineage', lineage],
+  ];
+}
+
 function showIdentities(terminal: Terminal, { identities }: Explanation, now: number): void {
+  terminal.out('');
   if (identities.length === 0) {
     terminal.out('no ModuleIdentity speaks of its module, so there is nothing to issue');
     return;

@@ -36,7 +36,7 @@ export interface Holding {
   readonly table?: readonly RuleResult[];
   readonly judgedAt?: number;
   readonly container?: ContainerEvidence;
-  readonly process?: Pick<ProcessEvidence, 'pid' | 'startTime' | 'executable'>;
+  readonly process?: Pick<ProcessEvidence, 'pid' | 'startTime' | 'executable'> & Partial<ProcessEvidence>;
   /** Names of the ModuleIdentities (in the pod's namespace) that this pod asks for. */
   readonly identities: readonly string[];
   readonly issued: ReadonlyMap<string, Issued>;

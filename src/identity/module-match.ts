@@ -2,8 +2,10 @@
 import { MODULE_LABEL } from '../api/names.ts';
 import type { Pod } from '../api/pod.ts';
 import type { EdgeModule } from '../api/v1alpha1/index.ts';
-import type { Digest, ModulePolicy } from '../attest/port.ts';
+import { durationMs } from '../api/duration.ts';
+import type { Digest, ModulePolicy, PodCommand, PodPolicy, PolicyTimes } from '../attest/port.ts';
 import { selects } from './label-selector.ts';
+import { podCommand, type CommandedContainer } from './pod-command.ts';
 
 /**
  * The modules of the pod's namespace that claim the pod: template modules by the label that the controller writes,
@@ -20,18 +22,56 @@ export function modulesOf(pod: Pod, modules: readonly EdgeModule[]): EdgeModule[
 /** What the module's spec allows, in attestation's own terms. */
 export function policyOf(module: EdgeModule): ModulePolicy {
   const { metadata, spec } = module;
-  const { executables, fromImage, uid, gid } = spec.process;
+  const { uid, gid, groups, capabilities, commands, ...process } = spec.process;
+  const command = templateCommand(module);
   return {
+    ...process,
     namespace: metadata.namespace ?? '',
     name: metadata.name ?? '',
     uid: metadata.uid ?? '',
     digests: digestsOf(module),
-    executables,
-    fromImage,
+    pod: podPolicy(module),
+    window: policyTimes(module),
     ...(spec.container !== undefined && { container: spec.container }),
     ...(uid !== undefined && { uidAllowed: uid }),
     ...(gid !== undefined && { gidAllowed: gid }),
+    ...(groups !== undefined && { groupsAllowed: groups }),
+    ...(capabilities !== undefined && { capabilitiesAllowed: capabilities }),
+    ...(commands !== undefined && { commands: commands.map(({ argv }) => argv) }),
+    ...(command !== undefined && { podCommand: command }),
   };
+}
+
+function podPolicy({ spec }: EdgeModule): PodPolicy {
+  const { serviceAccountName, allowPrivileged, allowSharedProcessNamespace } = spec.pod;
+  const templated = spec.template?.pod.spec as
+    Readonly<Record<'serviceAccountName' | 'serviceAccount', string>> | undefined;
+  // `serviceAccount` is the old name of the same field.
+  const named = templated && (templated.serviceAccountName || templated.serviceAccount || 'default');
+  const serviceAccount = serviceAccountName ?? named;
+  return {
+    owned: spec.template !== undefined,
+    allowPrivileged,
+    allowSharedProcesses: allowSharedProcessNamespace,
+    ...(serviceAccount !== undefined && { serviceAccount }),
+  };
+}
+
+function policyTimes({ spec: { window = {} } }: EdgeModule): PolicyTimes {
+  const { notBefore, notAfter, maxStaleness } = window;
+  return {
+    ...(notBefore !== undefined && { notBefore: Date.parse(notBefore) }),
+    ...(notAfter !== undefined && { notAfter: Date.parse(notAfter) }),
+    ...(maxStaleness !== undefined && { maxStalenessMs: durationMs(maxStaleness) }),
+  };
+}
+
+/** What the template says about the module's own container; undefined without a template. */
+function templateCommand({ spec }: EdgeModule): PodCommand | undefined {
+  const containers = spec.template?.pod.spec.containers;
+  const own = containers?.find(({ name }) => name === spec.container) ?? containers?.[0];
+  // The schema passes on what a native container has.
+  return own && podCommand(own as CommandedContainer);
 }
 
 /**

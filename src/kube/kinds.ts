@@ -176,6 +176,7 @@ export const namespaces: Resource<Namespace> = resource('', 'v1', ['namespaces',
 export const secrets: Resource<Secret> = resource('', 'v1', ['secrets', 'Secret']);
 export const configMaps: Resource<ConfigMap> = resource('', 'v1', ['configmaps', 'ConfigMap']);
 export const deployments: Resource<Deployment> = resource('apps', 'v1', ['deployments', 'Deployment']);
+export const replicaSets: Resource = resource('apps', 'v1', ['replicasets', 'ReplicaSet']);
 export const daemonSets: Resource<DaemonSet> = resource('apps', 'v1', ['daemonsets', 'DaemonSet']);
 export const leases: Resource<Lease> = resource('coordination.k8s.io', 'v1', ['leases', 'Lease']);
 export const kubeEvents: Resource<KubeEvent> = resource('events.k8s.io', 'v1', ['events', 'Event']);

@@ -56,6 +56,7 @@ export class Reflector<T extends KubeObject = KubeObject, C extends KubeObject =
   #hasSynced = false;
   #connected = false;
   #lastError: ApiError | undefined;
+  #lostAt: number | undefined;
 
   constructor(options: ReflectorOptions<T, C>) {
     this.#options = options;
@@ -82,6 +83,11 @@ export class Reflector<T extends KubeObject = KubeObject, C extends KubeObject =
   /** Why the cache does not follow the server, while it does not. */
   get lastError(): ApiError | undefined {
     return this.#lastError;
+  }
+
+  /** Milliseconds for which the cache has not followed the server; 0 while it does. By a clock that cannot be set. */
+  get awayMs(): number {
+    return this.#lostAt === undefined ? 0 : performance.now() - this.#lostAt;
   }
 
   get size(): number {
@@ -191,6 +197,7 @@ export class Reflector<T extends KubeObject = KubeObject, C extends KubeObject =
     if (!this.#connected && this.#lastError) this.#options.log.info({ kind: this.resource.kind }, 'watch restored');
     this.#connected = true;
     this.#lastError = undefined;
+    this.#lostAt = undefined;
   }
 
   /** Notes a failure and says how long to wait. */
@@ -204,6 +211,7 @@ export class Reflector<T extends KubeObject = KubeObject, C extends KubeObject =
     if (!this.#lastError) this.#options.log.warn({ kind: this.resource.kind, err: error.message }, 'watch interrupted');
     this.#connected = false;
     this.#lastError = error;
+    this.#lostAt ??= performance.now();
     return error.retryAfterMs ?? backOffMs(failures, this.#timing.backOff);
   }
 }

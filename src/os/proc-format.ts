@@ -1,41 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 import { KeysteadError } from '../errors.ts';
 
-/** Parsers of the text files in /proc/<pid>, see proc_pid_stat(5), proc_pid_status(5), user_namespaces(7). Pure. */
+/** Parsers of the text files in /proc/<pid>, see proc_pid_stat(5), proc_pid_maps(5), user_namespaces(7). Pure. */
 
 /** The fields of /proc/<pid>/stat that tell one process, and one program in it, from another. */
 export interface ProcStat {
+  /** Field 6: the process that began its session, whether it still lives or not. */
+  readonly session: number;
   /** Field 22: clock ticks from boot to fork. */
   readonly startTime: string;
   /** Field 28: bottom of the stack, random for each exec; `0` where the reader may not know. */
   readonly stackStart: string;
+  /** Fields 48 and 50: where its command line and its environment lie in its memory; `0` where the reader may not know. */
+  readonly argvStart: string;
+  readonly environStart: string;
 }
 
 /** Throws Internal for text that is not a stat line, which no kernel writes. */
 export function parseStat(text: string): ProcStat {
   // The second field is the command in parentheses, and may itself hold spaces, parentheses and line ends.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  const [startTime, stackStart] = [fields[22 - 3], fields[28 - 3]];
-  if (startTime === undefined || stackStart === undefined)
-    throw malformed('stat', 'a line of at least 28 fields', text);
-  return { startTime, stackStart };
-}
-
-/** Ids of a process, each as real, effective, saved, file system. */
-export interface ProcIds {
-  readonly uids: readonly number[];
-  readonly gids: readonly number[];
-}
-
-/** Takes the Uid and Gid lines of /proc/<pid>/status. Throws Internal where they are missing. */
-export function parseIds(text: string): ProcIds {
-  return { uids: idLine(text, 'Uid'), gids: idLine(text, 'Gid') };
-}
-
-function idLine(text: string, name: string): number[] {
-  const line = new RegExp(`^${name}:\\t(\\d+)\\t(\\d+)\\t(\\d+)\\t(\\d+)$`, 'm').exec(text);
-  if (line === null) throw malformed('status', `a line ${name} with four ids`, text);
-  return line.slice(1).map(Number);
+  const field = (number: number): string => {
+    const found = fields[number - 3]?.trim();
+    if (found === undefined || !/^\d+$/.test(found)) throw malformed('stat', 'a line of at least 50 fields', text);
+    return found;
+  };
+  return {
+    session: Number(field(6)),
+    startTime: field(22),
+    stackStart: field(28),
+    argvStart: field(48),
+    environStart: field(50),
+  };
 }
 
 function malformed(file: string, expected: string, text: string): KeysteadError {
@@ -59,28 +55,61 @@ export function parseIdMap(text: string): ProcIdRange[] {
   }));
 }
 
-/** An executable mapping in /proc/<pid>/maps. */
+/** A mapping of a file in /proc/<pid>/maps that can be executed. */
 export interface ExecutableMapping {
   /** `<start>-<end>` without leading zeros (maps has them): the name of its link in /proc/<pid>/map_files. */
   readonly range: string;
   /** Device and inode columns, only to tell files apart: before Linux 6.8 they are those of the layer's own file. */
   readonly file: string;
   readonly path: string;
+  /** Whether writes to it would stay in this process (`p`), as with a program's code. */
+  readonly private: boolean;
+}
+
+/** All memory that a process can execute. */
+export interface ExecutableMemory {
+  readonly files: readonly ExecutableMapping[];
+  /** Bytes of memory without a file: a just-in-time compiler's code, or injected. Not vdso and vsyscall, the kernel's own. */
+  readonly anonymousBytes: number;
 }
 
 /** `start-end perms offset device inode path`; the path column is empty for anonymous memory. */
-const MAPPING = /^([0-9a-f]+-[0-9a-f]+) (\S{4}) [0-9a-f]+ ([0-9a-f]+:[0-9a-f]+) (\d+) *(.*)$/;
+const MAPPING = /^([0-9a-f]+)-([0-9a-f]+) (\S{4}) [0-9a-f]+ ([0-9a-f]+:[0-9a-f]+) (\d+) *(.*)$/;
+/** Code that the kernel itself puts into every process. */
+const KERNELS = /^\[(?:vdso|vsyscall|vectors|sigpage|uprobes)\]$/;
 
-/**
- * Executable mappings of files in /proc/<pid>/maps. Anonymous memory (the code of a just-in-time compiler), vdso and
- * vsyscall have inode 0 and are left out; a memfd is a file.
- */
-export function parseExecutableMappings(text: string): ExecutableMapping[] {
-  return text.split('\n').flatMap((line) => {
-    const [, range, permissions, device, inode, path] = MAPPING.exec(line) ?? [];
-    if (range === undefined || permissions?.[2] !== 'x' || inode === '0') return [];
-    return [
-      { range: range.replace(/\b0+(?=[0-9a-f])/g, ''), file: `${device ?? ''}/${inode ?? ''}`, path: path ?? '' },
-    ];
+/** Takes what is executable from the text of /proc/<pid>/maps. Anonymous memory has inode 0; a memfd is a file. */
+export function parseExecutableMemory(text: string): ExecutableMemory {
+  const files: ExecutableMapping[] = [];
+  let anonymousBytes = 0;
+  for (const line of text.split('\n')) {
+    const [, start = '', end = '', permissions, device = '', inode = '', path = ''] = MAPPING.exec(line) ?? [];
+    if (permissions?.[2] !== 'x') continue;
+    if (inode !== '0') {
+      const range = `${shorn(start)}-${shorn(end)}`;
+      files.push({ range, file: `${device}/${inode}`, path, private: permissions[3] === 'p' });
+    } else if (!KERNELS.test(path)) anonymousBytes += Number(BigInt(`0x${end}`) - BigInt(`0x${start}`));
+  }
+  return { files, anonymousBytes };
+}
+
+function shorn(address: string): string {
+  return address.replace(/^0+(?=.)/, '');
+}
+
+/** Whether an address (decimal) lies in memory that stands for a file, by the text of /proc/<pid>/maps. */
+export function isInFile(maps: string, address: string): boolean {
+  const at = BigInt(address);
+  return maps.split('\n').some((line) => {
+    const [, start = '', end = '', , , inode] = MAPPING.exec(line) ?? [];
+    return inode !== undefined && inode !== '0' && BigInt(`0x${start}`) <= at && at < BigInt(`0x${end}`);
   });
+}
+
+/** Splits /proc/<pid>/cmdline or environ: strings, each ended by a zero byte. */
+export function parseStrings(text: string): string[] {
+  const strings = text.split('\0');
+  // What follows the last zero byte is a string too where the process has overwritten that byte.
+  if (strings.at(-1) === '') strings.pop();
+  return strings;
 }

@@ -2,6 +2,8 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { errnoOf } from './files.ts';
 import { fileStatus, type FileStatus } from './file-status.ts';
+import { openDirectory } from './open-in-root.ts';
+import { changedPages } from './pagemap.ts';
 
 /** The process ended while it was read. The only error by which the readers of this file tell so. */
 export class ProcessGone extends Error {
@@ -39,6 +41,16 @@ export function readProcLink(pid: number, name: string): string {
 /** Status of what the link `/proc/<pid>/<name>` leads to. Throws ProcessGone. */
 export function procFileStatus(pid: number, name: string): FileStatus {
   return reading(pid, () => fileStatus(`/proc/${pid}/${name}`));
+}
+
+/** A descriptor of the directory `/proc/<pid>/<name>` leads to, for `openInRoot`; the caller closes it. Throws ProcessGone. */
+export function openProcDirectory(pid: number, name: string): number {
+  return reading(pid, () => openDirectory(`/proc/${pid}/${name}`));
+}
+
+/** Pages of a private mapping of a file that are no longer the file's. Throws ProcessGone. */
+export function changedPagesOf(pid: number, range: string): number {
+  return reading(pid, () => changedPages(pid, range));
 }
 
 /** Pids of all processes that this program's /proc shows. */

@@ -11,6 +11,10 @@ export interface ContainerInfo {
   readonly userSpecifiedImage?: string;
   /** Image by which the container was created; containerd: the configuration's digest. */
   readonly image?: string;
+  /** The whole command line. */
+  readonly argv?: readonly string[];
+  /** Entries (`NAME=value`) of the environment that the pod did not give, so that they are of the image; empty if not told. */
+  readonly imageEnvironment: readonly string[];
 }
 
 /**
@@ -28,6 +32,7 @@ export function parseContainerInfo(info: Readonly<Record<string, string>>): Cont
   const [uid, gid, pid] = [id(at(user, 'uid')), id(at(user, 'gid')), id(at(value, 'pid'))];
   if (uid === undefined || gid === undefined) return undefined;
   const image = text(at(value, 'config', 'image', 'image'));
+  const argv = texts(at(value, 'runtimeSpec', 'process', 'args'));
   const userSpecifiedImage = text(at(value, 'config', 'image', 'user_specified_image'));
   return {
     uid,
@@ -35,7 +40,18 @@ export function parseContainerInfo(info: Readonly<Record<string, string>>): Cont
     ...(pid !== undefined && pid > 0 && { pid }),
     ...(image !== undefined && { image }),
     ...(userSpecifiedImage !== undefined && { userSpecifiedImage }),
+    ...(argv !== undefined && { argv }),
+    imageEnvironment: imageEnvironment(value),
   };
+}
+
+/** The runtime tells what it was given by the kubelet (`config.envs`) and what came of it with the image's own. */
+function imageEnvironment(value: unknown): string[] {
+  const given = at(value, 'config', 'envs');
+  if (at(value, 'config') === undefined || (given !== undefined && !Array.isArray(given))) return [];
+  const names = new Set((given ?? []).map((entry) => text(at(entry, 'key'))));
+  const all = texts(at(value, 'runtimeSpec', 'process', 'env')) ?? [];
+  return all.filter((entry) => !names.has(entry.slice(0, entry.indexOf('='))));
 }
 
 function at(value: unknown, ...path: readonly string[]): unknown {
@@ -47,6 +63,10 @@ function at(value: unknown, ...path: readonly string[]): unknown {
 
 function id(value: unknown): number | undefined {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+}
+
+function texts(value: unknown): string[] | undefined {
+  return Array.isArray(value) && value.every((each) => typeof each === 'string') ? value : undefined;
 }
 
 function text(value: unknown): string | undefined {

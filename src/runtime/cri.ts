@@ -80,8 +80,9 @@ export class CriRuntime implements ContainerRuntime {
     if (info === undefined || podUid === undefined || name === undefined) throw incomplete(status.id);
     const config = await this.#config(status, info);
     const image = await this.#images.of({ config, reference: referenceOf(status, info) });
-    const { uid, gid, pid } = info;
-    return { id: status.id, name, podUid, image, uid, gid, ...(pid !== undefined && { pid }) };
+    const { uid, gid, pid, argv, imageEnvironment } = info;
+    const known = { id: status.id, name, podUid, image, uid, gid, imageEnvironment };
+    return { ...known, ...(pid !== undefined && { pid }), ...(argv !== undefined && { argv }) };
   }
 
   /**

@@ -147,22 +147,69 @@ describe('a program of the image that the module does not list takes the identit
       await running;
     });
   }
+});
 
-  attack('LIMIT: not a shell of the image where the module lists no executables', async () => {
-    const held = await behaving('unlisted', ['/app/attacker']);
-    const running = scene.run('exec', 'unlisted', '--', '/bin/sh', '-c', 'sleep 1000').catch(String);
+describe('a process that was put into the container from outside takes the identity away:', () => {
+  for (const [what, name, command] of [
+    ['a shell', 'shell', ['/bin/sh', '-c', 'sleep 1000']],
+    [
+      'a shell that forks twice and leaves its parents',
+      'twice',
+      ['/bin/sh', '-c', '(sh -c "sleep 1000 &" &); sleep 1000'],
+    ],
+    ["the module's own program", 'own', ['/app/attacker']],
+  ] as const) {
+    attack(`${what}, though the module lists no executables`, async () => {
+      const pod = `entered-${name}`;
+      const held = await behaving(pod, ['/app/attacker']);
+      const running = scene.run('exec', pod, '--', ...command).catch(String);
+      const denied = await scene.takenBack(pod, held, 'LineageMismatch');
+      expect(denied.message).toContain('executed in the container from outside');
+      await scene.remove(pod);
+      await running;
+    });
+  }
+
+  attack('LIMIT: not a shell that has left its parents and its session', async () => {
+    const held = await behaving('escaped', ['/app/attacker']);
+    await scene.run('exec', 'escaped', '--', '/bin/busybox', 'setsid', 'sh', '-c', 'sleep 1000');
     await new Promise((done) => setTimeout(done, 2_500));
-    expect(await scene.holder('unlisted', 'Allowed')).toMatchObject({ serial: held.serial });
-    await scene.remove('unlisted');
-    await running;
+    expect(await scene.holder('escaped', 'Allowed')).toMatchObject({ podUid: held.podUid });
+    await scene.remove('escaped');
   });
 
-  attack('LIMIT: not another command of the image in a pod that somebody made by hand, likewise', async () => {
-    await scene.apply(...scene.claim('recommanded'));
-    const command = ['/bin/sh', '-c', 'cat /var/run/keystead/tls.key; sleep 1000000'];
-    await scene.apply(scene.pod('recommanded', { app: 'recommanded' }, { command }));
-    await scene.holder('recommanded', 'Allowed');
-    await scene.filesAre('recommanded', ALL_FILES);
-    await scene.remove('recommanded');
+  attack('but not where the module allows it, nor what the pod declares as a probe', async () => {
+    const held = await behaving('let-in', ['/app/attacker'], { spec: { process: { allowExec: true } } });
+    const running = scene.run('exec', 'let-in', '--', '/bin/sh', '-c', 'sleep 1000').catch(String);
+    const exec = { command: ['/bin/sh', '-c', 'sleep 1'] };
+    const container = { readinessProbe: { exec, periodSeconds: 1, timeoutSeconds: 5 } };
+    const probed = await behaving('probed', ['/app/attacker'], { container });
+    await scene.run('wait', '--for=condition=Ready', 'pod/probed', '--timeout=60s');
+    // Several measurements pass, some of them while the probe runs.
+    await new Promise((done) => setTimeout(done, 4_000));
+    expect(await scene.holder('let-in', 'Allowed')).toMatchObject({ serial: held.serial });
+    expect(await scene.holder('probed', 'Allowed')).toMatchObject({ serial: probed.serial, since: probed.since });
+    await scene.remove('let-in', 'probed');
+    await running;
+  });
+});
+
+describe('another command of the right image is refused', () => {
+  const command = ['/bin/sh', '-c', 'cat /var/run/keystead/tls.key; sleep 1000000'];
+
+  attack('where the module lists its command lines', async () => {
+    const commands = [{ argv: ['/bin/sleep', '1000000'] }];
+    const denied = await scene.refuses('recommanded', { command }, 'CommandNotAllowed', {
+      spec: { process: { commands } },
+    });
+    expect(denied.message).toContain('expected command line ["/bin/sleep","1000000"]');
+  });
+
+  attack('LIMIT: but not in a selector module that lists none', async () => {
+    await scene.apply(...scene.claim('uncommanded'));
+    await scene.apply(scene.pod('uncommanded', { app: 'uncommanded' }, { command }));
+    await scene.holder('uncommanded', 'Allowed');
+    await scene.filesAre('uncommanded', ALL_FILES);
+    await scene.remove('uncommanded');
   });
 });

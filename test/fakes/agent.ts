@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Pod } from '../../src/api/pod.ts';
 import type { EdgeModule, ModuleIdentity } from '../../src/api/v1alpha1/index.ts';
-import type { ContainerEvidence, ProcessEvidence } from '../../src/attest/port.ts';
+import type { ContainerEvidence, OwnerEvidence, ProcessEvidence } from '../../src/attest/port.ts';
 import { CSI_DRIVER, MODULE_LABEL } from '../../src/api/names.ts';
+import { PROCESS } from './declared.ts';
 
 export const DIGEST = `sha256:${'a'.repeat(64)}`;
 export const OTHER_DIGEST = `sha256:${'b'.repeat(64)}`;
@@ -24,7 +25,8 @@ export function aPod(change: Partial<{ uid: string; labels: Record<string, strin
 /** What the API server fills in. */
 const DEFAULTS = {
   images: [],
-  process: { executables: [], fromImage: true },
+  process: PROCESS,
+  pod: { allowPrivileged: false, allowSharedProcessNamespace: false },
   remeasureInterval: '30s',
   onViolation: 'Revoke',
   desiredState: 'Running',
@@ -41,6 +43,13 @@ export function aModule(spec: Partial<EdgeModule['spec']> = {}): EdgeModule {
     spec: { template, ...DEFAULTS, ...spec },
   } as EdgeModule;
 }
+
+/** Who owns the pods of `aModule`. */
+export const OWNERS: readonly OwnerEvidence[] = [
+  { kind: 'ReplicaSet', name: 'till-7d', uid: 'rs-1' },
+  { kind: 'Deployment', name: 'till', uid: 'd-1' },
+  { kind: 'EdgeModule', name: 'till', uid: 'm-1' },
+];
 
 export function anIdentity(spec: Partial<ModuleIdentity['spec']> = {}, name = 'till'): ModuleIdentity {
   return {
@@ -79,6 +88,11 @@ export function aProcess(change: Partial<ProcessEvidence> = {}): ProcessEvidence
     mixedIds: false,
     executable: { path: '/bin/till', sha256: 'e'.repeat(64) },
     mappings: [{ path: '/bin/till', origin: 'image' }],
+    privileges: { groups: [], capabilities: [], noNewPrivileges: true, seccomp: 'Filter' },
+    lineage: { kind: 'First' },
+    argv: ['/bin/till'],
+    anonymousCodeBytes: 0,
+    loaderVariables: [],
     ...change,
   };
 }

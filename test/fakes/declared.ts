@@ -6,6 +6,24 @@ import type { KubeObject } from '../../src/kube/resource.ts';
 export const DIGEST = `sha256:${'a'.repeat(64)}`;
 export const IMAGE = `registry.example.org/app@${DIGEST}`;
 
+/** What the API server fills in for `spec.process`. */
+export const PROCESS: EdgeModuleSpec['process'] = {
+  executables: [],
+  fromImage: true,
+  noNewPrivileges: false,
+  seccomp: false,
+  codeVolumes: [],
+  allowExec: false,
+  signals: {
+    anonymousCode: 'Allow',
+    memfdCode: 'Refuse',
+    modifiedCode: 'Refuse',
+    foreignScript: 'Refuse',
+    tracer: 'Refuse',
+    preload: 'Refuse',
+  },
+};
+
 type Meta = NonNullable<EdgeModule['metadata']>;
 
 /** A template module as the API server gives it back: defaults filled in. */
@@ -17,7 +35,8 @@ export function aModule(name: string, spec: Partial<EdgeModuleSpec> = {}, metada
     spec: {
       template: { kind: 'Deployment', replicas: 1, pod: { spec: { containers: [{ name: 'main', image: IMAGE }] } } },
       images: [],
-      process: { executables: [], fromImage: true },
+      process: PROCESS,
+      pod: { allowPrivileged: false, allowSharedProcessNamespace: false },
       remeasureInterval: '30s',
       onViolation: 'Revoke',
       desiredState: 'Running',

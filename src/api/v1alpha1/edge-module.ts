@@ -33,6 +33,10 @@ export interface EdgeModuleSpec {
   readonly images: readonly EdgeModuleSpecImage[];
   /** What the module's process must be. */
   readonly process: EdgeModuleSpecProcess;
+  /** What the module's pods must be. */
+  readonly pod: EdgeModuleSpecPod;
+  /** When the declaration counts; outside of these times its pods hold no identity. */
+  readonly window?: EdgeModuleSpecWindow;
   /** How often a running process is measured again, as a Go duration from 1s to 24h. */
   readonly remeasureInterval: string;
   /**
@@ -90,7 +94,10 @@ export interface EdgeModuleSpecTemplatePodSpec {
   readonly restartPolicy?: string;
   /** Must not be true; a module's process is known by its container. */
   readonly hostPID?: boolean;
-  /** Must not be true; every container of the pod could read the module's key. */
+  /**
+   * Must not be true unless spec.pod.allowSharedProcessNamespace is; every container of the pod could read the
+   * module's key.
+   */
   readonly shareProcessNamespace?: boolean;
   readonly [field: string]: unknown;
 }
@@ -143,6 +150,31 @@ export interface EdgeModuleSpecProcess {
   readonly uid?: number;
   /** Group id that the process must have inside its container; left out, any. */
   readonly gid?: number;
+  /** Supplementary groups that the process may have inside its container, beside its own group; left out, any. */
+  readonly groups?: readonly number[];
+  /** Capabilities that the process may have, as a securityContext names them; left out, any; empty, none. */
+  readonly capabilities?: readonly string[];
+  /** Whether the process must be unable to gain privileges (allowPrivilegeEscalation is false). */
+  readonly noNewPrivileges: boolean;
+  /** Whether the process must run under a seccomp filter. */
+  readonly seccomp: boolean;
+  /**
+   * Command lines that the container may be started with; left out, any. Pods of a template must have the command and
+   * args of the template in any case.
+   */
+  readonly commands?: readonly EdgeModuleSpecProcessCommand[];
+  /** Folders of the container where volumes are mounted from which code may come as well as from the image. */
+  readonly codeVolumes: readonly string[];
+  /**
+   * Whether processes may be put into the container from outside, as kubectl exec does. Exec probes and lifecycle hooks
+   * of the pod are allowed in any case.
+   */
+  readonly allowExec: boolean;
+  /**
+   * What is done about signs that can be harmless. Refuse denies the identity; Report says so and gives it; Allow takes no
+   * notice.
+   */
+  readonly signals: EdgeModuleSpecProcessSignals;
 }
 
 /** An allowed executable. */
@@ -151,6 +183,57 @@ export interface EdgeModuleSpecProcessExecutable {
   readonly path?: string;
   /** SHA-256 of the file, 64 hexadecimal digits. */
   readonly sha256: string;
+}
+
+/** An allowed command line. */
+export interface EdgeModuleSpecProcessCommand {
+  /**
+   * Program and arguments as the container runtime starts them: entrypoint or command, then args, with variables
+   * expanded.
+   */
+  readonly argv: readonly string[];
+}
+
+/**
+ * What is done about signs that can be harmless. Refuse denies the identity; Report says so and gives it; Allow takes no
+ * notice.
+ */
+export interface EdgeModuleSpecProcessSignals {
+  /** Executable memory without a file. Just-in-time compilers (Node.js, .NET, Java) cannot do without it. */
+  readonly anonymousCode: 'Refuse' | 'Report' | 'Allow';
+  /** Executable memory of a file without a name (memfd). .NET uses it, but for DOTNET_EnableWriteXorExecute=0. */
+  readonly memfdCode: 'Refuse' | 'Report' | 'Allow';
+  /**
+   * Code that was changed in memory after it was loaded, as a debugger or an injector does; uprobes of tracing
+   * tools do it too.
+   */
+  readonly modifiedCode: 'Refuse' | 'Report' | 'Allow';
+  /** A script, run by an interpreter, that is not of the image and on none of codeVolumes. */
+  readonly foreignScript: 'Refuse' | 'Report' | 'Allow';
+  /** Another process that traces this one (ptrace). */
+  readonly tracer: 'Refuse' | 'Report' | 'Allow';
+  /** Environment variables that bring other code into a program, such as LD_PRELOAD; not those of the image itself. */
+  readonly preload: 'Refuse' | 'Report' | 'Allow';
+}
+
+/** What the module's pods must be. */
+export interface EdgeModuleSpecPod {
+  /** Service account that the pods must have; left out, that of the template, or any with a selector. */
+  readonly serviceAccountName?: string;
+  /** Whether a container of the pod may be privileged, which lets it be any other module of its node. */
+  readonly allowPrivileged: boolean;
+  /** Whether the pod may set shareProcessNamespace, which lets its containers read the module's key through /proc. */
+  readonly allowSharedProcessNamespace: boolean;
+}
+
+/** When the declaration counts; outside of these times its pods hold no identity. */
+export interface EdgeModuleSpecWindow {
+  /** From when on, by the node's clock. */
+  readonly notBefore?: string;
+  /** Until when, by the node's clock. */
+  readonly notAfter?: string;
+  /** For how long the node may be without its API server, as a Go duration from 1m to 8760h; left out, for any time. */
+  readonly maxStaleness?: string;
 }
 
 /** What was found and done. */

@@ -8,6 +8,7 @@ import { PodAttestation } from '../../../controllers/pod-attestation.ts';
 import { PodDelivery } from '../../../controllers/pod-delivery.ts';
 import { PodGate } from '../../../controllers/pod-gate.ts';
 import { PodIdentity } from '../../../controllers/pod-identity.ts';
+import type { PodOwners } from '../../../controllers/pod-owners.ts';
 import type { ModuleIdentity } from '../../api/v1alpha1/index.ts';
 import { decide } from '../../attest/decide.ts';
 import type { NodeIntegrity } from '../../attest/port.ts';
@@ -24,7 +25,7 @@ import type { ContainerEvent, ContainerRuntime } from '../../runtime/port.ts';
 import { announce } from './announce.ts';
 import { trustStore } from './bundle.ts';
 import { wakeByCaches } from './cache-triggers.ts';
-import type { AgentCaches } from './caches.ts';
+import { momentOf, type AgentCaches } from './caches.ts';
 import { heldKeys, keysOnToken } from './keys-on-token.ts';
 import type { TrustStore } from '../../workload/port.ts';
 import { AgentMetrics } from './metrics.ts';
@@ -46,6 +47,7 @@ export interface AgentParts {
   readonly notary: Notary;
   readonly runtime: ContainerRuntime;
   readonly processes: ProcessSource;
+  readonly owners: Pick<PodOwners, 'chain'>;
   readonly volumes: VolumeStore;
   readonly writers: Writers;
   readonly workload: Pick<AgentWorkload, 'served' | 'reported' | 'bundleChanged'>;
@@ -210,6 +212,8 @@ export class Agent {
       processesOf: (containerId) => processes.of(containerId),
       integrity: () => this.integrity(),
       decide,
+      owners: (pod) => this.#parts.owners.chain(pod),
+      moment: () => momentOf(caches),
       sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     });
     const delivery = new PodDelivery({

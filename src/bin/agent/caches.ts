@@ -2,6 +2,7 @@
 import { trimPod, type Pod } from '../../api/pod.ts';
 import { edgeDevices, edgeModules, moduleIdentities, trustBundles } from '../../api/resources.ts';
 import type { EdgeDevice, EdgeModule, ModuleIdentity, TrustBundle } from '../../api/v1alpha1/index.ts';
+import type { MomentEvidence } from '../../attest/port.ts';
 import { pods, Reflector, type KubeClient, type KubeObject } from '../../kube/index.ts';
 import type { Logger } from '../../log.ts';
 
@@ -49,4 +50,9 @@ export function agentCaches(client: KubeClient, node: string, log: Logger): Agen
     bundles: new Reflector<TrustBundle>({ ...common, resource: trustBundles }),
   };
   return { ...caches, all: () => Object.values(caches) as unknown as Reflector[] };
+}
+
+/** Now, and for how long pods and modules may have changed unseen. */
+export function momentOf({ pods: ofNode, modules }: Pick<AgentCaches, 'pods' | 'modules'>): MomentEvidence {
+  return { now: Date.now(), staleMs: Math.max(ofNode.awayMs, modules.awayMs) };
 }

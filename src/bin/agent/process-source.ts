@@ -2,7 +2,7 @@
 import { readIncarnation } from '../../attest/incarnation.ts';
 import type { ProcessEvidence } from '../../attest/port.ts';
 import { ProcessMeter } from '../../attest/process.ts';
-import { processesByContainer } from '../../attest/processes-of-container.ts';
+import { podOfProcess, processesByContainer } from '../../attest/processes-of-container.ts';
 import { openPidfd, watchExit, type Pidfd } from '../../os/pidfd.ts';
 
 /** Processes of this node, as attestation sees them. */
@@ -24,6 +24,11 @@ export class ProcessSource {
     // One look serves all containers that are measured about now: a node of 200 modules must not be walked 200 times.
     if (!this.#scan || now - this.#scan.at > SCAN_MS) this.#scan = { at: now, found: processesByContainer() };
     return this.#scan.found.get(containerId) ?? [];
+  }
+
+  /** Uid of the pod that a process is in. Undefined where it is in none, or has ended. */
+  podOf(pid: number): string | undefined {
+    return podOfProcess(pid);
   }
 
   /** Calls back once, never at once, when that very process has ended; also when it had ended before. */

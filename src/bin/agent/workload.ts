@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { PodCaller, type PodCallerPorts } from '../../../controllers/pod-caller.ts';
+import type { PodOwners } from '../../../controllers/pod-owners.ts';
 import { PodIotEdge, type PodIotEdgePorts } from '../../../controllers/pod-iot-edge.ts';
 import { PodNotary, type PodNotaryPorts } from '../../../controllers/pod-notary.ts';
 import { IDENTITY_ATTRIBUTE, IOT_EDGE_SOCKET, SPIFFE_SOCKET } from '../../api/names.ts';
@@ -17,6 +18,7 @@ import type { Holding } from '../../identity/holding.ts';
 import { asksForIotEdge } from '../../identity/hub-module.ts';
 import { modulesOf } from '../../identity/module-match.ts';
 import { refusalByIntegrity } from '../../identity/node-integrity.ts';
+import { explanationOfProcess, type Explanation } from '../../identity/explanation.ts';
 import { identityTerms } from '../../identity/terms.ts';
 import type { Logger } from '../../log.ts';
 import type { IssuedToken, TokenRequest } from '../../notary/port.ts';
@@ -25,7 +27,7 @@ import type { IdentityTerms, TrustStore } from '../../workload/port.ts';
 import { ServedCredentials } from '../../workload/served-credentials.ts';
 import { standingOf } from '../../workload/standing.ts';
 import { WorkloadApi } from '../../workload/workload-api.ts';
-import type { AgentCaches } from './caches.ts';
+import { momentOf, type AgentCaches } from './caches.ts';
 import { clusterView } from './cluster-view.ts';
 import type { ProcessSource } from './process-source.ts';
 
@@ -35,8 +37,9 @@ export interface AgentWorkloadParts extends Pick<PodIotEdgePorts, 'wanted' | 'ob
   readonly log: Logger;
   readonly caches: AgentCaches;
   readonly runtime: PodCallerPorts['runtime'];
-  readonly processes: Pick<ProcessSource, 'measure'>;
+  readonly processes: Pick<ProcessSource, 'measure' | 'podOf'>;
   readonly volumes: Pick<VolumeStore, 'list'>;
+  readonly owners: Pick<PodOwners, 'chain'>;
   holding(podUid: string): Holding | undefined;
   trust(): TrustStore;
   integrity(): NodeIntegrity | undefined;
@@ -57,6 +60,7 @@ export class AgentWorkload {
   /** Filled by delivery. */
   readonly served = new ServedCredentials((podUid) => this.#api.changed(podUid));
   readonly #parts: AgentWorkloadParts;
+  readonly #callers: PodCaller;
   readonly #api: WorkloadApi;
   readonly #iotEdge: IotEdgeApi;
   /** As it was asked for last: a fleet's bundle is large, and every call carries it. */
@@ -68,13 +72,15 @@ export class AgentWorkload {
   constructor(parts: AgentWorkloadParts) {
     this.#parts = parts;
     const { node, log, caches, runtime, processes } = parts;
-    const callers = new PodCaller({
+    this.#callers = new PodCaller({
       node,
       runtime,
       decide,
       integrity: () => parts.integrity(),
       ...clusterView(caches),
       measure: (pid, init) => processes.measure(pid, init),
+      owners: (pod) => parts.owners.chain(pod),
+      moment: () => momentOf(caches),
       holding: (uid) => parts.holding(uid),
     });
     this.#api = new WorkloadApi({
@@ -88,7 +94,7 @@ export class AgentWorkload {
         terms: (podUid, identity) => this.#terms(podUid, identity),
         issueToken: (request) => this.#issueToken(request),
         standing: (podUid) => standingOf(parts.holding(podUid), this.served.list(podUid)),
-        judge: (podUid, pid) => this.#judge(callers, podUid, pid),
+        judge: (podUid, pid) => this.#judge(podUid, pid),
       },
     });
     this.#iotEdge = new IotEdgeApi({
@@ -203,9 +209,19 @@ export class AgentWorkload {
     return found && identityTerms(found, holding);
   }
 
-  async #judge(callers: PodCaller, podUid: string, pid: number): Promise<Verdict | undefined> {
+  /** Judges any process of this node, for who asks why. Undefined where there is no such process. */
+  async explain(pid: number): Promise<Explanation | undefined> {
+    const { processes, caches } = this.#parts;
+    if (incarnationOf(pid) === undefined) return undefined;
+    const podUid = processes.podOf(pid);
+    const pod = podUid === undefined ? undefined : caches.pods.by('uid', podUid)[0];
+    const { evidence, verdict } = await this.#callers.judged(pid, { pod });
+    return explanationOfProcess(evidence, verdict, Date.now());
+  }
+
+  async #judge(podUid: string, pid: number): Promise<Verdict | undefined> {
     const { aborted } = this.#started.signal;
     if (!aborted) await Promise.race([this.#whenStarted, setTimeout(START_MS, undefined, { ref: false })]);
-    return callers.judge(podUid, pid);
+    return this.#callers.judge(podUid, pid);
   }
 }

@@ -5,7 +5,8 @@ import { overlayLayers, resolveLayers } from '../../../src/attest/overlay.ts';
 import { samePod } from '../../../src/notary/same-pod.ts';
 import { parseMountInfo } from '../../../src/os/mount.ts';
 import { parseMount } from '../../../src/os/mountinfo.ts';
-import { parseExecutableMappings, parseIdMap, parseIds, parseStat } from '../../../src/os/proc-format.ts';
+import { isInFile, parseExecutableMemory, parseIdMap, parseStat } from '../../../src/os/proc-format.ts';
+import { parseStatus } from '../../../src/os/proc-status.ts';
 import type { Dice } from '../dice.ts';
 import { mutateText } from '../mutations/text.ts';
 import { must, target, type Target } from '../target.ts';
@@ -68,7 +69,18 @@ const MOUNT_WORDS = [
   '\\777',
 ];
 const MAPS_WORDS = ['r-xp', '---p', ' ', '00:00', ' (deleted)', '/memfd:x (deleted)', '\n', '7f00-7f01', ' 0 '];
-const STATUS_WORDS = ['\nUid:\t', '\nGid:\t', '0', '\t', '4294967295', '\n', 'Name:\t'];
+const STATUS_WORDS = [
+  '\nUid:\t',
+  '\nGid:\t',
+  '\nCapPrm:\t',
+  '\nPPid:\t',
+  '\nNSpid:\t',
+  '0',
+  '\t',
+  '4294967295',
+  '\n',
+  'Name:\t',
+];
 
 const words =
   (given: readonly string[], others: readonly string[] = []) =>
@@ -118,7 +130,10 @@ export const PROC_TARGETS: readonly Target[] = [
     corpus: [recorded('maps')],
     mutate: words(MAPS_WORDS),
     read: (text) => {
-      const ranges = parseExecutableMappings(text).map(({ range }) => range);
+      const { files, anonymousBytes } = parseExecutableMemory(text);
+      const ranges = files.map(({ range }) => range);
+      isInFile(text, '140737254216304');
+      must(Number.isFinite(anonymousBytes), 'a number of bytes');
       must(
         ranges.every((range) => /^[0-9a-f]+-[0-9a-f]+$/.test(range)),
         'each range names a link in map_files',
@@ -139,7 +154,7 @@ export const PROC_TARGETS: readonly Target[] = [
     weight: 2,
     corpus: [recorded('status')],
     mutate: words(STATUS_WORDS),
-    read: parseIds,
+    read: parseStatus,
     mayBeInternal: true,
   }),
   target({

@@ -5,6 +5,7 @@ import { forbiddenDeviceChanges, invalidDevices } from './cases/edge-device.ts';
 import { forbiddenModuleChanges, invalidModules } from './cases/edge-module.ts';
 import { forbiddenIdentityChanges, invalidIdentities } from './cases/module-identity.ts';
 import { forbiddenBundleChanges, invalidBundles } from './cases/trust-bundle.ts';
+import { PROCESS } from '../../fakes/declared.ts';
 import { Cluster, type Example } from './cluster.ts';
 import { EXAMPLES, readExample } from './examples.ts';
 import { mergePatch, type JsonObject } from './merge-patch.ts';
@@ -17,7 +18,8 @@ const DEVICE_ISSUER = {
 const MODULE_DEFAULTS = {
   template: { kind: 'Deployment', replicas: 1 },
   images: [],
-  process: { executables: [], fromImage: true },
+  process: PROCESS,
+  pod: { allowPrivileged: false, allowSharedProcessNamespace: false },
   remeasureInterval: '30s',
   onViolation: 'Revoke',
   desiredState: 'Running',

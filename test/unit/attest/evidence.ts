@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type {
+  Answer,
   CodeOrigin,
   ContainerEvidence,
   Evidence,
@@ -28,6 +29,16 @@ export const pod: PodEvidence = {
   initContainers: ['setup'],
   ephemeralContainers: [],
   mounting: ['main'],
+  privileged: [],
+  owners: [
+    { kind: 'ReplicaSet', name: 'press-7d', uid: 'r' },
+    { kind: 'Deployment', name: 'press', uid: 'd' },
+    { kind: 'EdgeModule', name: 'press', uid: '99999999-0000-0000-0000-000000000000' },
+  ],
+  probes: { main: { commands: [['/app/check', '--alive']], seconds: 3 } },
+  commands: {
+    main: { command: ['/app/press'], args: ['$(LINE)'], variables: { LINE: '{"name":"LINE","value":"4"}' } },
+  },
 };
 
 export const container: ContainerEvidence = {
@@ -38,6 +49,8 @@ export const container: ContainerEvidence = {
   uid: 1000,
   gid: 2000,
   pid: 42,
+  argv: ['/app/press', '4'],
+  imageEnvironment: ['LD_PRELOAD=/lib/libjemalloc.so'],
 };
 
 export const process: ProcessEvidence = {
@@ -54,6 +67,11 @@ export const process: ProcessEvidence = {
     { path: '/app/press', origin: 'image' },
     { path: '/lib/libc.so.6', origin: 'image' },
   ],
+  privileges: { groups: [2000, 3000], capabilities: ['CHOWN'], noNewPrivileges: true, seccomp: 'Filter' },
+  lineage: { kind: 'First' },
+  argv: ['/app/press', '4'],
+  anonymousCodeBytes: 0,
+  loaderVariables: ['LD_PRELOAD=/lib/libjemalloc.so'],
 };
 
 export const policy: ModulePolicy = {
@@ -65,6 +83,24 @@ export const policy: ModulePolicy = {
   fromImage: true,
   uidAllowed: 1000,
   gidAllowed: 2000,
+  groupsAllowed: [3000],
+  capabilitiesAllowed: ['CHOWN', 'KILL'],
+  noNewPrivileges: true,
+  seccomp: true,
+  codeVolumes: ['/opt/plugins'],
+  allowExec: false,
+  signals: {
+    anonymousCode: 'Allow',
+    memfdCode: 'Refuse',
+    modifiedCode: 'Refuse',
+    foreignScript: 'Refuse',
+    tracer: 'Refuse',
+    preload: 'Refuse',
+  },
+  commands: [['/app/press', '4']],
+  podCommand: pod.commands['main']!,
+  pod: { serviceAccount: 'press', owned: true, allowPrivileged: false, allowSharedProcesses: false },
+  window: { notBefore: 1000, notAfter: 2000, maxStalenessMs: 60_000 },
 };
 
 interface Changes {
@@ -72,6 +108,13 @@ interface Changes {
   readonly container?: Partial<ContainerEvidence>;
   readonly process?: Partial<ProcessEvidence>;
   readonly policy?: Partial<ModulePolicy>;
+  readonly call?: Evidence['call'];
+  readonly moment?: Partial<Evidence['moment']>;
+}
+
+/** The answer to one sign, all others as they are. */
+export function answering(sign: keyof ModulePolicy['signals'], answer: Answer): Partial<ModulePolicy> {
+  return { signals: { ...policy.signals, [sign]: answer } };
 }
 
 /** Evidence by which everything holds, with changes. */
@@ -83,6 +126,8 @@ export function evidence(changes: Changes = {}): Evidence {
     container: { ...container, ...changes.container },
     process: { ...process, ...changes.process },
     modules: [{ ...policy, ...changes.policy }],
+    call: { podUid: POD_UID, ...changes.call },
+    moment: { now: 1500, staleMs: 0, ...changes.moment },
   };
 }
 
@@ -98,7 +143,8 @@ export function mapping(origin: CodeOrigin, path: string, detail?: string): Evid
 
 export function mapped(uid: number, gid = 102000): Evidence {
   const ids = [{ inside: 0, outside: 100000, length: 65536 }];
-  return evidence({ process: { uid, gid, userNamespace: { uids: ids, gids: ids } } });
+  const privileges = { ...process.privileges, groups: [gid, 103000] };
+  return evidence({ process: { uid, gid, privileges, userNamespace: { uids: ids, gids: ids } } });
 }
 
 export function processWithout(key: 'containerId' | 'podUid', changes: Partial<ProcessEvidence>): Evidence {
@@ -109,11 +155,34 @@ export function processWithout(key: 'containerId' | 'podUid', changes: Partial<P
 }
 
 export function evidenceOfAnyIds(changes: Partial<ProcessEvidence>): Evidence {
-  const { uidAllowed: _uid, gidAllowed: _gid, ...open } = policy;
+  const { uidAllowed: _uid, gidAllowed: _gid, groupsAllowed: _groups, ...open } = policy;
   return { ...evidence({ process: changes }), modules: [open] };
 }
 
 export function withoutPid(): NonNullable<Evidence['container']> {
   const { pid: _pid, ...rest } = evidence().container!;
   return rest;
+}
+
+export function withoutCall(): Evidence {
+  const { call: _call, ...rest } = evidence();
+  return rest;
+}
+
+export function entered(argv: readonly string[], changes: Partial<ModulePolicy> = {}, ageSeconds = 100): Evidence {
+  return evidence({ process: { lineage: { kind: 'Entered', pid: 50, argv, ageSeconds } }, policy: changes });
+}
+
+/** A pod that shares its processes, which its module allows. */
+export function sharing(): Evidence {
+  return evidence({
+    pod: { shareProcessNamespace: true },
+    policy: { pod: { ...policy.pod, allowSharedProcesses: true } },
+  });
+}
+
+/** A selector module's pod. */
+export function unowned(): Evidence {
+  const { podCommand: _none, ...open } = policy;
+  return { ...evidence({ pod: { owners: [] } }), modules: [{ ...open, pod: { ...policy.pod, owned: false } }] };
 }

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from '@jest/globals';
 import { KeysteadError } from '../../../src/errors.ts';
+import { decide } from '../../../src/attest/decide.ts';
+import type { Evidence } from '../../../src/attest/port.ts';
 import { explainPages } from '../../../src/bin/agent/explain.ts';
 import type { Cluster } from '../../../src/cli/port.ts';
+import { explanationOfProcess } from '../../../src/identity/explanation.ts';
 import type { Holding } from '../../../src/identity/holding.ts';
 import type { KubeObject, ObjectName, Resource } from '../../../src/kube/index.ts';
 import { collectionPath } from '../../../src/kube/resource.ts';
+import { processWithout } from '../attest/evidence.ts';
 import { fakeCluster, NOW, run } from './fakes.ts';
 import { HEALTHY, pod } from './objects.ts';
 
@@ -42,14 +46,23 @@ const ALLOWED: Holding = {
   issued: new Map([['press', { serial: '0a', notBefore: NOW, notAfter: NOW + 60_000, renewalTime: NOW, revision: 1 }]]),
 };
 
+/** A process of the node itself. */
+const OUTSIDE = processWithout('containerId', { pid: 50, containerProblem: 'it is in no container of a pod' });
+const NOWHERE = Object.fromEntries(Object.entries(OUTSIDE).filter(([part]) => part !== 'pod')) as unknown as Evidence;
+
 /** A cluster whose proxy leads to the agent's pages, as the API server's does. */
 function clusterWith(holding: Holding | undefined, asked: string[] = []): Cluster {
   const plain = fakeCluster(HEALTHY);
-  const pages = explainPages('node-1', (uid) => (uid === holding?.podUid ? holding : undefined));
+  const process = explanationOfProcess(NOWHERE, decide(NOWHERE), NOW);
+  const pages = explainPages('node-1', {
+    agent: { holding: (uid) => (uid === holding?.podUid ? holding : undefined) },
+    workload: { explain: (pid) => Promise.resolve(pid === 50 ? process : undefined) },
+  });
   const get = async (kind: Resource, name: ObjectName): Promise<KubeObject> => {
     if (!kind.plural.includes('/proxy/')) return plain.get(kind, name);
     asked.push(`${collectionPath(kind, name.namespace)}/${name.name}`);
-    const { status, body } = await pages['/explain/']!(name.name);
+    const page = kind.plural.endsWith('explain') ? '/explain/' : '/explain-process/';
+    const { status, body } = await pages[page]!(name.name);
     if (status === 200) return JSON.parse(body) as KubeObject;
     throw new KeysteadError('NotFound', `GET /proxy: HTTP ${status} ${body.trim()}`);
   };
@@ -86,6 +99,31 @@ describe('keystead explain', () => {
   it.each(['pod/press-0', 'pod press-0', 'po/press-0', 'press-0'])('understands %s', async (operand) => {
     const { out } = await run(`explain ${operand} -n factory --json`, { cluster: clusterWith(ALLOWED) });
     expect(JSON.parse(out)).toMatchObject({ pod: 'factory/press-0', verdict: 'Allowed', table: { length: 3 } });
+  });
+
+  it('judges a process of the node, by its pid', async () => {
+    const asked: string[] = [];
+    const { exit, out } = await run('explain --pid 50', { cluster: clusterWith(undefined, asked) });
+    expect(exit).toBe(0);
+    expect(asked).toEqual(['/api/v1/namespaces/keystead-system/pods/agent-1%3A9464/proxy/explain-process/50']);
+    expect(out).toContain('process 50 of no pod on edge-1: Denied, ContainerUnknown');
+    expect(out).toMatch(
+      /ContainerKnown +Failed +expected process 50 in one container, found that it is in no container/,
+    );
+    expect(out).toMatch(/PolicyWindow +NotReached/);
+    expect(out).toMatch(/capabilities +CHOWN/);
+    expect(out).toMatch(/lineage +First/);
+    expect(out).not.toContain('IDENTITY');
+  });
+
+  it('says which process or node it means', async () => {
+    const cluster = clusterWith(undefined);
+    expect((await run('explain --pid 51', { cluster })).err).toContain('there is no process 51 on node node-1');
+    expect((await run('explain --pid 51 --node other', { cluster })).err).toContain(
+      'no agent of Keystead runs on node other',
+    );
+    expect((await run('explain --pid x', { cluster })).err).toContain('--pid expects the number of a process, found x');
+    expect((await run('explain pod/x --pid 1', { cluster })).err).toContain('found both');
   });
 
   it('says what is missing', async () => {

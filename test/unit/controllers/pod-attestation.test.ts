@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { PodAttestation, type PodAttestationPorts } from '../../../controllers/pod-attestation.ts';
 import type { ContainerEvidence, Evidence, ProcessEvidence, Verdict } from '../../../src/attest/port.ts';
 import { policyOf } from '../../../src/identity/module-match.ts';
-import { aContainer, aModule, aPod, aProcess, CONTAINER_ID } from '../../fakes/agent.ts';
+import { aContainer, aModule, aPod, aProcess, CONTAINER_ID, OWNERS } from '../../fakes/agent.ts';
 
 const policy = policyOf(aModule());
 const subject = { pod: aPod(), policies: [policy], secretNames: new Set<string>() };
@@ -30,6 +30,8 @@ function setting(change: Partial<PodAttestationPorts> = {}) {
         ? { allowed: false, reason: 'CodeNotFromImage', message: 'dropped', table: [] }
         : { allowed: true, module: policy, table: [] };
     },
+    owners: () => Promise.resolve(OWNERS),
+    moment: () => ({ now: 0, staleMs: 0 }),
     sleep: (ms) => {
       slept.push(ms);
       return Promise.resolve();
@@ -52,6 +54,21 @@ describe('attesting a pod', () => {
     processes.set(4300, aProcess({ pid: 4300, executable: { path: '/tmp/dropped', sha256: 'f'.repeat(64) } }));
     const found = await attestation.attest(subject);
     expect(found).toMatchObject({ state: 'Judged', verdict: { allowed: false }, process: { pid: 4300 } });
+  });
+
+  it('asks for the owners of a template module alone', async () => {
+    const asked: string[] = [];
+    const { subject: attestation, judged } = setting({
+      owners: (pod) => {
+        asked.push(pod.metadata.name);
+        return Promise.resolve(OWNERS);
+      },
+    });
+    await attestation.attest(subject);
+    expect(asked).toEqual(['pod-1']);
+    expect(judged[0]?.pod?.owners).toEqual(OWNERS);
+    await attestation.attest({ ...subject, policies: [{ ...policy, pod: { ...policy.pod, owned: false } }] });
+    expect(asked).toEqual(['pod-1']);
   });
 
   it('passes over a process that ends while it is measured', async () => {

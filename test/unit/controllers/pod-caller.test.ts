@@ -4,7 +4,7 @@ import { PodCaller } from '../../../controllers/pod-caller.ts';
 import type { ContainerEvidence, ProcessEvidence } from '../../../src/attest/port.ts';
 import { decide } from '../../../src/attest/decide.ts';
 import type { Holding } from '../../../src/identity/holding.ts';
-import { aContainer, aModule, anIdentity, aPod, aProcess, OTHER_DIGEST } from '../../fakes/agent.ts';
+import { aContainer, aModule, anIdentity, aPod, aProcess, OTHER_DIGEST, OWNERS } from '../../fakes/agent.ts';
 
 const ELSEWHERE = 'd'.repeat(64);
 
@@ -32,6 +32,8 @@ function setting() {
       state.inits.push(init);
       return Promise.resolve(aProcess({ pid, ...state.process, init }));
     },
+    owners: () => Promise.resolve(OWNERS),
+    moment: () => ({ now: 0, staleMs: 0 }),
     pod: () => state.pod,
     modules: () => [aModule({ images: [{ digest: aContainer().image.config }] })],
     identities: () => [anIdentity({ delivery: ['Socket'] })],
@@ -50,6 +52,23 @@ describe('a process that calls over a pod socket', () => {
   it.each<[string, string, (state: ReturnType<typeof setting>['state']) => void]>([
     ['of another container', 'ContainerUnknown', (state) => (state.process = { containerId: ELSEWHERE })],
     ['of another pod', 'ContainerUnknown', (state) => (state.process = { podUid: 'pod-2' })],
+    [
+      'that is the module of another pod',
+      'SocketNotOwned',
+      (state) => {
+        state.process = { containerId: ELSEWHERE, podUid: 'pod-2' };
+        state.containers = [aContainer({ id: ELSEWHERE, podUid: 'pod-2' })];
+      },
+    ],
+    [
+      'of another container of its own pod',
+      'ModuleUnknown',
+      (state) => {
+        state.process = { containerId: ELSEWHERE };
+        state.containers = [aContainer({ id: ELSEWHERE, name: 'sidecar' })];
+        state.pod = { ...aPod(), spec: { ...aPod().spec, containers: [{ name: 'main' }, { name: 'sidecar' }] } };
+      },
+    ],
     [
       'of the host, which is in no container',
       'ContainerUnknown',

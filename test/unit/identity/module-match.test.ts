@@ -5,6 +5,7 @@ import type { LabelSelector } from '../../../src/api/label-selector.ts';
 import { selects } from '../../../src/identity/label-selector.ts';
 import { digestsOf, modulesOf, policyOf } from '../../../src/identity/module-match.ts';
 import { hasEnded, podEvidence } from '../../../src/identity/pod-evidence.ts';
+import { PROCESS } from '../../fakes/declared.ts';
 import { aModule, aPod, DIGEST, OTHER_DIGEST } from '../../fakes/agent.ts';
 
 const selecting = (name: string, matchLabels: Record<string, string>) => {
@@ -46,7 +47,7 @@ describe('the digests that a module allows', () => {
   });
 
   it('come with the limits on the process', () => {
-    const process = { executables: [{ sha256: 'e'.repeat(64) }], fromImage: false, uid: 7 };
+    const process = { ...PROCESS, executables: [{ sha256: 'e'.repeat(64) }], fromImage: false, uid: 7 };
     expect(policyOf(aModule({ process }))).toMatchObject({
       fromImage: false,
       uidAllowed: 7,

@@ -29,7 +29,19 @@ describe('verbose container status', () => {
       gid: 0,
       image: 'sha256:8d26',
       userSpecifiedImage: 'keystead.dev/lab/pause:1',
+      argv: ['/pause'],
+      imageEnvironment: [],
     });
+  });
+
+  it("tells the image's environment from what the pod gives", () => {
+    const env = ['PATH=/bin', 'LD_PRELOAD=/lib/own.so', 'LINE=4'];
+    const process = { ...RECORDED.runtimeSpec.process, env };
+    const told = (config?: object) =>
+      parseContainerInfo(info({ ...RECORDED, config, runtimeSpec: { process } }))?.imageEnvironment;
+    expect(told({ ...RECORDED.config, envs: [{ key: 'LINE', value: '4' }] })).toEqual(env.slice(0, 2));
+    expect(told({ ...RECORDED.config, envs: [{ key: 'LD_PRELOAD', value: '/lib/own.so' }] })).toEqual([env[0], env[2]]);
+    expect(told()).toEqual([]);
   });
 
   it('has no pid before the start', () => {

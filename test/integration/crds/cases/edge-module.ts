@@ -8,6 +8,7 @@ const pod = (patch: JsonObject): JsonObject => template({ pod: { spec: patch } }
 const containers = (...list: readonly JsonObject[]): JsonObject => pod({ containers: list });
 const images = (...list: readonly JsonObject[]): JsonObject => ({ spec: { images: list } });
 const process = (patch: JsonObject): JsonObject => ({ spec: { process: patch } });
+const window = (patch: JsonObject): JsonObject => ({ spec: { window: patch } });
 const executable = (sha256: Json, path: Json = '/a'): JsonObject => process({ executables: [{ path, sha256 }] });
 const selector = (patch: Json): JsonObject => ({ spec: { selector: patch } });
 const expression = (...list: readonly JsonObject[]): JsonObject => selector({ matchExpressions: list });
@@ -83,6 +84,21 @@ export const invalidModules = [
     ['the uid that means none', process({ uid: 4294967295 }), 'uid in body should be less than or equal to 4294967294'],
     ['the gid that means none', process({ gid: 4294967295 }), 'gid in body should be less than or equal to 4294967294'],
     ['a uid by name', process({ uid: 'root' }), 'uid in body must be of type integer'],
+    ['a group by name', process({ groups: ['video'] }), 'groups[0] in body must be of type integer'],
+    ['a group twice', process({ groups: [1, 1] }), 'groups[1]: Duplicate value'],
+    ['a capability with its prefix', process({ capabilities: ['CAP_KILL'] }), 'written in capitals and without CAP_'],
+    ['a capability in small letters', process({ capabilities: ['kill'] }), 'written in capitals and without CAP_'],
+    ['a command without arguments', process({ commands: [{ argv: [] }] }), 'argv in body should have at least 1 items'],
+    ['a code volume by relative path', process({ codeVolumes: ['opt'] }), 'named by its absolute mountPath'],
+    ['a code volume with a slash at its end', process({ codeVolumes: ['/opt/'] }), 'without a slash at the end'],
+    ['an unknown answer to a signal', process({ signals: { tracer: 'Ignore' } }), '"Refuse", "Report", "Allow"'],
+    [
+      'times that end before they begin',
+      window({ notBefore: '2026-01-02T00:00:00Z', notAfter: '2026-01-01T00:00:00Z' }),
+      'notAfter must be later than notBefore',
+    ],
+    ['a time that is none', window({ notAfter: 'tomorrow' }), 'must be of type date-time'],
+    ['too short a staleness', window({ maxStaleness: '59s' }), 'maxStaleness must be a duration from 1m to 8760h'],
     [
       'too frequent measuring',
       { spec: { remeasureInterval: '999ms' } },

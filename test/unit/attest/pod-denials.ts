@@ -1,22 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { DenialReason, Evidence } from '../../../src/attest/port.ts';
-import { digest, evidence, HASH, mapped, mapping, policy, processWithout, without } from './evidence.ts';
-
-/** Evidence that differs in one point from evidence that is allowed: which rule refuses it, and a part of the message. */
-export interface Denial {
-  readonly what: string;
-  readonly denied: Evidence;
-  readonly message: string;
-}
-
-const OTHER_HASH = 'cd'.repeat(32);
+import { denial, type Denials } from './denial.ts';
+import { digest, evidence, policy, processWithout, without } from './evidence.ts';
 
 /** By rule, in the order of the rules. */
-export const DENIALS: readonly {
-  readonly rule: string;
-  readonly reason: DenialReason;
-  readonly cases: readonly Denial[];
-}[] = [
+export const POD_DENIALS: readonly Denials[] = [
+  {
+    rule: 'CallerAlive',
+    reason: 'CallerGone',
+    cases: [denial('a process that has ended', without('process'), 'one that has ended')],
+  },
   {
     rule: 'NodeTrusted',
     reason: 'NodeNotTrusted',
@@ -32,7 +24,6 @@ export const DENIALS: readonly {
     rule: 'ContainerKnown',
     reason: 'ContainerUnknown',
     cases: [
-      denial('a process that has ended', without('process'), 'one that has ended'),
       denial(
         'a container that the runtime does not know',
         without('container'),
@@ -54,6 +45,17 @@ export const DENIALS: readonly {
         'a process of the container before its restart',
         evidence({ process: { init: 41 } }),
         'expected first process 42, found first process 41',
+      ),
+    ],
+  },
+  {
+    rule: 'SocketOwner',
+    reason: 'SocketNotOwned',
+    cases: [
+      denial(
+        "a call on a neighbour's socket",
+        evidence({ call: { podUid: 'neighbour' } }),
+        'expected a process of pod neighbour, whose socket it is, found one of pod ce23',
       ),
     ],
   },
@@ -99,6 +101,21 @@ export const DENIALS: readonly {
         'an identity volume in another container too',
         evidence({ pod: { mounting: ['main', 'sidecar'] } }),
         'expected the identity volume mounted by container main alone, found container sidecar; remove',
+      ),
+      denial(
+        'another service account',
+        evidence({ pod: { serviceAccount: 'default' } }),
+        'expected pod plant/press-7 with service account press, found default; set serviceAccountName',
+      ),
+      denial(
+        'a privileged module',
+        evidence({ pod: { privileged: ['main'] } }),
+        'found the module container privileged; name the capabilities',
+      ),
+      denial(
+        'a privileged neighbour',
+        evidence({ pod: { privileged: ['sidecar'] } }),
+        'found container sidecar privileged',
       ),
       denial(
         'an identity volume in an init container',
@@ -166,82 +183,29 @@ export const DENIALS: readonly {
     ],
   },
   {
-    rule: 'ExecutableAllowed',
-    reason: 'ExecutableNotAllowed',
+    rule: 'PodOwned',
+    reason: 'PodNotOwned',
     cases: [
       denial(
-        'another executable',
-        evidence({ process: { executable: { path: '/app/press', sha256: OTHER_HASH } } }),
-        `expected executable /app/press ${HASH}, found /app/press ${OTHER_HASH}`,
+        'a pod that only has the labels',
+        evidence({ pod: { owners: [] } }),
+        'expected pod plant/press-7 owned by EdgeModule plant/press, found a pod that nothing owns; only pods of',
       ),
       denial(
-        'the executable at another path',
-        evidence({ process: { executable: { path: '/tmp/press', sha256: HASH } } }),
-        `expected it at /app/press, found executable ${HASH} at /tmp/press`,
+        'a pod of another workload',
+        evidence({ pod: { owners: [{ kind: 'ReplicaSet', name: 'other', uid: 'x' }] } }),
+        'found one of ReplicaSet other',
       ),
       denial(
-        'an executable that could not be hashed',
-        evidence({ process: { executable: { path: '/app/press', sha256: '', problem: 'it is too large' } } }),
-        'found /app/press, whose hash could not be taken: it is too large',
+        'a module of the same name that was made anew',
+        evidence({ policy: { uid: 'new' } }),
+        'found one of ReplicaSet press-7d of Deployment press of EdgeModule press',
       ),
       denial(
-        'an executable without hash where the policy has an empty one',
-        evidence({
-          process: { executable: { path: '/app/press', sha256: '' } },
-          policy: { executables: [{ sha256: '' }] },
-        }),
-        'unknown cause',
+        'a pod that names the module as its owner itself',
+        evidence({ pod: { owners: [{ kind: 'EdgeModule', name: 'press', uid: policy.uid }] } }),
+        'found one of EdgeModule press',
       ),
-    ],
-  },
-  {
-    rule: 'CodeFromImage',
-    reason: 'CodeNotFromImage',
-    cases: [
-      denial(
-        'a dropped file',
-        mapping('writable', '/tmp/x.so'),
-        'expected all code from the image, found /tmp/x.so from writable; put it into the image: code that was written',
-      ),
-      denial(
-        'a library of a volume',
-        mapping('foreign', '/data/x.so', 'device 0:50'),
-        'found /data/x.so from foreign (device 0:50); put it into the image: code on volumes',
-      ),
-      denial('a deleted library', mapping('deleted', '/lib/x.so'), 'from deleted; restart the pod'),
-      denial('a memfd', mapping('anonymous', '/memfd:x'), 'from anonymous; run it from a file of the image'),
-      denial(
-        'a root file system without layers',
-        mapping('unprovable', '/app/x'),
-        'from unprovable; use the overlayfs snapshotter',
-      ),
-      denial('no code at all', evidence({ process: { mappings: [] } }), 'found no code at all'),
-    ],
-  },
-  {
-    rule: 'Credentials',
-    reason: 'CredentialsMismatch',
-    cases: [
-      denial(
-        'mixed ids',
-        evidence({ process: { mixedIds: true } }),
-        'expected equal real, effective, saved and file system ids',
-      ),
-      denial('another uid', evidence({ process: { uid: 0 } }), 'expected uid 1000, found uid 0; set runAsUser'),
-      denial('another gid', evidence({ process: { gid: 0 } }), 'expected gid 2000, found gid 0'),
-      denial(
-        'a user namespace that the module made',
-        evidence({ process: { ownNamespaces: ['user'] } }),
-        'do not make user namespaces in the module',
-      ),
-      denial('an id that the container does not have', mapped(999), 'found uid outside of the container'),
-      denial('an id right after those of the container', mapped(100000 + 65536), 'found uid outside of the container'),
-      denial('the uid of the host in a container with its own ids', mapped(1000), 'found uid outside of the container'),
-      denial('another id of the container', mapped(101001), 'found uid 1001'),
     ],
   },
 ];
-
-function denial(what: string, denied: Evidence, message: string): Denial {
-  return { what, denied, message };
-}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { PodCommand } from './pod-evidence.ts';
+import type { Digest } from './port.ts';
+
+/** What an EdgeModule allows, taken from its spec. */
+export interface ModulePolicy {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  /** Name of the container that is the module; undefined: the pod's only container or the first. */
+  readonly container?: string;
+  /** Allowed digests; index, manifest or config digest each will do. Never empty for a valid module. */
+  readonly digests: readonly Digest[];
+  /** Allowed executables; empty allows any executable of the image. */
+  readonly executables: readonly { readonly path?: string; readonly sha256: string }[];
+  /** Demand that executable code comes from the image's read-only layers. */
+  readonly fromImage: boolean;
+  /** uid and gid inside the container; undefined allows any. */
+  readonly uidAllowed?: number;
+  readonly gidAllowed?: number;
+  /** Supplementary groups inside the container beside the gid; undefined allows any. */
+  readonly groupsAllowed?: readonly number[];
+  /** Capabilities that the process may have, such as `NET_RAW`; undefined allows any. */
+  readonly capabilitiesAllowed?: readonly string[];
+  readonly noNewPrivileges: boolean;
+  readonly seccomp: boolean;
+  /** Folders of the container where volumes are mounted from which code may come too. */
+  readonly codeVolumes: readonly string[];
+  /** Whether processes may be put into the container from outside. */
+  readonly allowExec: boolean;
+  readonly signals: Signals;
+  /** Whole command lines that the container may be started with; undefined allows any, but see `podCommand`. */
+  readonly commands?: readonly (readonly string[])[];
+  /** What the module's template says, which its pods must say too; undefined for modules that others deploy. */
+  readonly podCommand?: PodCommand;
+  readonly pod: PodPolicy;
+  readonly window: PolicyTimes;
+}
+
+/** What to do about a sign that can be harmless: deny, hold and say so, or nothing. */
+export type Answer = 'Refuse' | 'Report' | 'Allow';
+
+export interface Signals {
+  /** Executable memory without a file; just-in-time compilers use it. */
+  readonly anonymousCode: Answer;
+  /** Executable memory of a nameless file; .NET uses it. */
+  readonly memfdCode: Answer;
+  /** Code that was changed in memory. */
+  readonly modifiedCode: Answer;
+  /** A script that is not of the image. */
+  readonly foreignScript: Answer;
+  /** A debugger. */
+  readonly tracer: Answer;
+  /** LD_PRELOAD and the like. */
+  readonly preload: Answer;
+}
+
+export interface PodPolicy {
+  /** Undefined allows any. */
+  readonly serviceAccount?: string;
+  /** The module's uid must be at the end of the pod's chain of owners. */
+  readonly owned: boolean;
+  readonly allowPrivileged: boolean;
+  readonly allowSharedProcesses: boolean;
+}
+
+/** When a policy counts. Times in milliseconds since the Unix epoch. */
+export interface PolicyTimes {
+  readonly notBefore?: number;
+  readonly notAfter?: number;
+  /** For how long the API server may have been out of reach; undefined: any time. Milliseconds. */
+  readonly maxStalenessMs?: number;
+}

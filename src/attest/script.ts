@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+import { closeSync, fstatSync } from 'node:fs';
+import { posix } from 'node:path';
+import { errnoOf } from '../os/files.ts';
+import { openInRoot } from '../os/open-in-root.ts';
+import { openProcDirectory, readProcLink } from '../os/proc.ts';
+import { codeOrigin, type CodeFile } from './code-origin.ts';
+import { scriptOf } from './interpreter.ts';
+import type { RootFileSystem, Untraceable } from './root-file-system.ts';
+
+export interface Interpreting {
+  readonly pid: number;
+  /** The container's first process, in whose folder a relative name may have been meant. */
+  readonly init: number;
+  readonly executable: string;
+  readonly argv: readonly string[];
+}
+
+/**
+ * Where the script comes from that an interpreter runs; undefined where it runs none. It is looked for by its name, as
+ * the process itself would find it now: an interpreter keeps no handle on what it has read. A relative name is looked
+ * for in the folders of the process and of the container's first one. Throws ProcessGone.
+ */
+export function scriptOrigin(running: Interpreting, root: RootFileSystem | Untraceable): CodeFile | undefined {
+  const name = scriptOf(running.executable, running.argv);
+  if (name === undefined) return undefined;
+  if ('problem' in root) return { path: name, origin: root.origin, detail: root.problem };
+  for (const path of candidates(name, running)) {
+    const found = originOf(running.pid, path, root);
+    if (found !== undefined) return found;
+  }
+  return { path: name, origin: 'deleted', detail: 'no such file now' };
+}
+
+/** Node finds `app.js` as `app` too. */
+function candidates(name: string, { pid, init }: Interpreting): string[] {
+  const names = [name, `${name}.js`];
+  if (name.startsWith('/')) return names;
+  const folders = new Set([readProcLink(pid, 'cwd'), readProcLink(init, 'cwd')]);
+  return [...folders].flatMap((folder) => names.map((each) => posix.join(folder, each)));
+}
+
+/** What interpreters that are given a folder look for in it. */
+const OF_FOLDER = ['package.json', '__main__.py', 'index.js'];
+
+function originOf(pid: number, path: string, root: RootFileSystem): CodeFile | undefined {
+  const directory = openProcDirectory(pid, 'root');
+  try {
+    return inRoot(directory, path, root);
+  } finally {
+    closeSync(directory);
+  }
+}
+
+function inRoot(directory: number, path: string, root: RootFileSystem): CodeFile | undefined {
+  let file: number;
+  try {
+    file = openInRoot(directory, path);
+  } catch (error) {
+    const code = errnoOf(error) ?? '';
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    // A link of /proc, such as /dev/fd/3: what is behind it has no name in the image.
+    if (code === 'ELOOP' || code === 'EXDEV' || code === 'EACCES') return { path, origin: 'anonymous', detail: code };
+    throw error;
+  }
+  try {
+    if (!fstatSync(file).isDirectory()) return codeOrigin(process.pid, `fd/${file}`, root);
+  } finally {
+    closeSync(file);
+  }
+  for (const name of OF_FOLDER) {
+    const found = inRoot(directory, posix.join(path, name), root);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
