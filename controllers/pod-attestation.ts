@@ -132,7 +132,7 @@ export class PodAttestation {
 }
 
 /** Milliseconds between looks at a process which is still the runtime's own program, just before its exec. */
-const EXEC_RETRIES = [2, 3, 5, 10, 20, 40, 80];
+const EXEC_RETRIES = [2, 3, 5, 10, 20, 40, 80, 160, 320];
 
 /**
  * A start is announced a moment before the runtime's helper executes the module's program. That helper is not of

@@ -29,8 +29,8 @@ export interface MeterOptions {
   readonly kubepodsRoot?: string;
 }
 
-/** Attempts to see a process between two execs. */
-const ATTEMPTS = 2;
+/** Attempts to see a process between two execs. Who starts in a container executes several programs at once. */
+const ATTEMPTS = 4;
 
 /** Measures processes. Needs CAP_SYS_PTRACE, CAP_SYS_ADMIN and the host's pid namespace. */
 export class ProcessMeter {
@@ -47,7 +47,7 @@ export class ProcessMeter {
   /**
    * Measures process `pid`. `init` is the host pid of its container's first process as the *runtime* knows it; without
    * it `pid` must be that process. Undefined where the process has ended or has no program. An exec during the measure
-   * is tried again once; then the evidence says that executable and code could not be told.
+   * is tried again a few times; then the evidence says that executable and code could not be told.
    * A caller who learnt the pid from elsewhere must hold a pidfd of it since then, and check it afterwards.
    */
   async measure(pid: number, init = pid): Promise<ProcessEvidence | undefined> {

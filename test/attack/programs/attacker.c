@@ -11,8 +11,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void must(int ok, const char *what) {
@@ -66,14 +68,41 @@ static void over_bind_mount(void) {
   sleeper("/bin/busybox");
 }
 
-// A cgroup file of one's own making names another pod; a process believed by it would be that pod's.
-static void over_proc(void) {
-  copy_file("/proc/self/cgroup", "/tmp/cgroup");
+// A cgroup or mountinfo file of one's own making names another pod; a process believed by it would be that pod's.
+static void over_proc(const char *file) {
+  copy_file(file, "/tmp/forged");
   must(unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0, "unshare");
   put("/proc/self/setgroups", "deny");
   put("/proc/self/uid_map", "0 1000 1");
-  must(mount("/tmp/cgroup", "/proc/self/cgroup", NULL, MS_BIND, NULL) == 0, "mount");
+  must(mount("/tmp/forged", file, NULL, MS_BIND, NULL) == 0, "mount");
   pause();
+}
+
+// A child of the right program, into which its parent writes as a debugger does. `stay`: the debugger remains.
+static void inject(int stay) {
+  pid_t child = fork();
+  if (child == 0) for (;;) pause();
+  must(ptrace(PTRACE_ATTACH, child, NULL, NULL) == 0 && waitpid(child, NULL, 0) == child, "attach");
+  if (!stay) {
+    long word = ptrace(PTRACE_PEEKTEXT, child, (void *)copy_file, NULL);
+    must(ptrace(PTRACE_POKETEXT, child, (void *)copy_file, (void *)(word ^ 1)) == 0, "poke");
+    must(ptrace(PTRACE_DETACH, child, NULL, NULL) == 0, "detach");
+  }
+  for (;;) pause();
+}
+
+// Memory that can be executed and has no file, as a just-in-time compiler's, and injected code's.
+static void compiled(void) {
+  void *code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  must(code != MAP_FAILED, "mmap");
+}
+
+static void memory_library(void) {
+  char path[64];
+  int memory = memfd_create("harmless", 0), file = open("/lib/harmless.so", O_RDONLY);
+  copy(file, memory);
+  snprintf(path, sizeof path, "/proc/self/fd/%d", memory);
+  must(dlopen(path, RTLD_NOW) != NULL, dlerror());
 }
 
 static void library(const char *path) {
@@ -105,7 +134,12 @@ int main(int count, char **arguments) {
   fflush(stdout);
   if (strcmp(how, "memory") == 0) from_memory();
   if (strcmp(how, "bind-mount") == 0) over_bind_mount();
-  if (strcmp(how, "forged-proc") == 0) over_proc();
+  if (strcmp(how, "forged-proc") == 0) over_proc("/proc/self/cgroup");
+  if (strcmp(how, "forged-mounts") == 0) over_proc("/proc/self/mountinfo");
+  if (strcmp(how, "traced") == 0) inject(1);
+  if (strcmp(how, "injected") == 0) inject(0);
+  if (strcmp(how, "compiled") == 0) compiled();
+  if (strcmp(how, "memory-library") == 0) memory_library();
   if (strcmp(how, "own-library") == 0) library("/lib/harmless.so");
   if (strcmp(how, "volume-library") == 0) {
     copy_file("/lib/harmless.so", "/data/harmless.so");
