@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs';
+import { errnoOf } from '../os/files.ts';
 import { parseStat } from '../os/proc-format.ts';
 import { parseStatus } from '../os/proc-status.ts';
 import { ProcessGone, readProc } from '../os/proc.ts';
@@ -68,7 +69,8 @@ function entrant(pid: number): { readonly argv: readonly string[]; readonly ageS
     const ageSeconds = Number(uptime) - Number(startTime) / TICKS_PER_SECOND;
     return { argv: processStrings(pid).argv, ageSeconds };
   } catch (error) {
-    if (error instanceof ProcessGone) return { argv: [], ageSeconds: Infinity };
+    // Nor of one of the node that may not be read.
+    if (error instanceof ProcessGone || errnoOf(error) === 'EACCES') return { argv: [], ageSeconds: Infinity };
     throw error;
   }
 }
