@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { build, type Metafile, type Plugin } from 'esbuild';
+import { execFileSync } from 'node:child_process';
 import { copyFile, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
@@ -18,6 +19,9 @@ export const PROGRAMS = {
   cli: 'src/bin/cli.ts',
   'node-init': 'src/build/image/node-init.ts',
 } as const;
+
+/** What modules import from the package, beside the programs of `npm run build`. */
+export const LIBRARIES = { client: 'src/client/index.ts' } as const;
 
 /** ES modules have no `require`; the CommonJS packages inside a bundle, and pkcs11.node, need one. */
 const BANNER = [
@@ -123,6 +127,12 @@ function koffiBinary(): string {
   return join(ROOT, 'node_modules/@koromix', `koffi-${platform}`, platform.replace('-', '_'), 'koffi.node');
 }
 
+/** Writes the declarations of the libraries, for modules in TypeScript. */
+function declareLibraries(): void {
+  const arguments_ = ['--project', join(ROOT, 'tsconfig.client.json')];
+  execFileSync(join(ROOT, 'node_modules/.bin/tsc'), arguments_, { stdio: 'inherit' });
+}
+
 type Output = Metafile['outputs'][string];
 
 /** The bundle itself and the chunks that it imports unconditionally; of the notary, whose threads import theirs, all. */
@@ -161,6 +171,7 @@ export function describeBundles(bundles: readonly Bundle[]): string {
 
 if (import.meta.main) {
   const copied = await copyChartCrds();
-  console.log(describeBundles(await bundlePrograms()));
+  console.log(describeBundles(await bundlePrograms(OUT_DIR, { ...PROGRAMS, ...LIBRARIES })));
+  declareLibraries();
   console.log(`\n${copied} CRDs copied into the chart; bundles are in ${OUT_DIR}`);
 }

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createPublicKey, generateKeyPairSync, hash, sign, verify, X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
 import { describe, expect, it, jest } from '@jest/globals';
 import { status } from '@grpc/grpc-js';
+import { Identity, NotaryClient } from '../../../src/client/index.ts';
 import { Notary, Residency, SignatureFormat } from '../../../src/gen/keystead/notary/v1alpha1/notary_pb.js';
 import { SpiffeWorkloadAPI } from '../../../src/gen/spiffe/workload_pb.js';
 import { GrpcClient } from '../../../src/grpc/client.ts';
 import { hasStatus } from '../../../src/grpc/status.ts';
 import { buildCertificationRequest } from '../../../src/issue/certification-request-writer.ts';
 import { NotaryApiStand } from './notary-api-stand.ts';
+import { atEnd } from './setting.ts';
 
 jest.setTimeout(120_000);
 
@@ -241,6 +244,46 @@ describe('the Notary API', () => {
     await failsWith(status.RESOURCE_EXHAUSTED, sign({ input: message(Buffer.alloc(70_000)) }));
   });
 });
+
+describe('the client for Node', () => {
+  it('follows an identity on the socket, whose key is in the token or in memory', async () => {
+    const { stand } = await withPress();
+    const identity = await Identity.open({ folder: stand.folder, from: 'socket' });
+    atEnd(() => identity.close());
+    expect(identity.current).toMatchObject({ spiffeId: stand.wanted('press').spiffeId, privateKey: undefined });
+    expect(identity.current.trustAnchors).toBe(stand.anchors);
+    const changed = once(identity, 'change');
+    await stand.hold('press', MEMORY);
+    expect(await changed).toEqual([expect.objectContaining({ privateKey: expect.stringContaining('PRIVATE KEY') })]);
+    expect(identity.secureContext).toBeDefined();
+    const back = once(identity, 'change');
+    await stand.hold('press', HARDWARE);
+    expect(await back).toEqual([expect.objectContaining({ privateKey: undefined })]);
+  });
+
+  it('signs for JOSE, encrypts, has keys certified, and passes on why something is refused', async () => {
+    const { stand } = await withPress();
+    const client = new NotaryClient({ folder: stand.folder });
+    atEnd(() => client.close());
+    const input = `${base64url({ alg: 'ES256' })}.${base64url({ lids: 17 })}`;
+    const signature = await client.sign(Buffer.from(input), { format: 'p1363' });
+    const key = await client.publicKey();
+    expect(verify('sha256', Buffer.from(input), { key, dsaEncoding: 'ieee-p1363' }, signature)).toBe(true);
+    const der = await client.signDigest(hash('sha256', MESSAGE, 'buffer'));
+    expect(verify('sha256', MESSAGE, key, der)).toBe(true);
+    expect(await client.decrypt(await client.encrypt(MESSAGE))).toEqual(MESSAGE);
+    const { publicKey, certificationRequest } = requestFor();
+    const [leaf] = await client.issueCertificate(certificationRequest);
+    expect(new X509Certificate(leaf!).publicKey.equals(keyOf(publicKey))).toBe(true);
+    await stand.hold('press', { ...HARDWARE, notary: NONE });
+    await expect(client.sign(MESSAGE)).rejects.toMatchObject({
+      code: 'PermissionDenied',
+      message: expect.stringContaining('set spec.notary.sign to true'),
+    });
+  });
+});
+
+const base64url = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 
 async function withPress() {
   const stand = await NotaryApiStand.open();
