@@ -36,6 +36,7 @@ export class HttpServer {
   readonly #parts: HttpServerParts;
   readonly #turns = new PodTurns();
   readonly #server: Server;
+  #stopping = false;
 
   constructor(parts: HttpServerParts) {
     this.#parts = parts;
@@ -69,8 +70,9 @@ export class HttpServer {
     refuse(socket, new HttpFailure(429, `Overloaded: expected ${expected}; close some, or try again`));
   }
 
-  /** Answers what is asked already and closes. */
+  /** Closes what is idle; what is asked already is answered, and its connection closed with the answer. */
   stop(): void {
+    this.#stopping = true;
     this.#server.closeIdleConnections();
     this.#server.close();
   }
@@ -79,7 +81,9 @@ export class HttpServer {
     const ended = new AbortController();
     response.once('close', () => ended.abort());
     try {
-      send(response, await this.#answer(request, ended.signal));
+      const answer = await this.#answer(request, ended.signal);
+      if (this.#stopping) response.shouldKeepAlive = false;
+      send(response, answer);
     } catch (thrown) {
       const failure = asHttpFailure(thrown);
       this.#tell(request, failure, thrown);

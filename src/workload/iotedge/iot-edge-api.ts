@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { setTimeout } from 'node:timers/promises';
 import type { PublishedVolume } from '../../deliver/port.ts';
 import type { Logger } from '../../log.ts';
 import type { Callers } from '../callers.ts';
@@ -6,6 +7,8 @@ import { PeerServer } from '../peer-server.ts';
 import { HttpServer } from './http-server.ts';
 import type { IotEdgePorts } from './port.ts';
 import { IotEdgeService } from './service.ts';
+
+const DRAIN_POLL_MS = 10;
 
 export interface IotEdgeApiOptions {
   /** Those of the other sockets: a process is measured once for all of them. */
@@ -49,6 +52,18 @@ export class IotEdgeApi {
 
   close(volume: Pick<PublishedVolume, 'volumeId'>): void {
     this.#peers.close(volume);
+  }
+
+  /** Open connections, for metrics. */
+  get connections(): number {
+    return this.#peers.connections;
+  }
+
+  /** Another agent has taken the sockets: answers what is asked already. Resolves when nobody is left, or after `graceMs`. */
+  async drain(graceMs: number): Promise<void> {
+    this.#http.stop();
+    const deadline = performance.now() + graceMs;
+    while (this.connections > 0 && performance.now() < deadline) await setTimeout(DRAIN_POLL_MS);
   }
 
   /** Stops serving; the sockets' files stay for the next agent. */
