@@ -122,7 +122,7 @@ describe('attesting a pod', () => {
     const { subject: attestation, processes, slept } = setting();
     processes.set(4242, aProcess({ executable: { path: '/usr/bin/runc', sha256: '0'.repeat(64) } }));
     expect(await attestation.attest(subject)).toMatchObject({ verdict: { allowed: false } });
-    expect(slept).toHaveLength(7);
+    expect(slept).toHaveLength(9);
   });
 
   it('judges the first container of a pod that lacks the one which the module names', async () => {
