@@ -47,6 +47,7 @@ export class AzureIotScene extends Scene {
       ...this.#hubModule('curl', container(curl, ['/bin/sleep', '1000000']), {
         keys: KEYS.node,
         dnsName: `curl.${this.namespace}.svc`,
+        process: { allowExec: true },
       }),
     );
   }
@@ -93,7 +94,7 @@ export class AzureIotScene extends Scene {
   }
 
   /** A module of the hub with its identity, and the Secret with the keys that the hub shows for it. */
-  #hubModule(name: string, container: object, { keys, moduleId, dnsName }: HubModuleChange): object[] {
+  #hubModule(name: string, container: object, { keys, moduleId, dnsName, process = {} }: HubModuleChange): object[] {
     const secret = {
       apiVersion: 'v1',
       kind: 'Secret',
@@ -106,7 +107,7 @@ export class AzureIotScene extends Scene {
       ...(keys && { keysSecretName: secret.metadata.name }),
     };
     const identity = { iotEdge, ...(dnsName !== undefined && { x509: { dnsNames: [dnsName] } }) };
-    const module = this.module(name, { container, spec: { remeasureInterval: '30s' }, identity });
+    const module = this.module(name, { container, spec: { remeasureInterval: '30s', process }, identity });
     return [...(keys ? [secret] : []), ...module];
   }
 }
@@ -116,6 +117,7 @@ interface HubModuleChange {
   readonly keys?: Buffer;
   readonly moduleId?: string;
   readonly dnsName?: string;
+  readonly process?: object;
 }
 
 function container(image: string, command: readonly string[], env: Record<string, string> = {}): object {

@@ -164,7 +164,7 @@ describe('an identity once given', () => {
   it(
     'is taken back when a dropped binary runs, and the reason is CodeNotFromImage',
     async () => {
-      await scene.apply(...scene.module('dropped', { spec: {} }));
+      await scene.apply(...scene.module('dropped', { spec: { process: { allowExec: true } } }));
       const { pod } = await scene.holder('dropped', 'Allowed');
       await scene.filesAre(pod, ALL_FILES);
       await scene.run(

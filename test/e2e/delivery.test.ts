@@ -15,7 +15,7 @@ describe('the volume', () => {
   it(
     'holds a key that fits the certificate, for the module user alone',
     async () => {
-      await scene.apply(...scene.module('reader'));
+      await scene.apply(...scene.module('reader', { spec: { process: { allowExec: true } } }));
       const { pod } = await scene.holder('reader', 'Allowed');
       await scene.filesAre(pod, ALL_FILES);
       const key = createPrivateKey(await scene.read(pod, 'tls.key'));
@@ -31,7 +31,8 @@ describe('the volume', () => {
   it(
     'honours fsGroup',
     async () => {
-      await scene.apply(...scene.module('grouped', { pod: { securityContext: { fsGroup: 4321 } } }));
+      const spec = { process: { allowExec: true } };
+      await scene.apply(...scene.module('grouped', { spec, pod: { securityContext: { fsGroup: 4321 } } }));
       const { pod } = await scene.holder('grouped', 'Allowed');
       await scene.filesAre(pod, ALL_FILES);
       const stat = await scene.run('exec', pod, '--', '/bin/stat', '-L', '-c', '%u %g %a', '/var/run/keystead/tls.key');
