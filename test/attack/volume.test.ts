@@ -11,7 +11,9 @@ beforeAll(async () => {
     ['user', {}],
     ['root', ROOT],
   ] as const) {
-    await scene.apply(...scene.claim(name), scene.pod(name, { app: name }, { container }));
+    // What is tried here is executed in the module.
+    const spec = { process: { allowExec: true } };
+    await scene.apply(...scene.claim(name, spec), scene.pod(name, { app: name }, { container }));
     await scene.holder(name, 'Allowed');
     await scene.filesAre(name, ALL_FILES);
   }
