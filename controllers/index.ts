@@ -102,6 +102,12 @@ export const CONTROLLERS: readonly Row[] = [
     rules: [{ apiGroup: KEYSTEAD, resources: ['trustbundles'], verbs: [...CACHED, 'create'] }],
   },
   {
+    kind: 'EdgeDevice',
+    reconciler: 'device-integrity.ts',
+    process: 'controller',
+    rules: [read(KEYSTEAD, 'edgedevices'), writeStatus('edgedevices')],
+  },
+  {
     kind: 'Node',
     reconciler: 'edge-device.ts',
     process: 'controller',

@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { setCondition, type Condition } from '../src/api/conditions.ts';
 import { INTEGRITY_VERIFIED } from '../src/api/names.ts';
-import type { EdgeDevice } from '../src/api/v1alpha1/index.ts';
+import type { EdgeDevice, EdgeDeviceStatusAttester } from '../src/api/v1alpha1/index.ts';
 import type { NodeIntegrity } from '../src/attest/port.ts';
 import { asKeysteadError } from '../src/errors.ts';
 import { refusalByIntegrity } from '../src/identity/node-integrity.ts';
@@ -13,6 +13,8 @@ import { notaryConfiguration } from './notary-configuration.ts';
 
 export interface NodeDevicePorts {
   readonly node: string;
+  /** SHA-256 of this program, hexadecimal. */
+  readonly program: string;
   readonly clock: Clock;
   readonly notary: Pick<Notary, 'configure' | 'status'>;
   device(): EdgeDevice | undefined;
@@ -21,6 +23,8 @@ export interface NodeDevicePorts {
   platform(): Record<string, string>;
   /** Of this node's measured boot; undefined where that is not enforced. */
   integrity(): NodeIntegrity | undefined;
+  /** What the status says of the TPM that attests; undefined where there is no measured boot. Never rejects. */
+  attest(device: EdgeDevice): Promise<EdgeDeviceStatusAttester | undefined>;
   /** Server-side apply of the status. */
   apply(status: Record<string, unknown>): Promise<void>;
   /** Told when what the notary can do has changed: another issuer, ready or not. */
@@ -66,7 +70,7 @@ export class NodeDevice {
 
   async #configure(device: EdgeDevice): Promise<NotaryStatus> {
     try {
-      return await this.#ports.notary.configure(notaryConfiguration(device, this.#ports.node));
+      return await this.#ports.notary.configure(notaryConfiguration(device, this.#ports.node, this.#ports.program));
     } catch (error) {
       const { code, message } = asKeysteadError(error);
       // The issuer was there a moment ago: certificates and the bundle that it signed stay good.
@@ -79,6 +83,7 @@ export class NodeDevice {
   async #write(device: EdgeDevice, notary: NotaryStatus | undefined): Promise<void> {
     const status = deviceStatus(device, {
       notary,
+      attester: await this.#ports.attest(device),
       skewMs: this.#ports.clockSkewMs(),
       platform: this.#ports.platform(),
       integrity: this.#ports.integrity(),
@@ -93,6 +98,7 @@ export class NodeDevice {
 
 interface Observed {
   readonly notary: NotaryStatus | undefined;
+  readonly attester?: EdgeDeviceStatusAttester | undefined;
   readonly skewMs: number | undefined;
   readonly platform: Record<string, string>;
   readonly integrity: NodeIntegrity | undefined;
@@ -105,19 +111,24 @@ export function deviceStatus(device: EdgeDevice, observed: Observed): Record<str
   const generation = device.metadata.generation ?? 0;
   const conditions = [rootOfTrustReady(notary), issuerReady(notary), tokenKeyReady(notary), clockSynchronized(skewMs)];
   const ready = readiness(observed.integrity, conditions, readyMessage(notary));
-  const issuer = notary?.issuer;
   return {
     observedGeneration: generation,
     conditions: [ready, ...conditions].reduce<readonly Condition[]>(
       (all, condition) => setCondition(all, { ...condition, observedGeneration: generation }, new Date(observed.now)),
       (device.status?.conditions ?? []).filter(({ type }) => type !== INTEGRITY_VERIFIED),
     ),
-    platform: { ...observed.platform, ...(notary?.version && { notaryVersion: notary.version }) },
+    platform: platformEntry(observed),
     ...(notary && tokenEntries(notary)),
-    ...(issuer && { issuer: issuerEntry(issuer) }),
+    ...(notary?.issuer && { issuer: issuerEntry(notary.issuer) }),
+    ...(observed.attester && { attester: observed.attester }),
     ...(notary?.tokens && { tokenKeys: notary.tokens.keys.map(tokenKeyEntry) }),
     ...(skewMs !== undefined && { clockSkewSeconds: Math.round(skewMs / 10_000) * 10 }),
   };
+}
+
+function platformEntry({ platform, notary }: Observed): Record<string, string> {
+  const { version, programSha256: program } = notary ?? {};
+  return { ...platform, ...(version && { notaryVersion: version }), ...(program && { notaryProgram: program }) };
 }
 
 function readyMessage(notary: NotaryStatus | undefined): string {

@@ -2,6 +2,7 @@
 import { durationSeconds } from '../src/api/duration.ts';
 import type {
   EdgeDevice,
+  EdgeDeviceSpec,
   EdgeDeviceSpecRootOfTrust,
   EdgeDeviceSpecRootOfTrustModules,
 } from '../src/api/v1alpha1/index.ts';
@@ -9,9 +10,11 @@ import { KeysteadError } from '../src/errors.ts';
 import type { NotaryConfiguration, RootChoice, RootsChoice } from '../src/notary/port.ts';
 
 const TPM_DEVICE = '/dev/tpmrm0';
+/** Application support (PC Client Platform TPM Profile, 4.6.1): of no firmware, boot loader or kernel. */
+const DEFAULT_APPLICATION_PCR = 23;
 
-/** What EdgeDevice.spec asks of the notary. Throws InvalidConfiguration where it names no issuer or root of trust. */
-export function notaryConfiguration({ spec }: EdgeDevice, node: string): NotaryConfiguration {
+/** What EdgeDevice.spec asks of the notary; `program` is the SHA-256 of the agent's own, hexadecimal. Throws InvalidConfiguration where it names no issuer or root of trust. */
+export function notaryConfiguration({ spec }: EdgeDevice, node: string, program?: string): NotaryConfiguration {
   const { selfSigned, maxLeafLifetime } = spec.issuer;
   if (!selfSigned) {
     throw new KeysteadError('InvalidConfiguration', 'EdgeDevice.spec.issuer names no issuer: set selfSigned.');
@@ -29,7 +32,20 @@ export function notaryConfiguration({ spec }: EdgeDevice, node: string): NotaryC
       keyLifetimeSeconds: durationSeconds(spec.tokens.keyLifetime),
       maxSeconds: durationSeconds(spec.tokens.maxLifetime),
     },
+    ...measuredBoot(spec, program),
   };
+}
+
+/** Programs are measured wherever a TPM is used, quotes or not. */
+function measuredBoot(
+  { measuredBoot: boot, rootOfTrust }: EdgeDeviceSpec,
+  program: string | undefined,
+): Pick<NotaryConfiguration, 'measuredBoot'> {
+  if (!boot && !rootOfTrust.tpm) return {};
+  const { tpm, applicationPCR = DEFAULT_APPLICATION_PCR } = boot ?? {};
+  const place = tpm && { ...(tpm.socket === undefined && { device: TPM_DEVICE }), ...tpm };
+  const agent = program === undefined ? {} : { agentProgram: program };
+  return { measuredBoot: { ...(place && { tpm: place }), applicationPcr: applicationPCR, ...agent } };
 }
 
 function rootsChoice({ modules, ...own }: EdgeDeviceSpecRootOfTrust): RootsChoice {

@@ -10,6 +10,15 @@ export interface StatusWriterPorts {
   readonly events: Pick<Events, 'emit'>;
 }
 
+export interface StatusWriterOptions {
+  /** What the Events say was being done. */
+  readonly action: string;
+  /** Fields of the status that others write. */
+  readonly foreign?: readonly string[];
+  /** Where most of the status is another's: the fields that are ours, and the types of conditions. */
+  readonly shared?: { readonly fields: readonly string[]; readonly conditions: readonly string[] };
+}
+
 interface Reported extends KubeObject {
   readonly status?: { readonly conditions?: readonly Condition[] };
 }
@@ -25,18 +34,16 @@ export class StatusWriter<T extends Reported> {
   readonly #action: string;
   /** Fields of the status that others write. */
   readonly #foreign: readonly string[];
+  readonly #shared: StatusWriterOptions['shared'];
   /** Our last write of each object, by the version of the object that it was based on. */
   readonly #written = new Map<string, { readonly version: string | undefined; readonly object: T }>();
 
-  constructor(
-    ports: StatusWriterPorts,
-    of: Resource<T>,
-    { action, foreign = [] }: { readonly action: string; readonly foreign?: readonly string[] },
-  ) {
+  constructor(ports: StatusWriterPorts, of: Resource<T>, { action, foreign = [], shared }: StatusWriterOptions) {
     this.#ports = ports;
     this.#of = of;
     this.#action = action;
     this.#foreign = foreign;
+    this.#shared = shared;
   }
 
   /** A cached object, with our last write in it where the cache has not seen that yet. */
@@ -67,8 +74,12 @@ export class StatusWriter<T extends Reported> {
     }
   }
 
-  #own(status: object | undefined): Record<string, unknown> {
+  #own(status: Reported['status']): Record<string, unknown> {
     const entries = Object.entries(status ?? {});
-    return Object.fromEntries(entries.filter(([field]) => !this.#foreign.includes(field)));
+    const shared = this.#shared;
+    if (!shared) return Object.fromEntries(entries.filter(([field]) => !this.#foreign.includes(field)));
+    const conditions = (status?.conditions ?? []).filter(({ type }) => shared.conditions.includes(type));
+    const own = entries.filter(([field]) => shared.fields.includes(field));
+    return { ...Object.fromEntries(own), ...(conditions.length > 0 && { conditions }) };
   }
 }

@@ -6,18 +6,20 @@ import { startCsiDriver, type CsiDriver } from '../deliver/csi/driver.ts';
 import type { VolumeEvents } from '../deliver/csi/node.ts';
 import { VolumeStore } from '../deliver/volume.ts';
 import { asKeysteadError } from '../errors.ts';
-import { startHealthServer, type Check } from '../health.ts';
+import { startHealthServer, type Check, type HealthOptions } from '../health.ts';
 import { allSynced, Events, KubeClient } from '../kube/index.ts';
 import { createLogger, type Logger } from '../log.ts';
 import { NotaryClient } from '../notary/client.ts';
 import { CriRuntime } from '../runtime/cri.ts';
 import { RuntimeStarts } from '../runtime/starts.ts';
 import { bootId } from '../os/boot-id.ts';
+import { measureProgram } from '../os/program-measure.ts';
 import { VERSION } from '../version.ts';
 import { Agent } from './agent/agent.ts';
 import { agentCaches, type AgentCaches } from './agent/caches.ts';
 import { clusterView } from './agent/cluster-view.ts';
 import { agentConfiguration, type AgentConfiguration } from './agent/configuration.ts';
+import { evidencePages } from './agent/evidence.ts';
 import { explainPages } from './agent/explain.ts';
 import { notaryPages } from './agent/notary-pages.ts';
 import { podOwners } from './agent/owner-source.ts';
@@ -37,6 +39,7 @@ async function run(configuration: AgentConfiguration, log: Logger, signal: Abort
   const starts = new RuntimeStarts({ runtimeSocket, runtime, log, ...(nriSocket !== '' && { nriSocket }) });
   const processes = new ProcessSource(new ProcessMeter({ hostRoot: configuration.hostRoot }));
   const owners = podOwners(client);
+  const program = measureProgram(import.meta.filename).sha256;
   const workload: AgentWorkload = new AgentWorkload({
     ...{ node, log, caches, runtime, processes, volumes, notary, owners },
     holding: (podUid) => agent.holding(podUid),
@@ -49,6 +52,7 @@ async function run(configuration: AgentConfiguration, log: Logger, signal: Abort
   const agent: Agent = new Agent({
     node,
     bootId: bootId(),
+    program,
     log,
     client,
     caches,
@@ -60,7 +64,7 @@ async function run(configuration: AgentConfiguration, log: Logger, signal: Abort
     owners,
     workload,
     writers: new Writers(client, node),
-    platform: () => ({ agentVersion: VERSION, kernel: release(), architecture: arch(), containerStarts: starts.kind }),
+    platform: () => ({ ...machine(), agentProgram: program, containerStarts: starts.kind }),
   });
 
   const following = [...caches.all().map((reflector) => reflector.run(signal)), agent.runDevice(signal)];
@@ -71,7 +75,7 @@ async function run(configuration: AgentConfiguration, log: Logger, signal: Abort
   const health = await startHealthServer({
     listen: { port: configuration.healthPort },
     metrics: () => agent.metrics.registry.metrics(),
-    pages: { ...notaryPages(configuration.notaryHealth), ...explainPages(node, { agent, workload }) },
+    pages: pages({ configuration, agent, workload, notary }),
     checks: () => checks({ agent, caches, csi, starts }),
   });
   log.info({ node, kubeletRoot, port: configuration.healthPort }, 'agent started');
@@ -103,6 +107,25 @@ function volumeEvents({ agent, workload, hubKeys }: VolumeListeners): VolumeEven
     onSecret: (volume, secret) => hubKeys.take(volume, secret),
     beforeUnmount: (volume) => workload.unpublishing(volume),
     onUnpublish: ({ podUid }) => agent.volumeChanged(podUid),
+  };
+}
+
+function machine(): Record<string, string> {
+  return { agentVersion: VERSION, kernel: release(), architecture: arch() };
+}
+
+interface Paged {
+  readonly configuration: AgentConfiguration;
+  readonly agent: Agent;
+  readonly workload: AgentWorkload;
+  readonly notary: NotaryClient;
+}
+
+function pages({ configuration, agent, workload, notary }: Paged): NonNullable<HealthOptions['pages']> {
+  return {
+    ...notaryPages(configuration.notaryHealth),
+    ...explainPages(configuration.node, { agent, workload }),
+    ...evidencePages(notary),
   };
 }
 

@@ -117,7 +117,8 @@ export async function runNotary(entry: string): Promise<void> {
   };
   const write = (lines: string): void => output.write(lines);
   const parts = { limits: limitsOf(settings), log, metrics, write, lost: give };
-  const startThread = (place: string): TokenThread => startTokenThread(entry, settings, { ...parts, place });
+  const startThread = (place: string): TokenThread =>
+    startTokenThread(entry, { ...settings, program: program.sha256 }, { ...parts, place });
   const configuration = new FrontConfiguration({ state: new StateFolder(settings.state), log, startThread });
   const front = new NotaryFront({
     configuration,
@@ -162,10 +163,10 @@ interface ThreadParts extends Omit<TokenThreadOptions, 'line' | 'opening'> {
 /** Starts this same program as the thread of a root of trust. */
 function startTokenThread(
   entry: string,
-  { state, logLevel }: Settings,
+  { state, logLevel, program }: ThreadSettings,
   { metrics, ...parts }: ThreadParts,
 ): TokenThread {
-  const workerData: ThreadSettings = { state, logLevel };
+  const workerData: ThreadSettings = { state, logLevel, program };
   const worker = new Worker(entry, { workerData, env: {}, resourceLimits: THREAD_LIMITS });
   const { lost } = parts;
   worker.on('error', (error) => lost(new KeysteadError('Internal', `the thread of ${parts.place} failed: ${error}`)));

@@ -4,6 +4,14 @@ import { asKeysteadError, KeysteadError } from '../errors.ts';
 import { readCertificationRequest } from '../issue/certification-request.ts';
 import type { VerificationKey } from '../issue/jwt-verification.ts';
 import type {
+  AttesterKeys,
+  Credential,
+  KeyEvidence,
+  KeyEvidenceRequest,
+  PcrQuote,
+  QuoteRequest,
+} from './attestation-port.ts';
+import type {
   IssuedForKey,
   IssueForKeyRequest,
   IssueFromRequestRequest,
@@ -107,6 +115,22 @@ export class NotaryClient implements Notary {
     if (!this.#tokenKeys.some(({ kid }) => kid === issued.keyId)) await this.status();
     checkToken(request, issued, this.#tokenKeys);
     return issued;
+  }
+
+  attesterKeys(): Promise<AttesterKeys> {
+    return this.#ask('attesterKeys', {});
+  }
+
+  activateCredential(credential: Credential): Promise<Buffer> {
+    return this.#ask('activateCredential', credential);
+  }
+
+  quote(request: QuoteRequest): Promise<PcrQuote> {
+    return this.#ask('quote', request);
+  }
+
+  keyEvidence(request: KeyEvidenceRequest): Promise<KeyEvidence> {
+    return this.#ask('keyEvidence', request);
   }
 
   hubSign(request: HubSignRequest): Promise<Buffer> {

@@ -3,7 +3,7 @@ import { asKeysteadError, KeysteadError } from '../errors.ts';
 import { checkTrustDomain } from '../issue/spiffe-id.ts';
 import { Fields } from './fields.ts';
 import type { NotaryConfiguration } from './port.ts';
-import { decodeRootsChoice } from './root-of-trust/choice.ts';
+import { decodeAttesterPlace, decodeRootsChoice } from './root-of-trust/choice.ts';
 
 const ALGORITHMS = ['EC-P256', 'EC-P384', 'RSA-2048', 'RSA-3072', 'RSA-4096'] as const;
 /** RFC 1123 subdomain, the form of a Kubernetes node name. */
@@ -26,6 +26,7 @@ export function decodeConfiguration(value: unknown): NotaryConfiguration {
     rootOfTrust: decodeRootsChoice(fields.object('rootOfTrust')),
     issuer: decodeIssuer(fields.object('issuer')),
     tokens: fields.has('tokens') ? decodeTokens(fields.object('tokens')) : DEFAULT_TOKENS,
+    ...(fields.has('measuredBoot') && { measuredBoot: decodeMeasuredBoot(fields.object('measuredBoot')) }),
   };
   if (!NODE_NAME.test(configuration.node)) {
     throw invalid('configuration.node', 'a Kubernetes node name', JSON.stringify(configuration.node));
@@ -59,6 +60,21 @@ function decodeIssuer(fields: Fields): NotaryConfiguration['issuer'] {
 function decodeTokens(fields: Fields): NotaryConfiguration['tokens'] {
   const maxSeconds = fields.integer('maxSeconds', 1, MAX_TOKEN_SECONDS);
   return { keyLifetimeSeconds: fields.integer('keyLifetimeSeconds', 2 * maxSeconds, MAX_LIFETIME_SECONDS), maxSeconds };
+}
+
+function decodeMeasuredBoot(fields: Fields): NonNullable<NotaryConfiguration['measuredBoot']> {
+  return {
+    ...(fields.has('tpm') && { tpm: decodeAttesterPlace(fields.object('tpm'), 'configuration.measuredBoot.tpm') }),
+    // The firmware's own PCRs are none of a program's business.
+    applicationPcr: fields.integer('applicationPcr', 8, 23),
+    ...(fields.has('agentProgram') && { agentProgram: sha256(fields, 'agentProgram') }),
+  };
+}
+
+function sha256(fields: Fields, name: string): string {
+  const text = fields.string(name, 64);
+  if (/^[0-9a-f]{64}$/.test(text)) return text;
+  throw invalid(`configuration.measuredBoot.${name}`, '64 hexadecimal digits', JSON.stringify(text));
 }
 
 /** Whether two configurations, both decoded, say the same. */

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+import { isDeepStrictEqual } from 'node:util';
 import { asKeysteadError, KeysteadError, type ErrorCode } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Clock } from '../os/clock.ts';
+import { Attestation } from './attestation.ts';
 import { Authority } from './authority.ts';
 import { HubKeys } from './hub-keys.ts';
 import { ModuleKeys, UnfitModuleKey } from './module-keys.ts';
 import type { NotaryConfiguration } from './port.ts';
-import type { RootChoice } from './root-of-trust/choice.ts';
+import type { Attester } from './root-of-trust/attester.ts';
+import type { AttesterPlace, RootChoice } from './root-of-trust/choice.ts';
 import type { RootOfTrust } from './root-of-trust/port.ts';
 import { openRoots, type Roots } from './root-of-trust/roots.ts';
 import type { StateFolder } from './state-folder.ts';
@@ -14,6 +17,10 @@ import { TokenKeys } from './token-keys.ts';
 
 export interface CustodyOptions {
   readonly openRoot: (choice: RootChoice) => RootOfTrust;
+  /** Opens the TPM that attests where the root of trust is another. */
+  readonly openAttester: (place: AttesterPlace) => Attester;
+  /** SHA-256 of this program, which is measured into that TPM. */
+  readonly program: Buffer;
   readonly state: StateFolder;
   readonly clock: Clock;
   readonly log: Logger;
@@ -29,6 +36,7 @@ export interface CustodyOptions {
 export interface Held {
   readonly configuration: NotaryConfiguration;
   readonly roots: Roots;
+  readonly attestation: Attestation;
   readonly authority: Authority;
   readonly moduleKeys: ModuleKeys;
   readonly tokens: TokenKeys;
@@ -101,10 +109,10 @@ export class Custody {
     if (sameRoot(held.configuration, configuration)) {
       held.authority.reconfigure(configuration.issuer);
       held.tokens.reconfigure(configuration.tokens);
-      this.#held = { ...held, configuration };
+      this.#held = { ...held, configuration, attestation: this.#reattest(held, configuration) };
     } else {
       this.#held = this.#open(configuration);
-      held.roots.close();
+      letGo(held);
     }
     this.#wanted = configuration;
     this.#options.upkeep?.();
@@ -128,7 +136,7 @@ export class Custody {
   close(): void {
     clearTimeout(this.#retry);
     clearInterval(this.#maintenance);
-    this.#held?.roots.close();
+    if (this.#held) letGo(this.#held);
     this.#held = undefined;
   }
 
@@ -149,21 +157,41 @@ export class Custody {
   }
 
   #open(configuration: NotaryConfiguration): Held {
-    const { openRoot, opening, changed: _told, upkeep: _later, ...rest } = this.#options;
+    const { openRoot, opening, clock, log, state } = this.#options;
+    const rest = { clock, log, state };
     try {
       const roots = openRoots(configuration.rootOfTrust, openRoot);
       const { device: root, modules } = roots;
+      const attestation = this.#attestation(root, configuration);
+      attestation.measure();
       const authority = authorityOn(roots, { ...rest, configuration });
       const moduleKeys = new ModuleKeys(modules, configuration, rest.log);
       const tokens = new TokenKeys({ ...rest, root, configuration });
       const hubKeys = new HubKeys(modules, configuration);
-      const held = { configuration, roots, authority, moduleKeys, tokens, hubKeys };
+      const held = { configuration, roots, attestation, authority, moduleKeys, tokens, hubKeys };
       opening('Ok');
       return held;
     } catch (thrown) {
       opening(asKeysteadError(thrown).code);
       throw thrown;
     }
+  }
+
+  #attestation(root: RootOfTrust, { measuredBoot }: NotaryConfiguration): Attestation {
+    const { openAttester, program, log } = this.#options;
+    const { tpm, applicationPcr = 0, agentProgram } = measuredBoot ?? {};
+    const own = root.attester;
+    const open = tpm ? () => openAttester(tpm) : own && measuredBoot && (() => own);
+    const programs = [program, ...(agentProgram === undefined ? [] : [Buffer.from(agentProgram, 'hex')])];
+    return new Attestation({ open, pcr: applicationPcr, programs, log });
+  }
+
+  #reattest(held: Held, configuration: NotaryConfiguration): Attestation {
+    if (isDeepStrictEqual(held.configuration.measuredBoot, configuration.measuredBoot)) return held.attestation;
+    held.attestation.close();
+    const attestation = this.#attestation(held.roots.device, configuration);
+    attestation.measure();
+    return attestation;
   }
 
   #fail(error: KeysteadError): void {
@@ -179,7 +207,7 @@ export class Custody {
   }
 
   #lose(error: KeysteadError): void {
-    this.#held?.roots.close();
+    if (this.#held) letGo(this.#held);
     this.#held = undefined;
     this.#fail(error);
   }
@@ -203,6 +231,11 @@ function authorityOn(roots: Roots, options: Omit<ConstructorParameters<typeof Au
     roots.close();
     throw thrown;
   }
+}
+
+function letGo({ attestation, roots }: Held): void {
+  attestation.close();
+  roots.close();
 }
 
 function sameRoot(a: NotaryConfiguration, b: NotaryConfiguration): boolean {

@@ -5,7 +5,8 @@ import type { ErrorCode } from '../errors.ts';
 import type { KeyNotary } from './key-port.ts';
 import type { RevocationNotary, RevocationSummary } from './revocation-port.ts';
 import type { HubNotary } from './hub-port.ts';
-import type { RootChoice, RootsChoice } from './root-of-trust/choice.ts';
+import type { AttestationNotary } from './attestation-port.ts';
+import type { AttesterPlace, RootChoice, RootsChoice } from './root-of-trust/choice.ts';
 import type { KeyAlgorithm, TokenDescription } from './root-of-trust/port.ts';
 
 /** Who a certificate is for: written to the audit record and the log, never trusted for the content. */
@@ -131,10 +132,19 @@ export interface NotaryConfiguration {
     /** Longest lifetime of a token that may be asked for. */
     readonly maxSeconds: number;
   };
+  /** Absent where no TPM attests. */
+  readonly measuredBoot?: {
+    /** Absent where the root of trust is the TPM. */
+    readonly tpm?: AttesterPlace;
+    /** PCR into which the programs are measured. */
+    readonly applicationPcr: number;
+    /** SHA-256 of the agent's program, 64 hexadecimal digits, as it says. */
+    readonly agentProgram?: string;
+  };
 }
 
 /** The notary, as the agent sees it. Errors are KeysteadErrors with the notary's own code and message. */
-export interface Notary extends KeyNotary, HubNotary, RevocationNotary {
+export interface Notary extends AttestationNotary, KeyNotary, HubNotary, RevocationNotary {
   configure(configuration: NotaryConfiguration): Promise<NotaryStatus>;
   status(): Promise<NotaryStatus>;
   issue(request: CertificateRequest): Promise<IssuedCertificate>;

@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { KeysteadError } from '../errors.ts';
 import { pemOf } from '../issue/pem.ts';
+import type {
+  AttesterKeys,
+  Credential,
+  KeyEvidence,
+  KeyEvidenceRequest,
+  PcrQuote,
+  QuoteRequest,
+} from './attestation-port.ts';
+import { Attestations } from './attestations.ts';
 import type { UseRecorder } from './audit.ts';
 import { Certification } from './certification.ts';
 import { Custody, type CustodyOptions, type Held } from './custody.ts';
@@ -49,6 +58,7 @@ export class NotaryService implements TokenPerformers {
   readonly #issued: IssuedCredentials;
   readonly #revocations: Revocations;
   readonly #certification: Certification;
+  readonly #attestations: Attestations;
 
   constructor(options: NotaryServiceOptions) {
     this.#options = options;
@@ -61,6 +71,7 @@ export class NotaryService implements TokenPerformers {
       issued: this.#issued,
       useAuthority: (use) => this.#custody.use(({ authority }) => use(authority)),
     });
+    this.#attestations = new Attestations({ ...options, custody: this.#custody });
     this.#certification = new Certification({ issuedKeys: this.#issuedKeys, clock: options.clock });
   }
 
@@ -165,6 +176,22 @@ export class NotaryService implements TokenPerformers {
       this.#issued.note(requester, { kind: 'Token', id, issuer: '', until: notAfter });
       return { result, outcome: { result: 'Issued', keyUri: signer.key.uri, jti, keyId, notBefore, notAfter } };
     });
+  }
+
+  attesterKeys(): AttesterKeys {
+    return this.#attestations.keys();
+  }
+
+  activateCredential(credential: Credential): Buffer {
+    return this.#attestations.activate(credential);
+  }
+
+  quote(request: QuoteRequest): PcrQuote {
+    return this.#attestations.quote(request);
+  }
+
+  keyEvidence(request: KeyEvidenceRequest): KeyEvidence {
+    return this.#attestations.keyEvidence(request);
   }
 
   hubSign(request: HubSignRequest): Buffer {

@@ -33,7 +33,7 @@ const show = (edges: readonly Import[]): string[] => edges.map((edge) => `${edge
 /** Domains that any domain may use by value: they know nothing of Keystead's purpose or are pure vocabulary. */
 const FOUNDATIONS = new Set(['os', 'api', 'gen', 'grpc']);
 /** Pure domains (no I/O of their own) that others may use by value. */
-const PURE = new Set(['issue', 'identity', 'tpm']);
+const PURE = new Set(['issue', 'identity', 'integrity', 'tpm']);
 
 describe('layers', () => {
   it('finds the sources', () => expect(files.length).toBeGreaterThan(20));

@@ -394,6 +394,10 @@ export interface EdgeDeviceStatusPlatform {
   readonly agentVersion?: string;
   /** Version of the notary. */
   readonly notaryVersion?: string;
+  /** SHA-256 of the agent's program bundle, as it says itself. */
+  readonly agentProgram?: string;
+  /** SHA-256 of the notary's program bundle, as it says itself. */
+  readonly notaryProgram?: string;
   /** Release of the Linux kernel. */
   readonly kernel?: string;
   /** Architecture of the processor as Go names it, for example arm64. */
@@ -541,10 +545,14 @@ export interface EdgeDeviceStatusAttesterAnswerFailure {
 export interface EdgeDeviceStatusIntegrity {
   /** The last challenge. */
   readonly challenge?: EdgeDeviceStatusIntegrityChallenge;
-  /** When an answer was judged last, good or not. */
+  /** When the TPM was judged last, well or not. */
   readonly checked?: string;
+  /** Identifier of the boot that was judged. */
+  readonly bootID?: string;
   /** What the last good quote proved. */
   readonly verified?: EdgeDeviceStatusIntegrityVerified;
+  /** SHA-256 of the endorsement key (SubjectPublicKeyInfo) of the TPM that made the last authentic quote. */
+  readonly endorsementKey?: string;
   /** Values that the last authentic quote proved, whether they are the expected ones or not. */
   readonly pcrs?: readonly EdgeDeviceStatusIntegrityPcr[];
 }

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { HolderStatus } from '../../../controllers/holder-status.ts';
 import { IdentitySecret } from '../../../controllers/identity-secret.ts';
 import type { ModuleKeysReconciler } from '../../../controllers/module-keys.ts';
+import { NodeAttester } from '../../../controllers/node-attester.ts';
 import { NodeDevice } from '../../../controllers/node-device.ts';
 import { PodAttestation } from '../../../controllers/pod-attestation.ts';
 import { PodDelivery } from '../../../controllers/pod-delivery.ts';
@@ -40,6 +41,8 @@ export interface AgentParts {
   readonly node: string;
   /** The kernel's identifier of this boot. */
   readonly bootId: string;
+  /** SHA-256 of this program, hexadecimal. */
+  readonly program: string;
   readonly log: Logger;
   readonly client: Pick<KubeClient, 'clockSkewMs'>;
   readonly caches: AgentCaches;
@@ -245,9 +248,12 @@ export class Agent {
   }
 
   #nodeDevice(): NodeDevice {
-    const { node, caches, client, notary, writers } = this.#parts;
+    const { node, program, bootId, caches, client, notary, writers } = this.#parts;
+    const attester = new NodeAttester({ notary, bootId });
     return new NodeDevice({
       node,
+      program,
+      attest: (device) => attester.attest(device),
       clock: systemClock,
       notary,
       platform: () => this.#parts.platform(),

@@ -35,7 +35,9 @@ export function wakeByCaches(caches: AgentCaches, { pods, holders, gates, device
   });
   caches.devices.onChange((_key, now, before) => {
     const judged = integrityOf(now) !== integrityOf(before);
-    if (now?.metadata.generation !== before?.metadata.generation || !now || judged) device.enqueue('');
+    if (now?.metadata.generation !== before?.metadata.generation || !now || judged || isChallenged(now, before)) {
+      device.enqueue('');
+    }
     if (judged) for (const { metadata } of caches.pods.list()) pods.enqueue(metadata.uid);
   });
   caches.bundles.onChange(() => bundles.enqueue(''));
@@ -47,4 +49,8 @@ function integrityOf(device: EdgeDevice | undefined): string {
   const condition = conditions.find(({ type }) => type === INTEGRITY_VERIFIED);
   const mode = device?.spec.measuredBoot?.mode;
   return JSON.stringify([mode, condition?.status, condition?.reason, integrity?.verified?.bootID]);
+}
+
+function isChallenged(now: EdgeDevice | undefined, before: EdgeDevice | undefined): boolean {
+  return now?.status?.integrity?.challenge?.nonce !== before?.status?.integrity?.challenge?.nonce;
 }

@@ -31,6 +31,7 @@ export function enqueueAll(caches: ControllerCaches, work: Reconcilers): void {
   for (const key of caches.identities.keys()) work.identities.enqueue(key);
   for (const key of caches.modules.keys()) work.modules.enqueue(key);
   for (const key of caches.nodes.keys()) work.devices?.enqueue(key);
+  for (const key of caches.devices.keys()) work.integrity.enqueue(key);
 }
 
 function onModules(caches: ControllerCaches, work: Reconcilers): void {
@@ -113,6 +114,7 @@ function onTrust(caches: ControllerCaches, work: Reconcilers): void {
   });
   caches.devices.onChange((key, current, previous) => {
     if (!current) work.devices?.enqueue(key);
+    if (attesting(current) !== attesting(previous)) work.integrity.enqueue(key);
     if (trust(current) === trust(previous)) return;
     allBundles();
     allIdentities();
@@ -137,6 +139,11 @@ function concerns({ metadata, spec }: TrustBundle, configMap: string): boolean {
 
 function trust(device: EdgeDevice | undefined): string {
   return `${device?.spec.trustDomain ?? ''} ${device?.status?.issuer?.anchors ?? ''}`;
+}
+
+/** What has the measured boot of a device looked at. */
+function attesting(device: EdgeDevice | undefined): string {
+  return device ? JSON.stringify([device.metadata.uid, device.spec.measuredBoot, device.status?.attester]) : '';
 }
 
 function relevant(namespace: KubeObject | undefined): unknown {

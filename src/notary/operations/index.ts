@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import { activateCredential } from './activate-credential.ts';
+import { attesterKeys } from './attester-keys.ts';
 import { configure } from './configure.ts';
 import { destroyKey } from './destroy-key.ts';
 import { hubDecrypt, hubEncrypt } from './hub-cipher.ts';
@@ -8,9 +10,11 @@ import { issue } from './issue.ts';
 import { issueForKey } from './issue-for-key.ts';
 import { issueFromRequest } from './issue-from-request.ts';
 import { issueToken } from './issue-token.ts';
+import { keyEvidence } from './key-evidence.ts';
 import { metrics } from './metrics.ts';
 import { moduleKeys } from './module-keys.ts';
 import type { Operation } from './operation.ts';
+import { quote } from './quote.ts';
 import { revocationLists } from './revocation-lists.ts';
 import { revoke } from './revoke.ts';
 import { revokeOthers } from './revoke-others.ts';
@@ -35,6 +39,10 @@ export const OPERATIONS = {
   revoke,
   revokeOthers,
   revocationLists,
+  attesterKeys,
+  activateCredential,
+  quote,
+  keyEvidence,
   metrics,
 } as const;
 

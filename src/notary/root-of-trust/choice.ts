@@ -34,6 +34,9 @@ export interface SoftwareChoice {
   readonly passphraseFile: string;
 }
 
+/** A TPM that attests beside another root of trust. */
+export type AttesterPlace = Pick<TpmChoice, 'device' | 'socket' | 'endorsementAuthFile'>;
+
 /** One root of trust; exactly one member. */
 export type RootChoice =
   { readonly pkcs11: Pkcs11Choice } | { readonly tpm: TpmChoice } | { readonly software: SoftwareChoice };
@@ -79,16 +82,22 @@ function decodePkcs11(fields: Fields): Pkcs11Choice {
 }
 
 function decodeTpm(fields: Fields): TpmChoice {
+  return {
+    ...decodeAttesterPlace(fields, 'configuration.rootOfTrust.tpm'),
+    ...(fields.has('ownerAuthFile') && { ownerAuthFile: fields.path('ownerAuthFile') }),
+    ...(fields.has('keyAuthFile') && { keyAuthFile: fields.path('keyAuthFile') }),
+    storageHandle: fields.integer('storageHandle', FIRST_PERSISTENT, LAST_OWNER_PERSISTENT),
+  };
+}
+
+/** Reads where a TPM is. Throws InvalidConfiguration that names the field; `path` is the object's own name. */
+export function decodeAttesterPlace(fields: Fields, path: string): AttesterPlace {
   if (fields.has('device') === fields.has('socket')) {
-    const message = 'configuration.rootOfTrust.tpm: expected exactly one of device, socket';
-    throw new KeysteadError('InvalidConfiguration', message);
+    throw new KeysteadError('InvalidConfiguration', `${path}: expected exactly one of device, socket`);
   }
   return {
     ...(fields.has('device') && { device: fields.path('device') }),
     ...(fields.has('socket') && { socket: fields.path('socket') }),
-    ...(fields.has('ownerAuthFile') && { ownerAuthFile: fields.path('ownerAuthFile') }),
     ...(fields.has('endorsementAuthFile') && { endorsementAuthFile: fields.path('endorsementAuthFile') }),
-    ...(fields.has('keyAuthFile') && { keyAuthFile: fields.path('keyAuthFile') }),
-    storageHandle: fields.integer('storageHandle', FIRST_PERSISTENT, LAST_OWNER_PERSISTENT),
   };
 }

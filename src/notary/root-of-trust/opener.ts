@@ -3,7 +3,8 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from '../../log.ts';
 import { StateFolder } from '../state-folder.ts';
-import type { Pkcs11Choice, RootChoice, SoftwareChoice, TpmChoice } from './choice.ts';
+import type { Attester } from './attester.ts';
+import type { AttesterPlace, Pkcs11Choice, RootChoice, SoftwareChoice, TpmChoice } from './choice.ts';
 import { Pkcs11Libraries, resolvedLibrary } from './pkcs11/library.ts';
 import { PinGuard } from './pkcs11/pin-guard.ts';
 import { pkcs11Place } from './pkcs11/place.ts';
@@ -11,6 +12,7 @@ import { Pkcs11Root } from './pkcs11/root.ts';
 import type { RootOfTrust } from './port.ts';
 import { readSecretFile } from './secret-file.ts';
 import { SoftwareRoot } from './software/root.ts';
+import { TpmAttester } from './tpm/attester.ts';
 import { openTpm } from './tpm/open.ts';
 import { TpmRoot } from './tpm/root.ts';
 
@@ -41,6 +43,14 @@ export class RootOpener {
     // The only way to software keys: there is no fall-back to them.
     if ('software' in choice) return this.#openSoftware(choice.software);
     return this.#openToken(choice.pkcs11);
+  }
+
+  /** Opens a TPM that attests beside another root of trust. Throws what the TPM throws. */
+  openAttester({ device, socket, endorsementAuthFile }: AttesterPlace): Attester {
+    const place = socket === undefined ? { device: device ?? '' } : { socket: { path: socket } };
+    const auth = endorsementAuthFile === undefined ? undefined : authIn(endorsementAuthFile, 'endorsement');
+    const tpm = openTpm({ ...place, ...(auth && { endorsementAuth: auth }) });
+    return new TpmAttester(tpm, () => tpm.close());
   }
 
   /** Lets go of what is shared, after all that was opened has been closed: for the end of the thread. */

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { TpmEvidence } from '../key-evidence.ts';
+import type { Attester } from './attester.ts';
+
 export type KeyAlgorithm = 'EC-P256' | 'EC-P384' | 'RSA-2048' | 'RSA-3072' | 'RSA-4096';
 
 /** What a token says of itself. */
@@ -88,6 +91,10 @@ export interface RootOfTrust {
   destroyCipher(label: string): void;
   /** Labels of all that is held of one kind, of key pairs unless told, each once, sorted. */
   labels(kind?: HeldKind): readonly string[];
+  /** Where it can attest what the machine booted. */
+  readonly attester?: Attester;
+  /** Statements about where the key pair with this label lives, where it can make some. Throws NotFound. */
+  certify?(label: string, nonce: Buffer): TpmEvidence;
   /** Ends the session. Keys found before may no longer be used. */
   close(): void;
 }

@@ -13,6 +13,8 @@ import { TokenWorker } from './worker.ts';
 export interface ThreadSettings {
   readonly state: string;
   readonly logLevel: string;
+  /** SHA-256 of this program, hexadecimal. */
+  readonly program: string;
 }
 
 /** Log lines are passed on with the answers that they belong to, others at latest after this long, milliseconds. */
@@ -37,6 +39,8 @@ export function runTokenThread(
   const uses = new HeldBackUse(parts.encodeUse);
   const service = new NotaryService({
     openRoot: (root) => roots.open(root),
+    openAttester: (place) => roots.openAttester(place),
+    program: Buffer.from(settings.program, 'hex'),
     state,
     clock: systemClock,
     log,

@@ -72,6 +72,26 @@ function remove(kind: Plural, name: string): AgentRequest {
 describe('EdgeDevice', () => {
   it('lets an agent write the status of its own', async () => {
     await expect(here(status('edgedevice', devices[0]!, { token: { label: 'one' } }))).resolves.toBeDefined();
+    await expect(here(status('edgedevice', devices[0]!, { attester: { bootID: 'b' } }))).resolves.toBeDefined();
+  });
+
+  it.each([
+    ['the result of its measured boot', { integrity: { bootID: 'forged' } }],
+    [
+      'the condition that says so',
+      {
+        conditions: [
+          {
+            ...{ type: 'IntegrityVerified', status: 'True', reason: 'Verified', message: '' },
+            lastTransitionTime: '2026-01-01T00:00:00Z',
+          },
+        ],
+      },
+    ],
+  ])('is not given %s by its own agent', async (_, forged) => {
+    await expect(here(status('edgedevice', devices[0]!, forged))).rejects.toThrow(
+      'an agent writes neither status.integrity nor the condition IntegrityVerified',
+    );
   });
 
   it("refuses another node's", async () => {

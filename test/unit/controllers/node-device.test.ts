@@ -166,6 +166,8 @@ describe('what the notary is told', () => {
       clockSkewMs: () => 0,
       platform: () => ({}),
       integrity: () => undefined,
+      program: '',
+      attest: () => Promise.resolve(undefined),
       apply: (status) => {
         written.push(status);
         return Promise.resolve();

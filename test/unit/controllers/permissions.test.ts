@@ -29,6 +29,7 @@ describe('the table of reconcilers', () => {
     expect(permissions('controller').get('certificates.k8s.io/signers#keystead.dev/identity')).toEqual(
       new Set(['attest']),
     );
-    expect(permissions('controller').has('keystead.dev/edgedevices/status')).toBe(false);
+    expect(permissions('controller').get('keystead.dev/edgedevices/status')).toEqual(new Set(['patch']));
+    expect(permissions('controller').get('keystead.dev/edgedevices')).toEqual(new Set(['list', 'watch', 'create']));
   });
 });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach } from '@jest/globals';
-import { asKeysteadError } from '../../../src/errors.ts';
+import { asKeysteadError, KeysteadError } from '../../../src/errors.ts';
 import { createLogger, type Logger } from '../../../src/log.ts';
 import { MessageChannel } from 'node:worker_threads';
 import { encodeUse } from '../../../src/audit/key-use.ts';
@@ -114,6 +114,10 @@ function serviceOptions(
       const label = 'pkcs11' in choice ? choice.pkcs11.tokenLabel : undefined;
       return (parts.tokens?.[label ?? ''] ?? parts.token).open();
     },
+    openAttester: () => {
+      throw new KeysteadError('TokenAbsent', 'there is no TPM');
+    },
+    program: Buffer.alloc(32),
     state: new StateFolder(parts.folder ?? temporaryFolder()),
     clock: parts.clock ?? new SettableClock(),
     changed: () => undefined,

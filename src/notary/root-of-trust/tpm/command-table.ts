@@ -31,6 +31,7 @@ export const COMMANDS = {
   NV_Write: shape(0x137, [2, 1], 'c'),
   DictionaryAttackLockReset: shape(0x139, [1, 1]),
   DictionaryAttackParameters: shape(0x13a, [1, 1]),
+  PCR_Reset: shape(0x13d, [1, 1]),
   SequenceComplete: shape(0x13e, [1, 1], 'cr'),
   ActivateCredential: shape(0x147, [2, 2], 'cr'),
   Certify: shape(0x148, [2, 2], 'cr'),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { KeysteadError } from '../../../errors.ts';
-import { hashOf } from '../../../tpm/key-derivation.ts';
+import { TPM_ALG } from '../../../tpm/constants.ts';
+import { digest, hashOf } from '../../../tpm/key-derivation.ts';
 import { encodeSelection, readSelection, type PcrSelection, type PcrValues } from '../../../tpm/pcr-selection.ts';
 import { u16, u32 } from '../../../tpm/writer.ts';
 import { permanent } from './framing.ts';
@@ -59,4 +60,25 @@ export function extendPcr(tpm: Tpm, pcr: number, { hash, value }: { hash: number
   }
   const parameters = Buffer.concat([u32(1), u16(hash), value]);
   tpm.execute('PCR_Extend', { handles: [permanent(pcr)], parameters }).parameters.end();
+}
+
+/** TPM2_PCR_Reset: back to zeros, which locality 0 may do with PCR 16 and 23 alone (PC Client Platform TPM Profile, 4.6.2). */
+export function resetPcr(tpm: Tpm, pcr: number): void {
+  tpm.execute('PCR_Reset', { handles: [permanent(pcr)] }).parameters.end();
+}
+
+const RESETTABLE: ReadonlySet<number> = new Set([16, 23]);
+
+/**
+ * Measures digests into a PCR of the SHA-256 bank that nobody else extends. What is there already stays, so that a restart
+ * changes nothing; anything else is reset first where the PCR can be, and extended where it cannot.
+ */
+export function measureInto(tpm: Tpm, pcr: number, digests: readonly Buffer[]): void {
+  const hash = TPM_ALG.sha256;
+  const zeros: Buffer = Buffer.alloc(hashOf(hash).bytes);
+  const wanted = digests.reduce((value, measured) => digest(hash, value, measured), zeros);
+  const found = readPcrs(tpm, { hash, pcrs: [pcr] }).get(pcr);
+  if (found?.equals(wanted)) return;
+  if (RESETTABLE.has(pcr) && !found?.equals(zeros)) resetPcr(tpm, pcr);
+  for (const value of digests) extendPcr(tpm, pcr, { hash, value });
 }

@@ -13,10 +13,12 @@ import type {
   SecretOrigin,
   TokenDescription,
 } from '../port.ts';
+import type { TpmEvidence } from '../../key-evidence.ts';
 import { maker } from './capability.ts';
 import { certifyCreation, certifyKey } from './certification.ts';
 import { hex32 } from '../../../tpm/constants.ts';
-import type { Entity } from './framing.ts';
+import { withAttestationKey } from './attestation-key.ts';
+import { ATTESTATION_ALGORITHM, TpmAttester } from './attester.ts';
 import { hmacWith } from './hmac.ts';
 import { KeyFolder } from './key-folder.ts';
 import { KeyLoader, storedIn } from './key-loader.ts';
@@ -49,6 +51,7 @@ export interface TpmRootOptions {
  */
 export class TpmRoot implements RootOfTrust {
   readonly token: TokenDescription;
+  readonly attester: TpmAttester;
   readonly #tpm: Tpm;
   readonly #keys: KeyFolder;
   readonly #secrets: KeyFolder;
@@ -57,6 +60,7 @@ export class TpmRoot implements RootOfTrust {
   /** Finds or makes the storage primary. Throws as the TPM does. */
   constructor(options: TpmRootOptions) {
     this.#tpm = options.tpm;
+    this.attester = new TpmAttester(options.tpm);
     this.#keys = new KeyFolder(options.folder, '.tpm-key');
     this.#secrets = new KeyFolder(options.folder, '.tpm-secret');
     this.#loader = new KeyLoader(options.tpm, options.storage, options.keyAuth);
@@ -143,18 +147,23 @@ export class TpmRoot implements RootOfTrust {
     return (kind === 'Secret' ? this.#secrets : this.#keys).labels();
   }
 
-  /** TPM2_CertifyCreation and TPM2_Certify of a key by an attestation key, for whoever wants proof of where it lives. */
-  certify(
-    label: string,
-    attestationKey: Entity,
-    nonce: Buffer,
-  ): { readonly publicArea: Buffer; readonly presence: SignedAttest; readonly creation: SignedAttest } {
+  /** TPM2_Certify and TPM2_CertifyCreation of a key by the attestation key, for whoever wants proof of where it lives. */
+  certify(label: string, nonce: Buffer): TpmEvidence {
     const { creation } = storedIn(this.#keys, label);
-    return this.#loader.use(this.#keys, label, (object) => ({
-      publicArea: object.publicArea,
-      presence: certifyKey(this.#tpm, object, attestationKey, nonce),
-      creation: certifyCreation(this.#tpm, object, attestationKey, { nonce, creation }),
-    }));
+    const { endorsementKey, endorsementCertificate } = this.attester.keys();
+    return this.#loader.use(this.#keys, label, (object) =>
+      withAttestationKey(this.#tpm, ATTESTATION_ALGORITHM, (attestationKey) => {
+        const made = certifyCreation(this.#tpm, object, attestationKey, { nonce, creation });
+        return {
+          publicArea: object.publicArea.toString('base64'),
+          attestationKey: attestationKey.publicArea.toString('base64'),
+          presence: encoded(certifyKey(this.#tpm, object, attestationKey, nonce)),
+          creation: { ...encoded(made), data: creation.data.toString('base64') },
+          endorsementKey: endorsementKey.toString('base64'),
+          ...(endorsementCertificate && { endorsementCertificate: endorsementCertificate.toString('base64') }),
+        };
+      }),
+    );
   }
 
   close(): void {
@@ -169,6 +178,10 @@ export class TpmRoot implements RootOfTrust {
   #sign(label: string, digest: Buffer): Buffer {
     return this.#loader.use(this.#keys, label, (object) => signDigest(this.#tpm, object, digest).octets);
   }
+}
+
+function encoded({ attest, signature }: SignedAttest): { attest: string; signature: string } {
+  return { attest: attest.toString('base64'), signature: signature.toString('base64') };
 }
 
 function notKept(label: string): never {
