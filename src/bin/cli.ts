@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
+import { readFileSync } from 'node:fs';
 import { styleText } from 'node:util';
 import { exportRecords } from '../audit/export.ts';
 import { auditSource, contents } from '../audit/source.ts';
@@ -33,6 +34,7 @@ process.exitCode = await runProgram(process.argv.slice(2), {
   clock: systemClock,
   version: VERSION,
   audit,
+  readText: (path) => readFileSync(path, 'utf8'),
   cluster: (kubeconfig) =>
     KubeClient.fromEnvironment(kubeconfig === undefined ? process.env : { ...process.env, KUBECONFIG: kubeconfig }),
 });

@@ -83,7 +83,8 @@ function told(thrown: unknown, agent: PodName, node: string): KeysteadError {
   return new KeysteadError(error.code, `the agent on node ${node} says: ${older}`, { cause: error });
 }
 
-async function agentOn(cluster: Cluster, node: string, namespace: string | undefined): Promise<PodName> {
+/** The agent's pod on a node. Throws NotFound. */
+export async function agentOn(cluster: Cluster, node: string, namespace: string | undefined): Promise<PodName> {
   const selection = { labelSelector: componentSelector('node'), fieldSelector: `spec.nodeName=${node}`, namespace };
   const agents = await cluster.list(PODS, selection);
   const [agent] = agents.filter(({ metadata }) => metadata?.deletionTimestamp === undefined);

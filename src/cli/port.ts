@@ -5,10 +5,10 @@ import type { Verification } from '../audit/verify.ts';
 import type { KubeClient } from '../kube/index.ts';
 import type { Clock } from '../os/clock.ts';
 
-/** The API server, with what the user's kubeconfig may do. It reads only. */
+/** The API server, with what the user's kubeconfig may do. Only `device learn` writes. */
 export type Cluster = Pick<
   KubeClient,
-  'namespace' | 'get' | 'find' | 'list' | 'serves' | 'version' | 'clockSkewMs' | 'close'
+  'namespace' | 'get' | 'find' | 'list' | 'patch' | 'serves' | 'version' | 'clockSkewMs' | 'close'
 >;
 
 export type { AuditRecord, ExportFilter, Verification };
@@ -37,6 +37,8 @@ export interface CliPorts {
   readonly clock: Clock;
   readonly version: string;
   readonly audit: AuditFiles;
+  /** A file's text. Throws what node:fs throws. */
+  readonly readText: (path: string) => string;
   /** The cluster of this kubeconfig, or of the environment. Does not connect yet. */
   readonly cluster: (kubeconfig: string | undefined) => Promise<Cluster>;
 }

@@ -5,13 +5,26 @@ import { auditExport } from './audit-export.ts';
 import { auditVerify } from './audit-verify.ts';
 import { check } from './check.ts';
 import { EXIT, UsageError, type Command, type Exit, type OptionTable, type ParseOptions } from './command.ts';
+import { deviceLearn } from './device-learn.ts';
 import { explain } from './explain.ts';
 import { commandHelp, programHelp } from './help.ts';
+import { keyEvidence } from './key-evidence.ts';
 import type { CliPorts } from './port.ts';
 import { status } from './status.ts';
+import { verifyKey } from './verify-key.ts';
 import { version } from './version.ts';
 
-export const COMMANDS: readonly Command[] = [status, explain, check, auditVerify, auditExport, version];
+export const COMMANDS: readonly Command[] = [
+  status,
+  explain,
+  check,
+  auditVerify,
+  auditExport,
+  deviceLearn,
+  keyEvidence,
+  verifyKey,
+  version,
+];
 
 /** Runs a command line and gives the exit code. Never throws: what goes wrong is told on standard error. */
 export async function runProgram(args: readonly string[], ports: CliPorts): Promise<Exit> {

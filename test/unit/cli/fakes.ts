@@ -64,7 +64,7 @@ export interface Ran {
 /** Runs a command line. Styled text is shown as `<style>text</>` where `styled` is set. */
 export async function run(
   commandLine: string,
-  parts: { cluster?: Cluster; audit?: Partial<AuditFiles>; styled?: boolean } = {},
+  parts: { cluster?: Cluster; audit?: Partial<AuditFiles>; styled?: boolean; files?: Record<string, string> } = {},
 ): Promise<Ran> {
   const out: string[] = [];
   const err: string[] = [];
@@ -76,6 +76,11 @@ export async function run(
     },
     clock: { now: () => NOW },
     version: '1.2.3',
+    readText: (path) => {
+      const text = parts.files?.[path];
+      if (text === undefined) throw new KeysteadError('NotFound', `${path}: no such file`);
+      return text;
+    },
     audit: {
       verify: () => ({ findings: [], records: 0 }),
       export: () => ({ exported: 0, unreadable: 0 }),
