@@ -8,7 +8,10 @@ import { asKeysteadError } from '../src/errors.ts';
 import { refusalByIntegrity } from '../src/identity/node-integrity.ts';
 import { timestamp } from '../src/identity/holding.ts';
 import type { Notary, NotaryStatus, TokenKeyStatus } from '../src/notary/port.ts';
+import type { RevocationLists } from '../src/notary/revocation-port.ts';
 import type { Clock } from '../src/os/clock.ts';
+import type { NodeRevocation } from './node-revocation.ts';
+import { revocationStatus } from './revocation-status.ts';
 import { notaryConfiguration } from './notary-configuration.ts';
 
 export interface NodeDevicePorts {
@@ -25,6 +28,8 @@ export interface NodeDevicePorts {
   integrity(): NodeIntegrity | undefined;
   /** What the status says of the TPM that attests; undefined where there is no measured boot. Never rejects. */
   attest(device: EdgeDevice): Promise<EdgeDeviceStatusAttester | undefined>;
+  /** What the notary has revoked. */
+  readonly revocation: Pick<NodeRevocation, 'lists' | 'follow'>;
   /** Server-side apply of the status. */
   apply(status: Record<string, unknown>): Promise<void>;
   /** Told when what the notary can do has changed: another issuer, ready or not. */
@@ -58,6 +63,8 @@ export class NodeDevice {
     const device = this.#ports.device();
     const status = device ? await this.#configure(device) : undefined;
     this.#status = status;
+    // What is shown of it may be older for a moment; the next look is due soon.
+    await this.#ports.revocation.follow(status?.revocation).catch(() => undefined);
     const { ready, issuer, tokens } = status ?? {};
     const announcement = JSON.stringify([ready, issuer?.chain, issuer?.anchors, tokens]);
     if (announcement !== this.#announced) {
@@ -84,6 +91,7 @@ export class NodeDevice {
     const status = deviceStatus(device, {
       notary,
       attester: await this.#ports.attest(device),
+      lists: this.#ports.revocation.lists,
       skewMs: this.#ports.clockSkewMs(),
       platform: this.#ports.platform(),
       integrity: this.#ports.integrity(),
@@ -99,6 +107,7 @@ export class NodeDevice {
 interface Observed {
   readonly notary: NotaryStatus | undefined;
   readonly attester?: EdgeDeviceStatusAttester | undefined;
+  readonly lists?: RevocationLists | undefined;
   readonly skewMs: number | undefined;
   readonly platform: Record<string, string>;
   readonly integrity: NodeIntegrity | undefined;
@@ -110,18 +119,19 @@ export function deviceStatus(device: EdgeDevice, observed: Observed): Record<str
   const { notary, skewMs } = observed;
   const generation = device.metadata.generation ?? 0;
   const conditions = [rootOfTrustReady(notary), issuerReady(notary), tokenKeyReady(notary), clockSynchronized(skewMs)];
-  const ready = readiness(observed.integrity, conditions, readyMessage(notary));
   return {
     observedGeneration: generation,
-    conditions: [ready, ...conditions].reduce<readonly Condition[]>(
+    conditions: [readiness(observed.integrity, conditions, readyMessage(notary)), ...conditions].reduce<
+      readonly Condition[]
+    >(
       (all, condition) => setCondition(all, { ...condition, observedGeneration: generation }, new Date(observed.now)),
       (device.status?.conditions ?? []).filter(({ type }) => type !== INTEGRITY_VERIFIED),
     ),
     platform: platformEntry(observed),
     ...(notary && tokenEntries(notary)),
-    ...(notary?.issuer && { issuer: issuerEntry(notary.issuer) }),
+    ...keyEntries(notary),
     ...(observed.attester && { attester: observed.attester }),
-    ...(notary?.tokens && { tokenKeys: notary.tokens.keys.map(tokenKeyEntry) }),
+    ...revocationStatus(observed.lists, notary?.revocation?.failure),
     ...(skewMs !== undefined && { clockSkewSeconds: Math.round(skewMs / 10_000) * 10 }),
   };
 }
@@ -138,6 +148,13 @@ function readyMessage(notary: NotaryStatus | undefined): string {
 
 function tokenEntries({ token, moduleToken }: NotaryStatus): Record<string, unknown> {
   return { ...(token && { token }), ...(moduleToken && { moduleToken }) };
+}
+
+function keyEntries({ issuer, tokens }: Partial<NotaryStatus> = {}): Record<string, unknown> {
+  return {
+    ...(issuer && { issuer: issuerEntry(issuer) }),
+    ...(tokens && { tokenKeys: tokens.keys.map(tokenKeyEntry) }),
+  };
 }
 
 function issuerEntry(issuer: NonNullable<NotaryStatus['issuer']>): Record<string, unknown> {

@@ -51,6 +51,9 @@ export interface Subject {
   readonly secretNames: ReadonlySet<string>;
 }
 
+/** `entrant`: a process that was put into it from outside just now. */
+type ModuleContainer = ContainerEvidence & { readonly pid: number; readonly entrant?: number };
+
 /** Gathers the evidence about a pod's module container and has it judged. */
 export class PodAttestation {
   readonly #ports: PodAttestationPorts;
@@ -80,9 +83,13 @@ export class PodAttestation {
     };
     const holds = event?.phase === 'Starting' && event.containerId === container.id;
     if (holds) return { state: 'Judged', container, verdict: this.#ports.decide({ ...common, phase: 'Starting' }) };
-    const pid = container.pid ?? (event?.containerId === container.id ? event.pid : undefined);
+    const { first, entrant } = pidsOf(event, container.id);
+    const pid = container.pid ?? first;
     if (pid === undefined) return { state: 'Pending', container };
-    return this.#judgeProcesses({ ...common, phase: 'Running' }, { ...container, pid });
+    return this.#judgeProcesses(
+      { ...common, phase: 'Running' },
+      { ...container, pid, ...(entrant !== undefined && { entrant }) },
+    );
   }
 
   async #moduleContainer({ pod, policies }: Subject, event?: ContainerEvent): Promise<ContainerEvidence | undefined> {
@@ -105,7 +112,7 @@ export class PodAttestation {
     return find(await this.#ports.runtime.containersOf(pod.metadata.uid));
   }
 
-  async #judgeProcesses(evidence: Evidence, container: ContainerEvidence & { pid: number }): Promise<Attestation> {
+  async #judgeProcesses(evidence: Evidence, container: ModuleContainer): Promise<Attestation> {
     for (let attempt = 0; ; attempt++) {
       const judged = await this.#judgeOnce(evidence, container);
       if (judged.state !== 'Judged' || judged.verdict.allowed || attempt === EXEC_RETRIES.length) return judged;
@@ -114,12 +121,14 @@ export class PodAttestation {
     }
   }
 
-  async #judgeOnce(evidence: Evidence, container: ContainerEvidence & { pid: number }): Promise<Attestation> {
+  async #judgeOnce(evidence: Evidence, container: ModuleContainer): Promise<Attestation> {
     const first = await this.#ports.measure(container.pid, container.pid);
     if (!first) return { state: 'Absent' };
     const verdict = this.#ports.decide({ ...evidence, process: first });
     if (!verdict.allowed) return { state: 'Judged', container, process: first, verdict };
-    for (const pid of this.#ports.processesOf(container.id)) {
+    const { id, entrant } = container;
+    // The list of processes may be a moment old, and who has just come in not be on it.
+    for (const pid of new Set([...(entrant === undefined ? [] : [entrant]), ...this.#ports.processesOf(id)])) {
       if (pid === container.pid) continue;
       const process = await this.#ports.measure(pid, container.pid);
       // A child that ended meanwhile can no longer read anything.
@@ -129,6 +138,12 @@ export class PodAttestation {
     }
     return { state: 'Judged', container, process: first, verdict };
   }
+}
+
+/** Which processes of the container an event tells of. */
+function pidsOf(event: ContainerEvent | undefined, containerId: string): { first?: number; entrant?: number } {
+  if (event?.pid === undefined || event.containerId !== containerId) return {};
+  return event.phase === 'Entered' ? { entrant: event.pid } : { first: event.pid };
 }
 
 /** Milliseconds between looks at a process which is still the runtime's own program, just before its exec. */

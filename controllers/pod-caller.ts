@@ -86,7 +86,9 @@ export class PodCaller {
       ...(podUid !== undefined && { call: { podUid } }),
       ...measured,
     };
-    return { evidence, verdict: ports.decide(evidence) };
+    const verdict = ports.decide(evidence);
+    if (podUid === undefined) return { evidence, verdict };
+    return { evidence, verdict: unlessReported(verdict, measured, modules, ports.holding(podUid)) };
   }
 
   #secretNames(modules: readonly EdgeModule[]): Set<string> {
@@ -121,6 +123,22 @@ export class PodCaller {
     }
     return undefined;
   }
+}
+
+/**
+ * A module whose policy is Report is served as before, whatever rule its process breaks; nobody else is: the process must be
+ * in the container that holds the identity.
+ */
+function unlessReported(
+  verdict: Verdict,
+  { process }: Measured,
+  modules: readonly EdgeModule[],
+  holding: Holding | undefined,
+): Verdict {
+  const [module] = modules;
+  if (verdict.allowed || modules.length !== 1 || module?.spec.onViolation !== 'Report') return verdict;
+  const holds = holding !== undefined && holding.issued.size > 0 && process?.containerId === holding.container?.id;
+  return holds ? { allowed: true, module: policyOf(module), table: verdict.table } : verdict;
 }
 
 function running(container: ContainerEvidence | undefined): ModuleContainer | undefined {

@@ -5,11 +5,12 @@ import type { ModuleIdentity } from '../src/api/v1alpha1/index.ts';
 import type { ContainerEvidence } from '../src/attest/port.ts';
 import type { Credentials, KeyedCredentials, PublishedVolume, Volumes } from '../src/deliver/port.ts';
 import { asKeysteadError } from '../src/errors.ts';
-import { imageDigest, issuedBefore, type Issued, type Refusal } from '../src/identity/holding.ts';
+import { imageDigest, issuedBefore, type Issued, type Refusal, type Withdrawal } from '../src/identity/holding.ts';
 import { sameKey } from '../src/identity/module-key.ts';
 import { fitting, serialOf, type Wanted } from '../src/issue/credentials.ts';
 import type { ModuleKeyName } from '../src/notary/key-port.ts';
 import type { CertificateRequest, IssuedCertificate } from '../src/notary/port.ts';
+import type { RevokeRequest } from '../src/notary/revocation-port.ts';
 import type { Clock } from '../src/os/clock.ts';
 
 export interface PodDeliveryPorts {
@@ -17,6 +18,7 @@ export interface PodDeliveryPorts {
   readonly volumes: Pick<Volumes, 'list' | 'readCredentials' | 'writeCredentials' | 'withdraw'>;
   readonly secrets: SecretDelivery;
   readonly sockets: SocketDelivery;
+  readonly revocation: RevocationDelivery;
   /** Makes a key, in the token where `key` names one, and has it certified. */
   obtain(
     request: Omit<CertificateRequest, 'publicKey'> & { readonly key?: ModuleKeyName },
@@ -39,6 +41,14 @@ export interface SecretDelivery {
   write(identity: ModuleIdentity, pod: Pod, credentials: KeyedCredentials): void;
   /** Empties the Secret where it holds what was issued to this pod. */
   withdraw(identity: ModuleIdentity, podUid: string): void;
+}
+
+/** Makes what was taken back worth nothing to who has a copy. */
+export interface RevocationDelivery {
+  /** Returns at once and is carried out in the background until it is done. */
+  revoke(request: RevokeRequest): void;
+  /** Resolves when nothing is left to be revoked of a pod, so that what is issued then is not meant. */
+  settled(podUid: string): Promise<void>;
 }
 
 /** What the sockets of this node's pods serve, in memory. Every change reaches open streams at once. */
@@ -100,10 +110,20 @@ export class PodDelivery {
     if ('reason' in wanted) {
       if (wanted.passing) return this.#stillHeld(identity, uid, before) ?? wanted;
       this.withdraw(identity, uid);
+      if (before) this.revoke(uid, { reason: 'privilegeWithdrawn', cause: wanted.reason }, nameOf(identity));
       return wanted;
     }
-    const kept = this.#kept(identity, holder, wanted, before);
-    if (kept) return kept;
+    return this.#kept(identity, holder, wanted, before) ?? this.#renewed(identity, holder, wanted, before);
+  }
+
+  /** A new certificate; where there is none to be had just now, what is still good. */
+  async #renewed(
+    identity: ModuleIdentity,
+    holder: Holder,
+    wanted: Wanted,
+    before: Issued | undefined,
+  ): Promise<Issued | Refusal> {
+    const { uid } = holder.pod.metadata;
     try {
       return await this.#issue(identity, holder, wanted, (before?.revision ?? 0) + 1);
     } catch (error) {
@@ -176,6 +196,7 @@ export class PodDelivery {
 
   async #issue(identity: ModuleIdentity, holder: Holder, wanted: Wanted, revision: number): Promise<Issued> {
     const { pod, container, module, pid } = holder;
+    await this.#ports.revocation.settled(pod.metadata.uid);
     const { credentials, certificate } = await this.#ports.obtain({
       spiffeId: wanted.spiffeId,
       dnsNames: wanted.dnsNames,
@@ -209,6 +230,11 @@ export class PodDelivery {
     for (const volume of this.#volumesFor(podUid, identity)) this.#ports.volumes.withdraw(volume);
     this.#ports.sockets.withdraw(podUid, nameOf(identity));
     if (identity.spec.delivery.includes('Secret')) this.#ports.secrets.withdraw(identity, podUid);
+  }
+
+  /** Revokes what a pod was issued, for one identity or for all. */
+  revoke(podUid: string, withdrawal: Withdrawal, identity?: string): void {
+    this.#ports.revocation.revoke({ podUid, ...(identity !== undefined && { identity }), ...withdrawal });
   }
 
   /** Empties the volumes and sockets of a pod of what no identity of its module puts there any more. */

@@ -34,6 +34,9 @@ export class PodGate {
 function gate(holding: Holding | undefined): { status: string; reason: string; message: string } {
   if (!holding) return { status: 'False', reason: 'Pending', message: 'The module process has not been attested yet.' };
   const refusal = holding.refusal ?? [...holding.refused.values()][0];
-  if (refusal) return { status: 'False', ...refusal };
+  // Report must not take the pod out of its Services.
+  if (holding.reported && refusal)
+    return { status: 'True', reason: refusal.reason, message: `Only reported: ${refusal.message}` };
+  if (refusal) return { status: 'False', reason: refusal.reason, message: refusal.message };
   return { status: 'True', reason: 'Attested', message: 'The module process is what its EdgeModule allows.' };
 }

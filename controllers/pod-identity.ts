@@ -4,6 +4,7 @@ import type { Pod } from '../src/api/pod.ts';
 import type { EdgeModule, ModuleIdentity } from '../src/api/v1alpha1/index.ts';
 import type { Verdict } from '../src/attest/port.ts';
 import {
+  isRecordedHolder,
   recordedSince,
   secretName,
   verdictChanged,
@@ -16,23 +17,21 @@ import { modulesOf, policyOf } from '../src/identity/module-match.ts';
 import { hasEnded } from '../src/identity/pod-evidence.ts';
 import type { Clock } from '../src/os/clock.ts';
 import type { ContainerEvent } from '../src/runtime/port.ts';
+import { ExitWatches, type ExitWatchPorts } from './exit-watches.ts';
 import type { Attestation, PodAttestation } from './pod-attestation.ts';
 import type { PodDelivery } from './pod-delivery.ts';
+import { endedHolding, PodWithdrawal, violationOf, type Withdrawing } from './pod-withdrawal.ts';
 
-export interface PodIdentityPorts {
+export interface PodIdentityPorts extends ExitWatchPorts {
   readonly clock: Clock;
   readonly attestation: Pick<PodAttestation, 'attest'>;
-  readonly delivery: Pick<PodDelivery, 'ensure' | 'withdraw' | 'withdrawVolumes' | 'withdrawUnclaimed'>;
+  readonly delivery: Pick<PodDelivery, 'ensure'> & Withdrawing;
   /** This node's pods, by uid. */
   pod(uid: string): Pod | undefined;
   modules(namespace: string): readonly EdgeModule[];
   identities(namespace: string, module: string): readonly ModuleIdentity[];
   /** Whether the kubelet published an identity volume for the pod. */
   hasVolume(podUid: string): boolean;
-  /** Calls back once when the process has ended. */
-  watchExit(process: { readonly pid: number; readonly startTime: string }, ended: () => void): { close(): void };
-  /** Has the pod looked at again. */
-  enqueue(podUid: string): void;
   /** Told of every new holding, and with `now` undefined of a pod that is gone. */
   report(podUid: string, now: Holding | undefined, before: Holding | undefined): void;
   /** Deletes the pod of a module whose policy is Evict. */
@@ -43,6 +42,8 @@ export interface PodIdentityPorts {
 export interface Next {
   readonly requeueAfterMs?: number;
 }
+
+type Judged = Extract<Attestation, { state: 'Judged' }>;
 
 interface Claim {
   readonly modules: readonly EdgeModule[];
@@ -56,12 +57,15 @@ interface Claim {
  */
 export class PodIdentity {
   readonly #ports: PodIdentityPorts;
+  readonly #withdrawal: PodWithdrawal;
   readonly #lock = new KeyedLock();
   readonly #holdings = new Map<string, Holding>();
-  readonly #watched = new Map<string, { readonly pid: number; close(): void }>();
+  readonly #exits: ExitWatches;
 
   constructor(ports: PodIdentityPorts) {
     this.#ports = ports;
+    this.#withdrawal = new PodWithdrawal(ports.delivery);
+    this.#exits = new ExitWatches(ports);
   }
 
   holdings(): IterableIterator<Holding> {
@@ -107,22 +111,45 @@ export class PodIdentity {
         if (before && before.container?.id !== attestation.container.id) this.#end(pod, claim, before);
         return;
       case 'Absent':
-        if (before) this.#end(pod, claim, before);
+        // One that is not remembered may have ended while no agent was there.
+        if (
+          before ? before.verdict !== 'Ended' : isRecordedHolder(claim.identities, (holder) => holder.podUid === podUid)
+        )
+          this.#end(pod, claim, before);
         return;
       case 'Judged':
         if (attestation.verdict.allowed) await this.#allow(pod, claim, attestation);
-        else this.#deny(pod, claim, attestation);
+        else await this.#deny(pod, claim, attestation);
     }
   }
 
-  async #allow(pod: Pod, claim: Claim, judged: Extract<Attestation, { state: 'Judged' }>): Promise<void> {
+  async #allow(pod: Pod, claim: Claim, judged: Judged): Promise<void> {
     const before = this.#holdings.get(pod.metadata.uid);
     const { container, process } = judged;
-    const sameContainer = before?.container?.id === container.id && before.verdict === 'Allowed';
+    const wasAllowed = before?.verdict === 'Allowed' || before?.reported === true;
+    const sameContainer = before?.container?.id === container.id && wasAllowed;
     // Nothing is remembered of a pod after a restart of the agent: then what lies in its volume is looked at.
     const issuedBefore: ReadonlyMap<string, Issued> = before?.issued ?? new Map<string, Issued>();
-    if (before && !sameContainer) this.#takeBack(pod, claim);
-    this.#ports.delivery.withdrawUnclaimed(pod.metadata.uid, claim.identities);
+    if (before && !sameContainer) this.#withdrawal.all(pod.metadata.uid, claim.identities, endedHolding(before));
+    this.#withdrawal.unclaimed(pod.metadata.uid, claim.identities, before);
+    const { issued, refused } = await this.#ensure(pod, claim, judged, issuedBefore);
+    this.#record(pod, claim, {
+      verdict: 'Allowed',
+      ...this.#judged(judged.verdict),
+      container,
+      issued,
+      refused,
+      ...(process && { process }),
+    });
+    if (process) this.#exits.watch(pod.metadata.uid, process);
+  }
+
+  async #ensure(
+    pod: Pod,
+    claim: Claim,
+    { container, process }: Judged,
+    before: ReadonlyMap<string, Issued>,
+  ): Promise<Pick<Holding, 'issued' | 'refused'>> {
     const issued = new Map<string, Issued>();
     const refused = new Map<string, Refusal>();
     for (const identity of claim.identities) {
@@ -132,49 +159,43 @@ export class PodIdentity {
         module: identity.spec.moduleRef.name,
         container,
         identities: claim.identities,
-        issued: issuedBefore,
+        issued: before,
         ...(process && { pid: process.pid }),
       });
       if ('reason' in result) refused.set(name, result);
       else issued.set(name, result);
     }
-    this.#record(pod, claim, {
-      verdict: 'Allowed',
-      ...this.#judged(judged.verdict),
-      container,
-      issued,
-      refused,
-      ...(process && { process }),
-    });
-    if (process) this.#watch(pod.metadata.uid, process);
+    return { issued, refused };
   }
 
-  #deny(pod: Pod, claim: Claim, judged: Extract<Attestation, { state: 'Judged' }>): void {
+  async #deny(pod: Pod, claim: Claim, judged: Judged): Promise<void> {
     const { verdict, container, process } = judged;
     const refusal = refusalOf(verdict);
     const before = this.#holdings.get(pod.metadata.uid);
-    const reportOnly = before?.issued.size && claim.modules.every(({ spec }) => spec.onViolation === 'Report');
-    const issued: ReadonlyMap<string, Issued> = reportOnly ? before.issued : new Map<string, Issued>();
-    if (!reportOnly) this.#takeBack(pod, claim);
+    const reported = isReportOnly(claim) && keepsIdentity(claim.identities, container.id, before);
+    if (!reported) this.#withdrawal.all(pod.metadata.uid, claim.identities, violationOf(refusal, before));
+    const held = reported
+      ? await this.#ensure(pod, claim, judged, before?.issued ?? new Map<string, Issued>())
+      : { issued: new Map<string, Issued>(), refused: new Map<string, Refusal>() };
     this.#record(pod, claim, {
       verdict: 'Denied',
       ...this.#judged(verdict),
       refusal,
       container,
-      issued,
-      refused: new Map(),
+      ...held,
+      ...(reported && { reported }),
       ...(process && { process }),
     });
-    if (process) this.#watch(pod.metadata.uid, process);
+    if (process) this.#exits.watch(pod.metadata.uid, process);
     if (claim.modules.some(({ spec }) => spec.onViolation === 'Evict')) this.#ports.evict(pod, refusal);
   }
 
   /** The module's process is gone: what it had is void, and the next one is judged anew. */
-  #end(pod: Pod, claim: Claim, before: Holding): void {
-    this.#takeBack(pod, claim);
-    this.#unwatch(pod.metadata.uid);
+  #end(pod: Pod, claim: Claim, before: Holding | undefined): void {
+    this.#withdrawal.all(pod.metadata.uid, claim.identities, endedHolding(before));
+    this.#exits.unwatch(pod.metadata.uid);
     const refusal = { reason: 'ProcessEnded', message: 'The module process has ended; its identity was withdrawn.' };
-    const { container, process, table, judgedAt } = before;
+    const { container, process, table, judgedAt } = before ?? {};
     this.#record(pod, claim, {
       verdict: 'Ended',
       ...(table && judgedAt !== undefined && { table, judgedAt }),
@@ -189,12 +210,6 @@ export class PodIdentity {
   /** Kept for `keystead explain`. */
   #judged({ table }: Verdict): Pick<Holding, 'table' | 'judgedAt'> {
     return { table, judgedAt: this.#ports.clock.now() };
-  }
-
-  #takeBack(pod: Pod, claim: Claim): void {
-    const podUid = pod.metadata.uid;
-    this.#ports.delivery.withdrawVolumes(podUid);
-    for (const identity of claim.identities) this.#ports.delivery.withdraw(identity, podUid);
   }
 
   #record(pod: Pod, claim: Claim, found: Omit<Holding, 'since' | 'podUid' | 'namespace' | 'pod' | 'identities'>): void {
@@ -215,9 +230,11 @@ export class PodIdentity {
 
   #forget(podUid: string): Next {
     const before = this.#holdings.get(podUid);
-    this.#unwatch(podUid);
-    this.#ports.delivery.withdrawVolumes(podUid);
-    if (this.#holdings.delete(podUid)) this.#ports.report(podUid, undefined, before);
+    this.#exits.unwatch(podUid);
+    this.#withdrawal.gone(podUid, before);
+    if (!before) return {};
+    this.#holdings.delete(podUid);
+    this.#ports.report(podUid, undefined, before);
     return {};
   }
 
@@ -232,27 +249,26 @@ export class PodIdentity {
       requeueAfterMs: Math.max(MINIMUM_WAIT_MS, Math.min(...intervals, ...renewals, ...retry, LONGEST_WAIT_MS)),
     };
   }
-
-  #watch(podUid: string, process: { readonly pid: number; readonly startTime: string }): void {
-    if (this.#watched.get(podUid)?.pid === process.pid) return;
-    this.#unwatch(podUid);
-    const watch = this.#ports.watchExit(process, () => {
-      this.#watched.delete(podUid);
-      this.#ports.enqueue(podUid);
-    });
-    this.#watched.set(podUid, { pid: process.pid, close: () => watch.close() });
-  }
-
-  #unwatch(podUid: string): void {
-    this.#watched.get(podUid)?.close();
-    this.#watched.delete(podUid);
-  }
 }
 
 /** A refusal by the notary or the API may pass (token back, name free again): asked again after so long. */
 const REFUSED_RETRY_MS = 5_000;
 const MINIMUM_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 3_600_000;
+
+function isReportOnly({ modules }: Claim): boolean {
+  return modules.length > 0 && modules.every(({ spec }) => spec.onViolation === 'Report');
+}
+
+/** Report speaks of what happens after the first attestation: only a container that was allowed once keeps something. */
+function keepsIdentity(
+  identities: readonly ModuleIdentity[],
+  containerId: string,
+  before: Holding | undefined,
+): boolean {
+  if (before) return before.issued.size > 0 && before.container?.id === containerId;
+  return isRecordedHolder(identities, ({ containerId: recorded }) => recorded === containerId);
+}
 
 function refusalOf(verdict: Verdict): Refusal {
   if (verdict.allowed) return { reason: 'Allowed', message: '' };

@@ -39,6 +39,8 @@ export interface BundleTexts {
   readonly pem: string;
   /** SPIFFE's own format. */
   readonly json: string;
+  /** Revocation lists, PEM. */
+  readonly crls: string;
 }
 
 /** A cluster that does not serve ClusterTrustBundles may do so after an upgrade, without telling. */
@@ -148,7 +150,7 @@ export class TrustBundleTargets {
   }
 }
 
-function configMapOf({ metadata, spec }: TrustBundle, key: string, { pem, json }: BundleTexts): ConfigMap {
+function configMapOf({ metadata, spec }: TrustBundle, key: string, { pem, json, crls }: BundleTexts): ConfigMap {
   const { namespace = '', name } = nameOf(key);
   const labels = { [TRUST_BUNDLE_LABEL]: metadata.name ?? '', 'app.kubernetes.io/managed-by': 'keystead' };
   return {
@@ -156,6 +158,7 @@ function configMapOf({ metadata, spec }: TrustBundle, key: string, { pem, json }
     data: {
       'ca.crt': pem,
       'trust-bundle.pem': pem,
+      ...(crls !== '' && { 'crl.pem': crls }),
       ...(spec.targets.configMap?.spiffeBundle && { 'spiffe-bundle.json': json }),
     },
   };

@@ -7,6 +7,7 @@ import type { Clock } from '../src/os/clock.ts';
 import { bundlePem, type AnchorSource } from '../src/trust/anchors.ts';
 import { bundleContent, deviceSources, type BundleContent } from '../src/trust/bundle.ts';
 import { isSpiffeBundle, readSpiffeBundle, spiffeBundle } from '../src/trust/spiffe-bundle.ts';
+import { crlCount } from '../src/trust/revocation-lists.ts';
 import { jwksText, keysIn } from '../src/trust/token-keys.ts';
 import type { Cache } from './cache.ts';
 import type { StatusWriter } from './status-writer.ts';
@@ -41,12 +42,18 @@ export class TrustBundles {
     const bundle = this.#ports.status.latest(cached);
     const { sources, unreadable } = await this.#read(bundle);
     const now = this.#ports.clock.now();
-    const { certificates: last = '', jwks } = bundle.status ?? {};
-    const content = bundleContent(sources, { unreadable, last, lastKeys: keysIn(jwks), now });
+    const { certificates: last = '', jwks, crl: lastCrls = '' } = bundle.status ?? {};
+    const content = bundleContent(sources, { unreadable, last, lastKeys: keysIn(jwks), lastCrls, now });
     const pem = bundlePem(content.anchors);
     const sequence = nextSequence(bundle, content);
     const refusals =
-      pem === '' ? [] : await this.#ports.targets.write(bundle, { pem, json: spiffeBundle({ ...content, sequence }) });
+      pem === ''
+        ? []
+        : await this.#ports.targets.write(bundle, {
+            pem,
+            json: spiffeBundle({ ...content, sequence }),
+            crls: content.crls,
+          });
     const finding = readiness(content, refusals, this.#softwareDevices(bundle));
     await this.#ports.status.write(bundle, statusOf(bundle, content, { finding, sequence, now: new Date(now) }));
     const untilChange = (content.changesAt ?? Number.POSITIVE_INFINITY) - now;
@@ -117,7 +124,7 @@ function softwareNote(devices: readonly string[]): string {
 
 function statusOf(
   { metadata, status }: TrustBundle,
-  { anchors, keys }: BundleContent,
+  { anchors, keys, crls, revokedTokens }: BundleContent,
   { finding, sequence, now }: { finding: Finding; sequence: number; now: Date },
 ): TrustBundleStatus {
   const observedGeneration = metadata.generation ?? 0;
@@ -129,6 +136,9 @@ function statusOf(
     fingerprints: anchors.map(({ fingerprint }) => fingerprint),
     jwks: jwksText(keys),
     tokenKeys: keys.length,
+    crl: crls,
+    crls: crlCount(crls),
+    ...(revokedTokens.length > 0 && { revokedTokens: [...revokedTokens] }),
     sequence,
   };
 }

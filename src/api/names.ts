@@ -15,10 +15,16 @@ export const HOLDER_ANNOTATION = 'keystead.dev/holder';
 export const NODE_ANNOTATION = 'keystead.dev/node';
 /** Annotation on a pod whose change makes the kubelet refresh the pod's Secret volumes at once. */
 export const REFRESH_ANNOTATION = 'keystead.dev/refresh';
+/** Annotation on pods of modules that must not start without their identity; its value is the name of the container. */
+export const REQUIRES_IDENTITY_ANNOTATION = 'keystead.dev/requires-identity';
 /** Pod readiness gate, true while the pod's module process is attested. */
 export const ATTESTED_GATE = 'keystead.dev/attested';
 /** Condition of an EdgeDevice, written by the controller. */
 export const INTEGRITY_VERIFIED = 'IntegrityVerified';
+
+/** The agent's name among the plugins of the container runtime, and the annotation by which a pod demands one of them. */
+export const NRI_PLUGIN = 'keystead';
+export const NRI_REQUIRED_PLUGINS = 'required-plugins.noderesource.dev';
 
 export const CSI_DRIVER = 'csi.keystead.dev';
 /** CSI volume attribute: the ModuleIdentity to deliver; may be left out where the module has just one. */

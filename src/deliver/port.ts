@@ -54,8 +54,11 @@ export interface Volumes {
   list(): readonly PublishedVolume[];
   /** The pod's volume; the one published first where it has several. */
   of(podUid: string): PublishedVolume | undefined;
-  /** Writes `ca.crt` and `trust-bundle.pem`; credentials already there stay. Does nothing where nothing differs. */
-  writeBundle(volume: PublishedVolume, bundle: string): void;
+  /**
+   * Writes `ca.crt` and `trust-bundle.pem`, and revocation lists as `crl.pem` where there are any (undefined: leaves them as
+   * they are); credentials already there stay. Does nothing where nothing differs.
+   */
+  writeBundle(volume: PublishedVolume, bundle: string, crls?: string): void;
   /**
    * Writes `tls.key tls.crt credential-bundle.pem` beside the bundle, `tls.crt` alone for a key in the token. Does nothing
    * where nothing differs. Throws `Internal` when key and leaf do not belong together.

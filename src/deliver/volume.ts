@@ -9,6 +9,8 @@ import { readRevision, settle, swapIn, type Revision, type RevisionFile } from '
 
 /** Names in a volume. The bundle has two: `ca.crt` is what a kubernetes.io/tls Secret calls it. */
 export const BUNDLE_FILES = ['ca.crt', 'trust-bundle.pem'] as const;
+/** Revocation lists of the bundle's authorities, PEM. */
+const CRL = 'crl.pem';
 const KEY = 'tls.key';
 const CHAIN = 'tls.crt';
 /** Key first, then the chain, in one file: a program that opens one file cannot meet a mix. */
@@ -48,9 +50,11 @@ export class VolumeStore implements Volumes {
     settle(this.#directory(volume));
   }
 
-  writeBundle(volume: PublishedVolume, bundle: string): void {
+  writeBundle(volume: PublishedVolume, bundle: string, crls?: string): void {
     const directory = this.#directory(volume);
-    swapIn(directory, new Map([...bundleFiles(bundle), ...credentialsIn(readRevision(directory))]));
+    const present = readRevision(directory);
+    const lists = crls === undefined ? only(present, CRL) : listFile(crls);
+    swapIn(directory, new Map([...bundleFiles(bundle), ...lists, ...credentialsIn(present)]));
   }
 
   writeCredentials(volume: PublishedVolume, credentials: Credentials, owner: Ownership): void {
@@ -109,6 +113,14 @@ function isMountedTmpfs(path: string): boolean {
 function bundleFiles(bundle: string): Revision {
   const file = { content: withNewline(bundle), mode: PUBLIC_MODE, uid: 0, gid: 0 };
   return new Map(BUNDLE_FILES.map((name) => [name, file]));
+}
+
+function listFile(crls: string): Revision {
+  return new Map(crls === '' ? [] : [[CRL, { content: crls, mode: PUBLIC_MODE, uid: 0, gid: 0 }]]);
+}
+
+function only(files: Revision, name: string): Revision {
+  return new Map([...files].filter(([each]) => each === name));
 }
 
 function credentialFiles(credentials: Credentials, owner: Ownership, fsGroup: number | undefined): Revision {

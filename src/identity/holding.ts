@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ModuleIdentity, ModuleIdentityStatusHolder } from '../api/v1alpha1/index.ts';
+import type { RevocationReason } from '../issue/crl.ts';
 import type { ContainerEvidence, ProcessEvidence, RuleResult } from '../attest/port.ts';
 import type { HeldKeyReference } from '../deliver/port.ts';
 
@@ -9,6 +10,12 @@ export interface Refusal {
   readonly message: string;
   /** Nothing speaks against the module: what it holds may stay, only nothing new can be issued just now. */
   readonly passing?: true;
+}
+
+/** Why something was taken back: for the revocation list, and in one word for the record. */
+export interface Withdrawal {
+  readonly reason: RevocationReason;
+  readonly cause: string;
 }
 
 /** What was issued to a pod for one ModuleIdentity. Times in milliseconds since the Unix epoch. */
@@ -30,6 +37,8 @@ export interface Holding {
   readonly pod: string;
   readonly verdict: 'Allowed' | 'Denied' | 'Ended';
   readonly refusal?: Refusal;
+  /** The module's policy is Report: it is refused in name only, and keeps what it has. */
+  readonly reported?: true;
   /** Milliseconds since the epoch at which the verdict last changed. */
   readonly since: number;
   /** The rules' findings at the last measurement, and when that was. */
@@ -118,6 +127,15 @@ export function secretName({ spec, metadata }: ModuleIdentity): string | undefin
   return spec.delivery.includes('Secret') ? (spec.secretName ?? metadata.name) : undefined;
 }
 
+/** Whether the status says of such a pod or container that it holds something: the memory of an agent that was restarted. */
+export function isRecordedHolder(
+  identities: readonly ModuleIdentity[],
+  matches: (holder: ModuleIdentityStatusHolder) => boolean,
+): boolean {
+  const holders = identities.flatMap(({ status }) => status?.holders ?? []);
+  return holders.some((holder) => holder.serial !== undefined && matches(holder));
+}
+
 /**
  * What the status says was issued to this very container before: the memory of an agent that was restarted.
  * The status is written by agents only, and nothing secret follows from it.
@@ -128,7 +146,7 @@ export function issuedBefore(
   containerId: string,
 ): Issued | undefined {
   const entry = status?.holders?.find((holder) => holder.podUid === podUid && holder.containerId === containerId);
-  if (entry?.verdict !== 'Allowed' || !entry.serial || !entry.notBefore || !entry.notAfter || !entry.renewalTime) {
+  if (!entry?.serial || !entry.notBefore || !entry.notAfter || !entry.renewalTime) {
     return undefined;
   }
   const heldKey = heldKeyIn(entry, metadata.uid ?? '');

@@ -31,8 +31,7 @@ export function wantedCertificate(identity: ModuleIdentity, grantor: Grantor): W
   if (!device) {
     return {
       reason: 'DeviceMissing',
-      message: `There is no EdgeDevice ${node}: create it, or set device.create in the chart.`,
-      passing: true,
+      message: `There is no EdgeDevice ${node}, so that nothing of this node is trusted: create it, or set device.create in the chart.`,
     };
   }
   const untrusted = refusalByIntegrity(integrity);

@@ -61,7 +61,8 @@ export function decodeValidity(reader: DerReader): Validity {
   return validity;
 }
 
-function decodeTime(reader: DerReader): number {
+/** Reads a Time in the form that RFC 5280 demands. Throws InvalidRequest. */
+export function decodeTime(reader: DerReader): number {
   const utc = reader.peek() === TAG.utcTime;
   const octets = reader.read(utc ? TAG.utcTime : TAG.generalizedTime, 'time');
   const start = utc ? 2 : 4;

@@ -1,5 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-import { API_VERSION, ATTESTED_GATE, MODULE_LABEL, MOUNT_PATH } from '../api/names.ts';
+import {
+  API_VERSION,
+  ATTESTED_GATE,
+  MODULE_LABEL,
+  MOUNT_PATH,
+  NRI_PLUGIN,
+  NRI_REQUIRED_PLUGINS,
+  REQUIRES_IDENTITY_ANNOTATION,
+} from '../api/names.ts';
 import type { EdgeModule, ModuleIdentity } from '../api/v1alpha1/index.ts';
 import type { Refusal } from '../identity/holding.ts';
 import type { Container, DaemonSet, Deployment, PodSpec } from '../kube/kinds.ts';
@@ -38,7 +46,7 @@ export function workloadOf(module: EdgeModule, identities: readonly ModuleIdenti
   const pod = {
     metadata: {
       labels: { ...template.pod.metadata?.labels, [MODULE_LABEL]: name },
-      ...(template.pod.metadata?.annotations && { annotations: template.pod.metadata.annotations }),
+      ...annotationsOf(module),
     },
     spec: planned.podSpec,
   };
@@ -47,6 +55,19 @@ export function workloadOf(module: EdgeModule, identities: readonly ModuleIdenti
   if (template.kind === 'DaemonSet') return { kind: 'DaemonSet', object: { ...meta, spec: common } };
   const replicas = spec.desiredState === 'Stopped' ? 0 : template.replicas;
   return { kind: 'Deployment', object: { ...meta, spec: { replicas, ...common } } };
+}
+
+/** A module that must not start without its identity says so to the agent, and to NRI's own validator where that is switched on. */
+function annotationsOf({ spec }: EdgeModule): { annotations?: Record<string, string> } {
+  const pod = spec.template?.pod;
+  const given = pod?.metadata?.annotations;
+  const container = spec.container ?? pod?.spec.containers[0]?.name;
+  if (spec.startPolicy !== 'Require' || container === undefined) return given ? { annotations: given } : {};
+  const required = {
+    [REQUIRES_IDENTITY_ANNOTATION]: container,
+    [`${NRI_REQUIRED_PLUGINS}/container.${container}`]: JSON.stringify([NRI_PLUGIN]),
+  };
+  return { annotations: { ...given, ...required } };
 }
 
 /** The reference by which the API server deletes what a module owns together with the module. */

@@ -22,6 +22,8 @@ export class Ledger {
     const podUid = event.podUid ?? told?.podUid;
     const known = podUid === undefined ? event : { ...event, podUid };
     this.#touched.add(containerId);
+    // News of a container that runs says nothing of its start; it may come more than once.
+    if (phase === 'Entered' || phase === 'OutOfMemory') return told && known;
     if (phase === 'Exited') return this.#told.delete(containerId) ? known : undefined;
     if (told?.phase === 'Started' || told?.phase === phase) return undefined;
     this.#told.set(containerId, { phase, podUid });

@@ -28,13 +28,21 @@ export interface ContainerRuntime {
 export interface ContainerEvent {
   /**
    * `Starting`: created, its program not yet executed, the runtime waits (NRI only). `Started`: its
-   * program has been executed (its shared libraries may still be loading). `Exited`: its first process is gone, however it went.
+   * program has been executed (its shared libraries may still be loading). `Entered`: another process was executed in it from
+   * outside, `pid` (task events only). `OutOfMemory`: the kernel has ended one of its processes (task events only).
+   * `Exited`: its first process is gone, however it went.
    */
-  readonly phase: 'Starting' | 'Started' | 'Exited';
+  readonly phase: 'Starting' | 'Started' | 'Entered' | 'OutOfMemory' | 'Exited';
   readonly containerId: string;
   /** Undefined where the source does not tell (task events). */
   readonly podUid?: string;
-  /** Host pid of the container's first process. While `Starting` it still executes the runtime's own program (runc). */
+  /** Of the container in its pod; while `Starting`, where the runtime tells. */
+  readonly containerName?: string;
+  /** Of the pod; while `Starting`. */
+  readonly annotations?: Readonly<Record<string, string>>;
+  /** How long the runtime waits for the answer, while `Starting`. */
+  readonly holdMilliseconds?: number;
+  /** Host pid of the container's first process, of the other one where `Entered`. While `Starting` it still executes the runtime's own program (runc). */
   readonly pid?: number;
 }
 
@@ -46,7 +54,8 @@ export interface ContainerEvent {
  * and was not told of yet, and `Exited` of everything told of that is gone: who keeps what it is told is up to date.
  * Each phase of a container is told of once, an exit only of a container that was told of; one that ends at once may
  * never be `Started`. A `Started` can overtake a `Starting` that outlived the hold limit. Sandboxes may show up;
- * `ContainerRuntime.container` does not know them. What `onEvent` throws is logged and changes nothing.
+ * `ContainerRuntime.container` does not know them. What `onEvent` throws is logged and changes nothing, but for a
+ * `StartRefused` while `Starting`: then the runtime does not start the container.
  *
  * While one start is held the runtime starts no other container on the node (NRI serves one request at a time):
  * `onEvent` must settle at once for a container that is no module.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { NRI_PLUGIN } from '../api/names.ts';
 import type { Logger } from '../log.ts';
 import { pause } from './back-off.ts';
 import { untilExecuted } from './execution.ts';
@@ -24,7 +25,7 @@ export interface ContainerStartsOptions {
 }
 
 /** Index 90: after the plugins that adjust containers, so that what we see is what will run. */
-const PLUGIN = { name: 'keystead', index: '90' };
+const PLUGIN = { name: NRI_PLUGIN, index: '90' };
 const DEFAULT_HOLD_MS = 1500;
 /** A container whose start came just before a subscription may not be listed as running yet; the second look finds it. */
 const LOOK_AGAIN_MS = 1000;

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { TaskExitSchema, TaskStartSchema } from '../gen/containerd/events/task_pb.js';
+import {
+  TaskExecStartedSchema,
+  TaskExitSchema,
+  TaskOOMSchema,
+  TaskStartSchema,
+} from '../gen/containerd/events/task_pb.js';
 import { Events } from '../gen/containerd/services/events/v1/events_pb.js';
 import type { Envelope } from '../gen/containerd/types/event_pb.js';
 import { GrpcClient } from '../grpc/client.ts';
@@ -8,6 +13,7 @@ import { repeat } from './back-off.ts';
 import type { ContainerEvent } from './port.ts';
 import type { StartSink, StartSource } from './start-source.ts';
 
+const TOPICS = ['/tasks/start', '/tasks/exit', '/tasks/exec-started', '/tasks/oom'] as const;
 const BACK_OFF = { first: 20, max: 1000 };
 const READY_TIMEOUT_MS = 2000;
 /** A runtime without the service says so at once; one that has not within this time has taken the subscription. */
@@ -54,7 +60,7 @@ export class TaskEventSource implements StartSource {
     };
     // containerd sends its headers with the first event only, so the subscription is known by nobody refusing it.
     let unrefused: NodeJS.Timeout | undefined;
-    const filters = ['/tasks/start', '/tasks/exit'].map((topic) => `namespace=="${this.#namespace}",topic=="${topic}"`);
+    const filters = TOPICS.map((topic) => `namespace=="${this.#namespace}",topic=="${topic}"`);
     try {
       await client.ready(READY_TIMEOUT_MS);
       unrefused = setTimeout(connected, REFUSAL_MS);
@@ -75,20 +81,36 @@ export class TaskEventSource implements StartSource {
   }
 }
 
-/** Reads a start or the exit of a container's first process; undefined for the rest (exits of exec'd processes). */
+/** Reads what happened to a container; undefined for the exit of a process that is not its first. */
 export function toContainerEvent(envelope: Envelope): ContainerEvent | undefined {
   const bytes = envelope.event?.value;
   if (bytes === undefined) return undefined;
   try {
-    if (envelope.topic === '/tasks/start') {
-      const { containerId, pid } = decodeMessage(TaskStartSchema, bytes);
-      return containerId === '' ? undefined : { phase: 'Started', containerId, pid };
-    }
-    if (envelope.topic !== '/tasks/exit') return undefined;
-    const { containerId, id } = decodeMessage(TaskExitSchema, bytes);
-    return containerId === '' || id !== containerId ? undefined : { phase: 'Exited', containerId };
+    const event = read(envelope.topic, bytes);
+    return event?.containerId === '' ? undefined : event;
   } catch {
     // An event that cannot be read is an event that did not come: the next synchronization makes up for it.
     return undefined;
+  }
+}
+
+function read(topic: string, bytes: Uint8Array): ContainerEvent | undefined {
+  switch (topic) {
+    case '/tasks/start': {
+      const { containerId, pid } = decodeMessage(TaskStartSchema, bytes);
+      return { phase: 'Started', containerId, pid };
+    }
+    case '/tasks/exec-started': {
+      const { containerId, pid } = decodeMessage(TaskExecStartedSchema, bytes);
+      return { phase: 'Entered', containerId, pid };
+    }
+    case '/tasks/oom':
+      return { phase: 'OutOfMemory', containerId: decodeMessage(TaskOOMSchema, bytes).containerId };
+    case '/tasks/exit': {
+      const { containerId, id } = decodeMessage(TaskExitSchema, bytes);
+      return id === containerId ? { phase: 'Exited', containerId } : undefined;
+    }
+    default:
+      return undefined;
   }
 }

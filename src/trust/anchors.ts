@@ -9,6 +9,10 @@ export interface AnchorSource {
   readonly pem: string;
   /** Keys for JWT-SVIDs that come with them. */
   readonly keys?: readonly VerificationKey[];
+  /** Revocation lists that come with them, PEM. */
+  readonly crls?: string;
+  /** Revoked JWT-SVIDs, by `jti`. */
+  readonly revokedTokens?: readonly string[];
 }
 
 export interface Anchor {

@@ -2,6 +2,7 @@
 import type { EdgeDevice, TrustBundle } from '../api/v1alpha1/index.ts';
 import type { VerificationKey } from '../issue/jwt-verification.ts';
 import { bundlePem, readAnchors, type Anchor, type AnchorSource } from './anchors.ts';
+import { deviceCrls, joinedCrls } from './revocation-lists.ts';
 import { deviceTokenKeys, joinedKeys } from './token-keys.ts';
 
 /** What a TrustBundle holds after a look at its sources. */
@@ -9,6 +10,10 @@ export interface BundleContent {
   readonly anchors: readonly Anchor[];
   /** Keys for JWT-SVIDs, by their `kid`. */
   readonly keys: readonly VerificationKey[];
+  /** PEM. */
+  readonly crls: string;
+  /** Revoked JWT-SVIDs, by `jti`. */
+  readonly revokedTokens: readonly string[];
   readonly problems: readonly string[];
   /** When the first of the anchors expires, milliseconds since the epoch; undefined without anchors. */
   readonly changesAt: number | undefined;
@@ -20,6 +25,7 @@ export interface BundleHistory {
   /** What the bundle held before: PEM, and keys for JWT-SVIDs. */
   readonly last: string;
   readonly lastKeys?: readonly VerificationKey[];
+  readonly lastCrls?: string;
   readonly now: number;
 }
 
@@ -29,7 +35,7 @@ export interface BundleHistory {
  */
 export function bundleContent(
   sources: readonly AnchorSource[],
-  { unreadable, last, lastKeys = [], now }: BundleHistory,
+  { unreadable, last, lastKeys = [], lastCrls = '', now }: BundleHistory,
 ): BundleContent {
   const current = readAnchors(sources, now);
   const problems = [...unreadable, ...current.problems];
@@ -41,8 +47,10 @@ export function bundleContent(
   const kept = problems.length > 0 && last !== '' ? readAnchors([{ name: 'last bundle', pem: last }], now).anchors : [];
   const anchors = merged(current.anchors, kept);
   const keys = joinedKeys(problems.length > 0 ? lastKeys : [], ...sources.map((source) => source.keys ?? []));
+  const crls = joinedCrls(problems.length > 0 ? lastCrls : '', ...sources.map((source) => source.crls ?? ''));
+  const revokedTokens = [...new Set(sources.flatMap((source) => source.revokedTokens ?? []))].sort();
   const changesAt = anchors.length === 0 ? undefined : Math.min(...anchors.map(({ notAfter }) => notAfter));
-  return { anchors, keys, problems, changesAt };
+  return { anchors, keys, crls, revokedTokens, problems, changesAt };
 }
 
 function merged(current: readonly Anchor[], kept: readonly Anchor[]): Anchor[] {
@@ -74,6 +82,8 @@ export function deviceSources(trustDomain: string, devices: readonly EdgeDevice[
       name: `device ${device.metadata.name ?? ''}`,
       pem: device.status?.issuer?.anchors ?? '',
       keys: deviceTokenKeys(device),
+      crls: deviceCrls(device),
+      revokedTokens: (device.status?.revocation?.tokens ?? []).map(({ jti }) => jti),
     }))
     .filter(({ pem }) => pem !== '');
 }

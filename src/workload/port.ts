@@ -25,6 +25,10 @@ export interface DomainBundle {
   readonly anchors: string;
   /** Keys for JWT-SVIDs. */
   readonly keys: readonly VerificationKey[];
+  /** Revocation lists of the anchors, PEM. */
+  readonly crls?: string;
+  /** Revoked JWT-SVIDs, by `jti`. */
+  readonly revokedTokens?: readonly string[];
 }
 
 /** What this node knows of trust domains. A change makes a new one. */

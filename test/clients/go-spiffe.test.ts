@@ -120,7 +120,15 @@ describe('go-spiffe in a pod', () => {
       items: { metadata: { name: string } }[];
     };
     const names = await scene.files(items[0]!.metadata.name);
-    expect(names).toEqual(['ca.crt', 'credential-bundle.pem', 'spiffe.sock', 'tls.crt', 'tls.key', 'trust-bundle.pem']);
+    expect(names).toEqual([
+      'ca.crt',
+      'credential-bundle.pem',
+      'crl.pem',
+      'spiffe.sock',
+      'tls.crt',
+      'tls.key',
+      'trust-bundle.pem',
+    ]);
   }, 120_000);
 
   it('speaks mutual TLS between two modules', async () => {

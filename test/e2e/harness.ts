@@ -183,5 +183,5 @@ export interface PodChange {
   readonly spec?: object;
 }
 
-export const PUBLIC_FILES = ['ca.crt', 'trust-bundle.pem'];
+export const PUBLIC_FILES = ['ca.crt', 'crl.pem', 'trust-bundle.pem'];
 export const ALL_FILES = [...PUBLIC_FILES, 'credential-bundle.pem', 'tls.crt', 'tls.key'];

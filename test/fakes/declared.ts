@@ -39,6 +39,7 @@ export function aModule(name: string, spec: Partial<EdgeModuleSpec> = {}, metada
       pod: { allowPrivileged: false, allowSharedProcessNamespace: false },
       remeasureInterval: '30s',
       onViolation: 'Revoke',
+      startPolicy: 'Wait',
       desiredState: 'Running',
       startupOrder: 0,
       ...spec,

@@ -384,6 +384,8 @@ export interface EdgeDeviceStatus {
   readonly attester?: EdgeDeviceStatusAttester;
   /** The controller's challenge to the node's TPM and what it has proven; written by the controller alone. */
   readonly integrity?: EdgeDeviceStatusIntegrity;
+  /** What this node has revoked and not yet ended. */
+  readonly revocation?: EdgeDeviceStatusRevocation;
   /** The API server's clock minus the node's, in seconds; positive where the node is behind. */
   readonly clockSkewSeconds?: number;
 }
@@ -597,4 +599,28 @@ export interface EdgeDeviceStatusIntegrityPcr {
   readonly index: number;
   /** Its value, 64 hexadecimal digits. */
   readonly sha256: string;
+}
+
+/** What this node has revoked and not yet ended. */
+export interface EdgeDeviceStatusRevocation {
+  /** CRL number of the list that was signed last (RFC 5280, section 5.2.3). */
+  readonly number?: number;
+  /** Certificates on the node's lists. */
+  readonly count?: number;
+  /** Until when the first of the lists to end is good; it is replaced each day. */
+  readonly nextUpdate?: string;
+  /** PEM of the lists of all CAs of this node that are still trust anchors. */
+  readonly crl?: string;
+  /** Revoked JWT-SVIDs that have not ended. */
+  readonly tokens?: readonly EdgeDeviceStatusRevocationToken[];
+  /** Why what was revoked last is not on a signed list yet. */
+  readonly failure?: string;
+}
+
+/** A revoked token. */
+export interface EdgeDeviceStatusRevocationToken {
+  /** Its identifier, the claim jti. */
+  readonly jti: string;
+  /** Its end. */
+  readonly until: string;
 }

@@ -40,8 +40,14 @@ export interface EdgeModuleSpec {
   /** How often a running process is measured again, as a Go duration from 1s to 24h. */
   readonly remeasureInterval: string;
   /**
-   * What happens when a running process no longer holds to this declaration. Report: condition and Event only.
-   * Revoke: its identity is taken away as well. Evict: its pod is evicted as well.
+   * What happens to a start of the module while its identity is not ready, where the container runtime has NRI. Wait: the
+   * start is held for up to 1.5 s, then the module starts and its identity follows. Immediate: it is never held.
+   * Require: it does not start; the kubelet tries again until the identity is ready.
+   */
+  readonly startPolicy: 'Wait' | 'Immediate' | 'Require';
+  /**
+   * What happens when a running process no longer holds to this declaration. Report: condition, Event and metric
+   * only, its identity goes on. Revoke: its identity is taken away and revoked as well. Evict: its pod is deleted as well.
    */
   readonly onViolation: 'Report' | 'Revoke' | 'Evict';
   /** Whether the module shall run. Stopped scales a template's workload to nothing. */

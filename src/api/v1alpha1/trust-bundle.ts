@@ -64,7 +64,10 @@ export interface TrustBundleSpecSourceConfigMap {
 
 /** Where the bundle goes, beside the volumes of the trust domain's modules, which always have it. */
 export interface TrustBundleSpecTargets {
-  /** A ConfigMap with the bundle under the key trust-bundle.pem in each selected namespace. */
+  /**
+   * A ConfigMap with the bundle under the keys trust-bundle.pem and ca.crt, and the revocation lists under crl.pem, in
+   * each selected namespace.
+   */
   readonly configMap?: TrustBundleSpecTargetsConfigMap;
   /**
    * Whether the bundle is also published as the ClusterTrustBundle keystead.dev:identity:<name> for signer
@@ -73,7 +76,10 @@ export interface TrustBundleSpecTargets {
   readonly clusterTrustBundle: boolean;
 }
 
-/** A ConfigMap with the bundle under the key trust-bundle.pem in each selected namespace. */
+/**
+ * A ConfigMap with the bundle under the keys trust-bundle.pem and ca.crt, and the revocation lists under crl.pem, in
+ * each selected namespace.
+ */
 export interface TrustBundleSpecTargetsConfigMap {
   /** Name of the ConfigMap; left out, the name of the TrustBundle. */
   readonly name?: string;
@@ -102,6 +108,12 @@ export interface TrustBundleStatus {
   readonly jwks?: string;
   /** Number of keys in jwks. */
   readonly tokenKeys?: number;
+  /** PEM of the revocation lists of the devices whose anchors the bundle holds, one for each CA. */
+  readonly crl?: string;
+  /** Number of lists in crl. */
+  readonly crls?: number;
+  /** Identifiers (claim jti) of revoked JWT-SVIDs that have not ended. */
+  readonly revokedTokens?: readonly string[];
   /** Counts the changes of the bundle; the spiffe_sequence of its SPIFFE form. */
   readonly sequence?: number;
 }

@@ -5,6 +5,7 @@ import { IdentitySecret } from '../../../controllers/identity-secret.ts';
 import type { ModuleKeysReconciler } from '../../../controllers/module-keys.ts';
 import { NodeAttester } from '../../../controllers/node-attester.ts';
 import { NodeDevice } from '../../../controllers/node-device.ts';
+import type { NodeRevocation } from '../../../controllers/node-revocation.ts';
 import { PodAttestation } from '../../../controllers/pod-attestation.ts';
 import { PodDelivery } from '../../../controllers/pod-delivery.ts';
 import { PodGate } from '../../../controllers/pod-gate.ts';
@@ -24,7 +25,7 @@ import type { Notary, NotaryStatus } from '../../notary/port.ts';
 import { systemClock } from '../../os/clock.ts';
 import type { ContainerEvent, ContainerRuntime } from '../../runtime/port.ts';
 import { announce } from './announce.ts';
-import { trustStore } from './bundle.ts';
+import { ownTrust, trustStore } from './bundle.ts';
 import { wakeByCaches } from './cache-triggers.ts';
 import { momentOf, type AgentCaches } from './caches.ts';
 import { heldKeys, keysOnToken } from './keys-on-token.ts';
@@ -32,7 +33,9 @@ import type { TrustStore } from '../../workload/port.ts';
 import { AgentMetrics } from './metrics.ts';
 import { obtain } from './obtaining.ts';
 import { PodLookup } from './pod-lookup.ts';
+import { nodeRevocation } from './revocation.ts';
 import type { ProcessSource } from './process-source.ts';
+import { AgentStarts } from './starts.ts';
 import { renewalOf, wantedNow } from './wanting.ts';
 import type { AgentWorkload } from './workload.ts';
 import type { Writers } from './writers.ts';
@@ -60,6 +63,8 @@ export interface AgentParts {
 /** Changes in the use of keys are gathered so long before the token is looked at, milliseconds. */
 const KEYS_MS = 1_000;
 
+type ControllerName = 'pods' | 'holders' | 'gates' | 'secrets' | 'revocations' | 'device' | 'bundles' | 'keys';
+
 /** The agent's reconcilers, tied to each other and to what wakes them. */
 export class Agent {
   readonly metrics: AgentMetrics;
@@ -68,9 +73,9 @@ export class Agent {
   readonly #lookup: PodLookup;
   readonly #identity: PodIdentity;
   readonly #moduleKeys: ModuleKeysReconciler;
-  readonly #controllers: Readonly<
-    Record<'pods' | 'holders' | 'gates' | 'secrets' | 'device' | 'bundles' | 'keys', Controller>
-  >;
+  readonly #revocation: NodeRevocation;
+  readonly #controllers: Readonly<Record<ControllerName, Controller>>;
+  readonly #starts: AgentStarts;
   #running = false;
 
   constructor(parts: AgentParts) {
@@ -78,6 +83,12 @@ export class Agent {
     const { node, caches, writers } = parts;
     this.#lookup = new PodLookup(caches, parts.volumes);
     this.metrics = new AgentMetrics({ holdings: () => this.#identity.holdings(), depths: () => this.depths() });
+    this.#revocation = nodeRevocation({
+      ...parts,
+      metrics: this.metrics,
+      controllers: () => this.#controllers,
+      podUids: () => this.#lookup.known(),
+    });
     const secrets = new IdentitySecret({
       enqueue: (key) => this.#controllers.secrets.enqueue(key),
       apply: (content) => writers.secret(content),
@@ -107,10 +118,19 @@ export class Agent {
       holders: this.#controller('holders', (key) => holders.reconcile(key)),
       gates: this.#controller('gates', (uid) => gate.reconcile(uid)),
       secrets: this.#controller('secrets', (key) => secrets.reconcile(key)),
+      revocations: this.#controller('revocations', (key) => this.#revocation.reconcile(key)),
       device: this.#controller('device', () => this.device.reconcile()),
       bundles: this.#controller('bundles', () => this.#writeBundles()),
       keys: this.#controller('keys', () => this.#moduleKeys.reconcile()),
     };
+    this.#starts = new AgentStarts({
+      ...parts,
+      lookup: this.#lookup,
+      metrics: this.metrics,
+      isRunning: () => this.#running,
+      look: (podUid, event) => this.#look(podUid, event),
+      holding: (podUid) => this.#identity.holding(podUid),
+    });
     wakeByCaches(caches, this.#controllers);
   }
 
@@ -128,8 +148,7 @@ export class Agent {
   /** What this node knows of trust domains. */
   trust(): TrustStore {
     const { caches, node } = this.#parts;
-    const { issuer, tokens } = this.device.notary ?? {};
-    const own = { anchors: issuer?.anchors ?? '', keys: tokens?.keys ?? [] };
+    const own = ownTrust(this.device.notary, this.#revocation.lists);
     return trustStore(own, caches.devices.get(node)?.spec.trustDomain, caches.bundles.list());
   }
 
@@ -170,29 +189,18 @@ export class Agent {
   /** Works until the signal is aborted. Call it once all caches are filled: a pod not in them counts as gone. */
   async run(signal: AbortSignal): Promise<void> {
     this.#running = true;
-    const { caches, volumes } = this.#parts;
-    const known = [
-      ...caches.pods.list().map(({ metadata }) => metadata.uid),
-      ...volumes.list().map(({ podUid }) => podUid),
-    ];
     // Every pod is looked at once before the status says who holds what: a part of them would look like withdrawals.
-    await Promise.all([...new Set(known)].map((uid) => this.#look(uid)));
-    for (const key of caches.identities.keys()) this.#controllers.holders.enqueue(key);
+    await Promise.all(this.#lookup.known().map((uid) => this.#look(uid)));
+    this.#revocation.revokeOthers();
+    for (const key of this.#parts.caches.identities.keys()) this.#controllers.holders.enqueue(key);
     this.#controllers.keys.enqueue('');
     const { device: _apart, ...others } = this.#controllers;
     await Promise.all(Object.values(others).map((controller) => controller.run(signal)));
   }
 
   /** A container starts, started or ended. While it is Starting the runtime waits for the promise. */
-  async containerEvent(event: ContainerEvent): Promise<void> {
-    if (!this.#running) return;
-    const toldAt = performance.now();
-    const podUid = event.podUid ?? (await this.#parts.runtime.container(event.containerId))?.podUid;
-    if (podUid === undefined) return;
-    const pod = await this.#lookup.soon(podUid);
-    if (!pod || !this.#lookup.isModule(pod)) return;
-    await this.#look(podUid, event);
-    if (event.phase === 'Starting') this.metrics.held((performance.now() - toldAt) / 1000);
+  containerEvent(event: ContainerEvent): Promise<void> {
+    return this.#starts.told(event);
   }
 
   /** A look outside of the queue, which does not wait its turn; the queue takes over from there. */
@@ -224,6 +232,7 @@ export class Agent {
       volumes,
       secrets,
       sockets: this.#parts.workload.served,
+      revocation: this.#revocation,
       obtain: (request) => {
         if (request.key) this.#moduleKeys.touch(request.key);
         return this.obtain(request);
@@ -248,15 +257,13 @@ export class Agent {
   }
 
   #nodeDevice(): NodeDevice {
-    const { node, program, bootId, caches, client, notary, writers } = this.#parts;
+    const { node, bootId, caches, client, notary, writers } = this.#parts;
     const attester = new NodeAttester({ notary, bootId });
     return new NodeDevice({
-      node,
-      program,
+      ...this.#parts,
       attest: (device) => attester.attest(device),
       clock: systemClock,
-      notary,
-      platform: () => this.#parts.platform(),
+      revocation: this.#revocation,
       integrity: () => this.integrity(),
       device: () => caches.devices.get(node),
       clockSkewMs: () => client.clockSkewMs,
@@ -280,8 +287,8 @@ export class Agent {
   }
 
   #writeBundles(): Promise<void> {
-    const bundle = this.bundle();
-    for (const volume of this.#parts.volumes.list()) this.#parts.volumes.writeBundle(volume, bundle);
+    const { anchors, crls } = this.trust().own;
+    for (const volume of this.#parts.volumes.list()) this.#parts.volumes.writeBundle(volume, anchors, crls);
     this.#parts.workload.bundleChanged();
     return Promise.resolve();
   }
@@ -294,7 +301,7 @@ export class Agent {
     }
     this.#controllers.gates.enqueue(podUid);
     if (!isDeepStrictEqual(heldKeys(now), heldKeys(before))) this.#controllers.keys.enqueueAfter('', KEYS_MS);
-    if (now && now.since !== before?.since) announce(now, { ...this.#parts, metrics: this.metrics });
+    if (now && now.since !== before?.since) announce(now, before, { ...this.#parts, metrics: this.metrics });
   }
 
   #failed(what: string, error: unknown): void {

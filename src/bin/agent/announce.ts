@@ -11,15 +11,40 @@ export interface Audience {
 }
 
 /** A verdict that is new: counted, logged, and told to the pod's owner as an Event. */
-export function announce(holding: Holding, { log, metrics, events }: Audience): void {
-  const { podUid, verdict, refusal, namespace, pod: name, process, container } = holding;
+export function announce(holding: Holding, before: Holding | undefined, { log, metrics, events }: Audience): void {
+  const { podUid, verdict, refusal, reported, namespace, pod: name, process, container } = holding;
   const reason = refusal?.reason ?? '';
-  metrics.attested(verdict, reason);
-  const about = { namespace, pod: name, podUid, verdict, reason, pid: process?.pid, container: container?.id };
+  metrics.attested(reported ? 'Reported' : verdict, reason);
+  const about = {
+    namespace,
+    pod: name,
+    podUid,
+    verdict,
+    reason,
+    reported,
+    pid: process?.pid,
+    container: container?.id,
+  };
   if (verdict === 'Denied') log.warn({ ...about, detail: refusal?.message }, 'denied');
   else log.info(about, 'attested');
   const object = { metadata: { namespace, name, uid: podUid } };
-  const note = refusal?.message ?? 'The module process is what its EdgeModule allows.';
   const type = verdict === 'Denied' ? 'Warning' : 'Normal';
-  events.emit(pods, object, { type, reason: reason || 'Attested', action: 'Attest', note });
+  events.emit(pods, object, { type, action: 'Attest', ...told(holding, before) });
+}
+
+function told(holding: Holding, before: Holding | undefined): { readonly reason: string; readonly note: string } {
+  const { refusal, verdict } = holding;
+  if (refusal) return { reason: refusal.reason, note: `${refusal.message}${consequence(holding, before)}` };
+  const former = before?.verdict === 'Denied' ? before.refusal : undefined;
+  if (verdict === 'Allowed' && former) {
+    const held = before?.reported ? 'kept its identity meanwhile' : 'has its identity again';
+    return { reason: 'Recovered', note: `What led to ${former.reason} is over: the module process ${held}.` };
+  }
+  return { reason: 'Attested', note: 'The module process is what its EdgeModule allows.' };
+}
+
+function consequence({ verdict, reported }: Holding, before: Holding | undefined): string {
+  if (reported) return ' Only reported, as onViolation says: the pod keeps its identity.';
+  if (verdict !== 'Denied' || !before || before.issued.size === 0) return '';
+  return ' Its identity was withdrawn and revoked; it comes back by itself once this is over.';
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { TrustBundle } from '../../api/v1alpha1/index.ts';
-import type { TokenKeyStatus } from '../../notary/port.ts';
+import { crlPemOf } from '../../issue/pem.ts';
+import type { NotaryStatus, TokenKeyStatus } from '../../notary/port.ts';
+import type { RevocationLists } from '../../notary/revocation-port.ts';
+import { joinedCrls } from '../../trust/revocation-lists.ts';
 import { joinedKeys, keysIn } from '../../trust/token-keys.ts';
 import type { DomainBundle, TrustStore } from '../../workload/port.ts';
 
@@ -11,6 +14,12 @@ export interface OwnTrust {
   /** PEM. */
   readonly anchors: string;
   readonly keys: readonly TokenKeyStatus[];
+  readonly revocation?: RevocationLists | undefined;
+}
+
+/** As the notary and its revocation lists tell it; empty before the notary has answered. */
+export function ownTrust(notary: NotaryStatus | undefined, revocation: RevocationLists | undefined): OwnTrust {
+  return { anchors: notary?.issuer?.anchors ?? '', keys: notary?.tokens?.keys ?? [], revocation };
 }
 
 /**
@@ -26,17 +35,28 @@ export function trustStore(
   const names = new Set(bundles.map(({ spec }) => spec.trustDomain));
   for (const name of names) if (name !== trustDomain) foreign.set(name, joined(sharedOf(name, bundles)));
   const ownKeys = own.keys.map(({ keyId, jwk }) => ({ use: 'jwt-svid', ...jwk, kid: keyId }));
-  return { own: joined([{ anchors: own.anchors, keys: ownKeys }, ...sharedOf(trustDomain, bundles)]), foreign };
+  const { crls = [], tokens = [] } = own.revocation ?? {};
+  const crlsPem = crls.map(({ der }) => crlPemOf(der)).join('');
+  const revokedTokens = tokens.map(({ jti }) => jti);
+  const ownBundle = { anchors: own.anchors, keys: ownKeys, crls: crlsPem, revokedTokens };
+  return { own: joined([ownBundle, ...sharedOf(trustDomain, bundles)]), foreign };
 }
 
 function sharedOf(trustDomain: string | undefined, bundles: readonly TrustBundle[]): DomainBundle[] {
   return bundles
     .filter(({ spec }) => spec.trustDomain === trustDomain)
-    .map(({ status }) => ({ anchors: status?.certificates ?? '', keys: keysIn(status?.jwks) }));
+    .map(({ status }) => ({
+      anchors: status?.certificates ?? '',
+      keys: keysIn(status?.jwks),
+      crls: status?.crl ?? '',
+      revokedTokens: status?.revokedTokens ?? [],
+    }));
 }
 
 function joined(parts: readonly DomainBundle[]): DomainBundle {
   const certificates = new Set(parts.flatMap(({ anchors }) => anchors.match(CERTIFICATE) ?? []));
   const anchors = [...certificates].map((certificate) => `${certificate}\n`).join('');
-  return { anchors, keys: joinedKeys(...parts.map(({ keys }) => keys)) };
+  const revokedTokens = [...new Set(parts.flatMap((part) => part.revokedTokens ?? []))];
+  const crls = joinedCrls(...parts.map((part) => part.crls ?? ''));
+  return { anchors, keys: joinedKeys(...parts.map(({ keys }) => keys)), crls, revokedTokens };
 }

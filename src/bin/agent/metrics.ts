@@ -19,8 +19,14 @@ export class AgentMetrics implements ControllerObserver {
     'reason',
   ]);
   readonly #issued = this.#counter('keystead_certificates_issued_total', 'Certificates issued', ['result', 'reason']);
+  readonly #revoked = this.#counter('keystead_revoked_total', 'Certificates and tokens revoked', ['kind', 'reason']);
   readonly #issueSeconds = this.#histogram('keystead_issue_duration_seconds', 'Key made, certified and checked');
   readonly #heldSeconds = this.#histogram('keystead_start_held_seconds', 'Time for which a container start was held');
+  readonly #startsRefused = this.#counter(
+    'keystead_starts_refused_total',
+    'Container starts refused by startPolicy',
+    [],
+  );
   readonly #reconciles = this.#counter('keystead_reconciles_total', 'Reconciles', ['controller', 'outcome']);
   readonly #reconcileSeconds = this.#histogram('keystead_reconcile_duration_seconds', 'Time of one reconcile', [
     'controller',
@@ -60,8 +66,17 @@ export class AgentMetrics implements ControllerObserver {
     this.#issueSeconds.observe(seconds);
   }
 
+  revoked(reason: string, counts: { readonly certificates: number; readonly tokens: number }): void {
+    this.#revoked.inc({ kind: 'certificate', reason }, counts.certificates);
+    this.#revoked.inc({ kind: 'token', reason }, counts.tokens);
+  }
+
   held(seconds: number): void {
     this.#heldSeconds.observe(seconds);
+  }
+
+  startRefused(): void {
+    this.#startsRefused.inc();
   }
 
   reconciled(controller: string, outcome: 'success' | 'retry' | 'terminal', seconds: number): void {

@@ -12,11 +12,17 @@ const POD_POLL_MS = 5;
 /** Finds this node's pods in the caches. */
 export class PodLookup {
   readonly #caches: AgentCaches;
-  readonly #volumes: Pick<VolumeStore, 'of'>;
+  readonly #volumes: Pick<VolumeStore, 'of' | 'list'>;
 
-  constructor(caches: AgentCaches, volumes: Pick<VolumeStore, 'of'>) {
+  constructor(caches: AgentCaches, volumes: Pick<VolumeStore, 'of' | 'list'>) {
     this.#caches = caches;
     this.#volumes = volumes;
+  }
+
+  /** Uids of all pods that are on this node, or have a volume of ours left. */
+  known(): string[] {
+    const pods = this.#caches.pods.list().map(({ metadata }) => metadata.uid);
+    return [...new Set([...pods, ...this.#volumes.list().map(({ podUid }) => podUid)])];
   }
 
   pod(uid: string): Pod | undefined {

@@ -115,9 +115,9 @@ function onTrust(caches: ControllerCaches, work: Reconcilers): void {
   caches.devices.onChange((key, current, previous) => {
     if (!current) work.devices?.enqueue(key);
     if (attesting(current) !== attesting(previous)) work.integrity.enqueue(key);
-    if (trust(current) === trust(previous)) return;
-    allBundles();
-    allIdentities();
+    const sameAnchors = trust(current) === trust(previous);
+    if (!sameAnchors) allIdentities();
+    if (!sameAnchors || published(current) !== published(previous)) allBundles();
   });
   caches.configMaps.onChange((key, current, previous) => {
     const bundle = (current ?? previous)?.metadata?.labels?.[TRUST_BUNDLE_LABEL];
@@ -144,6 +144,12 @@ function trust(device: EdgeDevice | undefined): string {
 /** What has the measured boot of a device looked at. */
 function attesting(device: EdgeDevice | undefined): string {
   return device ? JSON.stringify([device.metadata.uid, device.spec.measuredBoot, device.status?.attester]) : '';
+}
+
+/** What a device adds to bundles beside its anchors. */
+function published(device: EdgeDevice | undefined): string {
+  const { tokenKeys, revocation } = device?.status ?? {};
+  return JSON.stringify([tokenKeys?.map(({ keyID }) => keyID), revocation?.crl, revocation?.tokens]);
 }
 
 function relevant(namespace: KubeObject | undefined): unknown {

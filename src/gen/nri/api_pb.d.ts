@@ -394,6 +394,11 @@ export declare type PodSandbox = Message<"nri.pkg.api.v1alpha1.PodSandbox"> & {
    * @generated from field: map<string, string> labels = 5;
    */
   labels: { [key: string]: string };
+
+  /**
+   * @generated from field: map<string, string> annotations = 6;
+   */
+  annotations: { [key: string]: string };
 };
 
 /**

@@ -20,6 +20,7 @@ import {
 } from '../../gen/nri/api_pb.js';
 import { decodeMessage } from '../../grpc/message.ts';
 import type { ContainerEvent } from '../port.ts';
+import { StartRefused } from '../start-refused.ts';
 import type { StartSink } from '../start-source.ts';
 import { hold, holdLimit, type HoldResult } from './hold.ts';
 import { NriLink } from './link.ts';
@@ -53,8 +54,8 @@ interface Happening {
 }
 
 /**
- * One registration with the runtime's NRI, from RegisterPlugin to the end of the connection. To fail StartContainer would
- * keep a container from starting, so it is answered well whatever happens here.
+ * One registration with the runtime's NRI, from RegisterPlugin to the end of the connection. To fail StartContainer
+ * keeps a container from starting, so it is answered well whatever happens here, unless somebody refuses the start on purpose.
  */
 export class NriPlugin {
   readonly #options: NriPluginOptions;
@@ -149,6 +150,7 @@ export class NriPlugin {
       };
       await this.#deal(event ?? message.event, message);
     } catch (thrown) {
+      if (thrown instanceof StartRefused) throw thrown;
       this.#options.onProblem?.('an NRI event could not be read; the container starts without us', thrown);
     }
     return NOTHING;
@@ -174,6 +176,7 @@ export class NriPlugin {
     const result = await hold(() => this.#tell('Starting', happening), this.#holdLimit);
     const id = happening.container?.id ?? '';
     this.#options.onHeld?.(id, result);
+    if (result.thrown instanceof StartRefused) throw result.thrown;
     if (result.release !== 'TimedOut') return;
     const limit = Math.round(this.#holdLimit);
     this.#options.onProblem?.(`container ${id} starts unprepared: preparing it took longer than ${limit} ms`);
@@ -192,6 +195,11 @@ export class NriPlugin {
       containerId: container.id,
       ...(podUid !== undefined && podUid !== '' && { podUid }),
       ...optional('pid', pid),
+      ...(phase === 'Starting' && {
+        containerName: container.name,
+        annotations: pod?.annotations ?? {},
+        holdMilliseconds: this.#holdLimit,
+      }),
     });
   }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { KeysteadError } from '../../errors.ts';
+import { crlsIn } from '../../issue/crl-reader.ts';
 import type { DomainBundle, IdentityTerms, ServedIdentity, TrustStore } from '../port.ts';
 import { leafOf, trustDomainIdOf } from './leaf.ts';
 import { certificatesDer } from './pem-to-der.ts';
@@ -32,10 +33,11 @@ export function visibleBundles(trusting: Trusting): Map<string, DomainBundle> {
   return new Map([...foreignBundles(trusting), ...ownBundles(trusting)]);
 }
 
-/** A bundle's two wire forms, made once for each change. */
+/** A bundle's wire forms, made once for each change. */
 interface Encoded {
   readonly der: Uint8Array;
   readonly jwks: Uint8Array;
+  readonly crls: readonly Uint8Array[];
 }
 
 const encodings = new WeakMap<DomainBundle, Encoded>();
@@ -46,6 +48,7 @@ function encoded(bundle: DomainBundle): Encoded {
   const made = {
     der: certificatesDer(bundle.anchors),
     jwks: Buffer.from(JSON.stringify({ keys: bundle.keys })),
+    crls: crlsIn(bundle.crls ?? ''),
   };
   encodings.set(bundle, made);
   return made;
@@ -56,6 +59,11 @@ export function anchorsDer(bundle: DomainBundle): Uint8Array {
   const { der } = encoded(bundle);
   if (der.length > 0) return der;
   throw new KeysteadError('Unavailable', 'the trust bundle is not known yet; ask again');
+}
+
+/** Revocation lists, DER each. */
+export function crlsDer(bundle: DomainBundle): readonly Uint8Array[] {
+  return encoded(bundle).crls;
 }
 
 /** JWK Set in JSON (SPIFFE Workload API, section 6.2.2). */

@@ -65,6 +65,13 @@ export function validated(
   const bundles = visibleBundles(trusting);
   const keys = (trustDomain: string) => bundles.get(`spiffe://${trustDomain}`)?.keys;
   const { spiffeId, claims } = verifyJwtSvid(token, { audience, keys, now });
+  const { jti } = claims as { readonly jti?: unknown };
+  if (typeof jti === 'string' && trusting.trust.own.revokedTokens?.includes(jti)) {
+    throw new KeysteadError(
+      'InvalidRequest',
+      `token ${jti} was revoked: whom it was issued to may not have it any more`,
+    );
+  }
   return { spiffeId, claims: claims as JsonObject };
 }
 

@@ -4,7 +4,7 @@ import { KeysteadError } from '../../errors.ts';
 import { X509SVIDResponseSchema, type X509BundlesResponseSchema } from '../../gen/spiffe/workload_pb.js';
 import { encodedOnce } from '../../grpc/message.ts';
 import type { DomainBundle } from '../port.ts';
-import { anchorsDer, foreignBundles, visibleBundles, type Trusting } from './bundles.ts';
+import { anchorsDer, crlsDer, foreignBundles, visibleBundles, type Trusting } from './bundles.ts';
 import { currentLeaves, type Leaf } from './leaf.ts';
 
 export type X509SvidResponse = MessageInitShape<typeof X509SVIDResponseSchema>;
@@ -57,13 +57,14 @@ function answerOf(
   if (svids.length === 0) throw inHardware(leaves.map(({ identity }) => identity));
   return {
     svids,
+    crl: [...crlsDer(own)],
     federatedBundles: anchorsOf(federated),
   };
 }
 
 /** Section 5.2.2: bundles by the SPIFFE ID of their trust domain; the caller's own is always there. */
 export function x509Bundles(trusting: Trusting): X509BundlesResponse {
-  return { bundles: anchorsOf(visibleBundles(trusting)) };
+  return { crl: [...crlsDer(trusting.trust.own)], bundles: anchorsOf(visibleBundles(trusting)) };
 }
 
 function anchorsOf(bundles: ReadonlyMap<string, DomainBundle>): Record<string, Uint8Array> {

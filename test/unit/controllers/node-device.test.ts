@@ -164,6 +164,7 @@ describe('what the notary is told', () => {
       },
       device: () => device,
       clockSkewMs: () => 0,
+      revocation: { lists: undefined, follow: () => Promise.resolve() },
       platform: () => ({}),
       integrity: () => undefined,
       program: '',

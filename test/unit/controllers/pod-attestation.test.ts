@@ -71,6 +71,16 @@ describe('attesting a pod', () => {
     expect(asked).toEqual(['pod-1']);
   });
 
+  it('judges at once who is put into the container, though the list of processes is older', async () => {
+    const { subject: attestation, processes } = setting({ processesOf: () => [4242] });
+    processes.set(4300, aProcess({ pid: 4300, executable: { path: '/tmp/dropped', sha256: 'f'.repeat(64) } }));
+    const entered = { phase: 'Entered', containerId: CONTAINER_ID, pid: 4300 } as const;
+    const found = await attestation.attest(subject, entered);
+    expect(found).toMatchObject({ state: 'Judged', verdict: { allowed: false }, process: { pid: 4300 } });
+    processes.delete(4300);
+    expect(await attestation.attest(subject, entered)).toMatchObject({ verdict: { allowed: true } });
+  });
+
   it('passes over a process that ends while it is measured', async () => {
     const { subject: attestation } = setting({ processesOf: () => [4242, 9999] });
     expect(await attestation.attest(subject)).toMatchObject({ verdict: { allowed: true } });

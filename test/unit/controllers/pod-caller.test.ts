@@ -3,10 +3,11 @@ import { describe, expect, it } from '@jest/globals';
 import { PodCaller } from '../../../controllers/pod-caller.ts';
 import type { ContainerEvidence, ProcessEvidence } from '../../../src/attest/port.ts';
 import { decide } from '../../../src/attest/decide.ts';
-import type { Holding } from '../../../src/identity/holding.ts';
+import type { Holding, Issued } from '../../../src/identity/holding.ts';
 import { aContainer, aModule, anIdentity, aPod, aProcess, OTHER_DIGEST, OWNERS } from '../../fakes/agent.ts';
 
 const ELSEWHERE = 'd'.repeat(64);
+const UNKNOWN = 'f'.repeat(64);
 
 function setting() {
   const state = {
@@ -14,6 +15,9 @@ function setting() {
     containers: [aContainer()] as ContainerEvidence[],
     known: aContainer() as ContainerEvidence | undefined,
     process: { init: 4242 } as Partial<ProcessEvidence>,
+    executables: [] as { sha256: string }[],
+    onViolation: 'Revoke' as 'Revoke' | 'Report',
+    issued: new Map<string, Issued>(),
     inits: [] as number[],
     asked: 0,
   };
@@ -35,9 +39,15 @@ function setting() {
     owners: () => Promise.resolve(OWNERS),
     moment: () => ({ now: 0, staleMs: 0 }),
     pod: () => state.pod,
-    modules: () => [aModule({ images: [{ digest: aContainer().image.config }] })],
+    modules: () => [
+      aModule({
+        images: [{ digest: aContainer().image.config }],
+        onViolation: state.onViolation,
+        process: { ...aModule().spec.process, executables: state.executables },
+      }),
+    ],
     identities: () => [anIdentity({ delivery: ['Socket'] })],
-    holding: () => (state.known ? ({ container: state.known } as Holding) : undefined),
+    holding: () => (state.known ? ({ container: state.known, issued: state.issued } as unknown as Holding) : undefined),
   });
   return { state, judge: () => caller.judge('pod-1', 5000) };
 }
@@ -114,5 +124,21 @@ describe('a process that calls over a pod socket', () => {
     const { state, judge } = setting();
     state.pod = undefined;
     expect(await judge()).toBeUndefined();
+  });
+
+  it.each([
+    ['is refused under Revoke', { onViolation: 'Revoke', holds: true, change: {} }, false],
+    ['is served under Report', { onViolation: 'Report', holds: true, change: {} }, true],
+    ['is refused under Report in a pod that holds nothing', { onViolation: 'Report', holds: false, change: {} }, false],
+    [
+      'of another container is refused under Report',
+      { onViolation: 'Report', holds: true, change: { containerId: ELSEWHERE } },
+      false,
+    ],
+  ] as const)('that breaks a rule %s', async (_, { onViolation, holds, change }, allowed) => {
+    const { state, judge } = setting();
+    Object.assign(state, { onViolation, executables: [{ sha256: UNKNOWN }], process: { ...state.process, ...change } });
+    if (holds) state.issued.set('till', {} as Issued);
+    expect(await judge()).toMatchObject({ allowed });
   });
 });

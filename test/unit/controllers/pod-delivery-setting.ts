@@ -63,6 +63,10 @@ export function deliverySetting(made: Made, held?: Credentials) {
       },
     },
     isLost: () => state.lost,
+    revocation: {
+      revoke: ({ identity, cause }) => state.done.push(`revoke ${identity} ${cause}`),
+      settled: () => Promise.resolve(),
+    },
     obtain: ({ key }) => {
       state.done.push(key ? `issue for key ${key.generation}` : 'issue');
       if (state.failure) return Promise.reject(state.failure);

@@ -82,7 +82,7 @@ describe('ensuring an identity', () => {
     expect(state.done).toEqual([]);
     state.wanted = { reason: 'IdentityTaken', message: 'taken' };
     expect(await delivery.ensure(anIdentity(), held)).toEqual(state.wanted);
-    expect(state.done).toEqual(['withdraw v']);
+    expect(state.done).toEqual(['withdraw v', 'revoke till IdentityTaken']);
   });
 
   it('refuses a volume that names no identity where the module has two', async () => {

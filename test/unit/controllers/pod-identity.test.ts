@@ -51,6 +51,7 @@ function setting() {
       withdraw: (identity) => void state.done.push(`withdraw ${identity.metadata.name}`),
       withdrawVolumes: () => void state.done.push('withdraw volumes'),
       withdrawUnclaimed: () => undefined,
+      revoke: (_podUid, { cause }, identity = 'all') => void state.done.push(`revoke ${identity} ${cause}`),
     },
     pod: () => state.pod,
     modules: () => state.modules,
@@ -113,8 +114,46 @@ describe('taking back', () => {
     await subject.reconcile('pod-1');
     state.attestation = { state: 'Judged', container: aContainer(), process: aProcess(), verdict: denied };
     await subject.reconcile('pod-1');
-    expect(state.done.slice(1)).toEqual(['withdraw volumes', 'withdraw till']);
+    const withdrawn = ['withdraw volumes', 'withdraw till'];
+    expect(state.done.slice(1)).toEqual([...withdrawn, 'revoke all ImageDigestMismatch']);
     expect(subject.holding('pod-1')).toMatchObject({ verdict: 'Denied', refusal: { reason: 'ImageDigestMismatch' } });
+    // A later look makes sure of it once more, and finds nothing to revoke.
+    await subject.reconcile('pod-1');
+    expect(state.done.slice(4)).toEqual(withdrawn);
+  });
+
+  it('revokes what a process held that ended, once', async () => {
+    const { state, subject } = setting();
+    await subject.reconcile('pod-1');
+    state.attestation = { state: 'Absent' };
+    await subject.reconcile('pod-1');
+    await subject.reconcile('pod-1');
+    expect(state.done.filter((done) => done.startsWith('revoke'))).toEqual(['revoke all ProcessEnded']);
+  });
+
+  it('happens to a pod whose process ended while no agent was there', async () => {
+    const { state, subject } = setting();
+    const holder = { podUid: 'pod-1', pod: 'p', node: 'n', verdict: 'Allowed', since: '', serial: 'ff' } as const;
+    state.identities = [{ ...anIdentity(), status: { holders: [holder] } }];
+    state.attestation = { state: 'Absent' };
+    await subject.reconcile('pod-1');
+    expect(state.done).toEqual(['withdraw volumes', 'withdraw till', 'revoke all ProcessEnded']);
+    expect(subject.holding('pod-1')).toMatchObject({ verdict: 'Ended' });
+  });
+
+  it('does not happen to a pod that has not started yet', async () => {
+    const { state, subject } = setting();
+    state.attestation = { state: 'Absent' };
+    await subject.reconcile('pod-1');
+    expect(state.done).toEqual([]);
+  });
+
+  it('revokes an identity that its module does not have any more', async () => {
+    const { state, subject } = setting();
+    await subject.reconcile('pod-1');
+    state.identities = [];
+    await subject.reconcile('pod-1');
+    expect(state.done.slice(1)).toEqual(['revoke till IdentityRemoved']);
   });
 
   it('happens when the process has ended', async () => {
@@ -132,7 +171,8 @@ describe('taking back', () => {
     const container = aContainer({ id: 'd'.repeat(64) });
     state.attestation = { state: 'Judged', container, process: aProcess(), verdict: allowed(aModule()) };
     await subject.reconcile('pod-1');
-    expect(state.done.slice(1)).toEqual(['withdraw volumes', 'withdraw till', 'ensure till']);
+    const withdrawn = ['withdraw volumes', 'withdraw till', 'revoke all ProcessEnded'];
+    expect(state.done.slice(1)).toEqual([...withdrawn, 'ensure till']);
   });
 
   it('does not happen to a container whose start is held while another look comes by', async () => {
@@ -157,9 +197,25 @@ describe('taking back', () => {
     await subject.reconcile('pod-1');
     state.attestation = { state: 'Judged', container: aContainer(), process: aProcess(), verdict: denied };
     await subject.reconcile('pod-1');
-    expect(state.done).toEqual(['ensure till']);
-    expect(subject.holding('pod-1')).toMatchObject({ verdict: 'Denied' });
+    // It is renewed as before, and nothing is revoked.
+    expect(state.done).toEqual(['ensure till', 'ensure till']);
+    expect(subject.holding('pod-1')).toMatchObject({ verdict: 'Denied', reported: true });
     expect(subject.holding('pod-1')?.issued.size).toBe(1);
+    state.attestation = { state: 'Judged', container: aContainer(), process: aProcess(), verdict: allowed(aModule()) };
+    await subject.reconcile('pod-1');
+    expect(state.done.slice(2)).toEqual(['ensure till']);
+    expect(subject.holding('pod-1')).not.toHaveProperty('reported');
+  });
+
+  it('is only reported under onViolation Report by an agent that was restarted, too', async () => {
+    const { state, subject } = setting();
+    const holder = { podUid: 'pod-1', pod: 'p', node: 'n', verdict: 'Allowed', since: '', serial: 'ff' } as const;
+    state.modules = [aModule({ onViolation: 'Report' })];
+    state.identities = [{ ...anIdentity(), status: { holders: [{ ...holder, containerId: aContainer().id }] } }];
+    state.attestation = { state: 'Judged', container: aContainer(), process: aProcess(), verdict: denied };
+    await subject.reconcile('pod-1');
+    expect(state.done).toEqual(['ensure till']);
+    expect(subject.holding('pod-1')).toMatchObject({ verdict: 'Denied', reported: true });
   });
 
   it('never gives a first identity to what is refused, even under Report', async () => {
@@ -191,7 +247,7 @@ describe('a pod that is gone', () => {
     await subject.reconcile('pod-1');
     expect(subject.holding('pod-1')).toBeUndefined();
     expect(state.reports.at(-1)).toBeUndefined();
-    expect(state.done).toEqual(['ensure till', 'unwatch', 'withdraw volumes']);
+    expect(state.done).toEqual(['ensure till', 'unwatch', 'withdraw volumes', 'revoke all PodGone']);
   });
 });
 

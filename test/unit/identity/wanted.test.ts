@@ -35,6 +35,12 @@ describe('the certificate that an identity should have', () => {
     expect(wantedCertificate(withNames(...names), grantor)).toMatchObject({ dnsNames: names });
   });
 
+  it('is taken back without an EdgeDevice: nobody says any more that the node is trusted', () => {
+    const refusal = wantedCertificate(withNames(), { ...grantor, device: undefined });
+    expect(refusal).toMatchObject({ reason: 'DeviceMissing' });
+    expect(refusal).not.toHaveProperty('passing');
+  });
+
   it.each(['api.other.svc', 'kubernetes.default.svc', 'plant.example', 'evil.example', 'a.b.shop.svc'])(
     'is refused with DnsNameNotGranted for %s',
     (name) => {
@@ -45,7 +51,6 @@ describe('the certificate that an identity should have', () => {
   );
 
   it.each([
-    ['without an EdgeDevice', { device: undefined }, 'DeviceMissing'],
     ['before the notary has answered', { notary: undefined }, 'IssuerNotReady'],
     [
       'while the token refuses its PIN',

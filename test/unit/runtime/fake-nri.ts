@@ -63,7 +63,7 @@ export class FakeNri implements AsyncDisposable {
     method: DescMethodUnary<I, O>,
     request: MessageInitShape<I>,
     raw?: Uint8Array,
-  ): Promise<{ answer: MessageShape<O>; code: number }> {
+  ): Promise<{ answer: MessageShape<O>; code: number; message: string }> {
     const stream = this.#nextStream;
     this.#nextStream += 2;
     const payload = raw ?? toBinary<I>(method.input, create<I>(method.input, request));
@@ -73,7 +73,8 @@ export class FakeNri implements AsyncDisposable {
       this.write(encodeMux(1, encodeTtrpc(stream, 'request', toBinary(RequestSchema, call))));
     });
     const response = fromBinary(ResponseSchema, bytes);
-    return { answer: fromBinary<O>(method.output, response.payload), code: response.status?.code ?? 0 };
+    const { code = 0, message = '' } = response.status ?? {};
+    return { answer: fromBinary<O>(method.output, response.payload), code, message };
   }
 
   write(bytes: Uint8Array): void {

@@ -25,6 +25,17 @@ describe('ledger of container starts', () => {
     expect(ledger.admit(exited)).toMatchObject(exited);
   });
 
+  it('lets news of a container that runs pass as often as they come, and none of one that is not known', () => {
+    const ledger = new Ledger();
+    const entered = { phase: 'Entered', containerId: 'c', pid: 2 } as const;
+    expect(ledger.admit(entered)).toBeUndefined();
+    ledger.admit({ ...started, podUid: 'p' });
+    expect(ledger.admit(entered)).toEqual({ ...entered, podUid: 'p' });
+    expect(ledger.admit(entered)).toEqual({ ...entered, podUid: 'p' });
+    expect(ledger.admit(started)).toBeUndefined();
+    expect(ledger.admit(exited)).toMatchObject(exited);
+  });
+
   it('finds what was missed', () => {
     const ledger = new Ledger();
     ledger.admit({ ...started, containerId: 'gone' });

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ContainerState, Event, Plugin } from '../../../src/gen/nri/api_pb.js';
 import type { HoldResult } from '../../../src/runtime/nri/hold.ts';
+import { StartRefused } from '../../../src/runtime/start-refused.ts';
 import { NriSource } from '../../../src/runtime/nri/source.ts';
 import type { ContainerEvent } from '../../../src/runtime/port.ts';
 import { FakeNri } from './fake-nri.ts';
@@ -138,12 +139,24 @@ describe('a start', () => {
       return result;
     });
     await sleep(100);
-    expect(events).toEqual([{ phase: 'Starting', containerId: 'c1', podUid: 'pod-1', pid: 42 }]);
+    const told = { containerName: 'main', annotations: {}, holdMilliseconds: 300 };
+    expect(events).toEqual([{ phase: 'Starting', containerId: 'c1', podUid: 'pod-1', pid: 42, ...told }]);
     expect(answered).toBe(false);
     release();
     expect((await start).code).toBe(0);
     expect(holds[0]).toMatchObject({ release: 'Settled' });
     expect(holds[0]!.milliseconds).toBeGreaterThan(90);
+  });
+
+  it('is refused where that is what the callback wants, and the connection stays', async () => {
+    await admit();
+    onStarting = () => Promise.reject(new StartRefused('ImageDigestMismatch: expected a'));
+    const refused = await fake.call(Plugin.method.startContainer, START);
+    expect(refused.code).not.toBe(0);
+    expect(refused.message).toContain('ImageDigestMismatch: expected a');
+    expect(source.connected).toBe(true);
+    onStarting = () => Promise.resolve();
+    expect((await fake.call(Plugin.method.startContainer, START)).code).toBe(0);
   });
 
   it('is released when the limit passes', async () => {

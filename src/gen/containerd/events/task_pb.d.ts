@@ -112,6 +112,22 @@ export declare type TaskExit = Message<"containerd.events.TaskExit"> & {
 export declare const TaskExitSchema: GenMessage<TaskExit>;
 
 /**
+ * @generated from message containerd.events.TaskOOM
+ */
+export declare type TaskOOM = Message<"containerd.events.TaskOOM"> & {
+  /**
+   * @generated from field: string container_id = 1;
+   */
+  containerId: string;
+};
+
+/**
+ * Describes the message containerd.events.TaskOOM.
+ * Use `create(TaskOOMSchema)` to create a new message.
+ */
+export declare const TaskOOMSchema: GenMessage<TaskOOM>;
+
+/**
  * @generated from message containerd.events.TaskExecStarted
  */
 export declare type TaskExecStarted = Message<"containerd.events.TaskExecStarted"> & {

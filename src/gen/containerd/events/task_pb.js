@@ -13,7 +13,7 @@ import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
  * Describes the file containerd/events/task.proto.
  */
 export const file_containerd_events_task = /*@__PURE__*/
-  fileDesc("Chxjb250YWluZXJkL2V2ZW50cy90YXNrLnByb3RvEhFjb250YWluZXJkLmV2ZW50cyIuCglUYXNrU3RhcnQSFAoMY29udGFpbmVyX2lkGAEgASgJEgsKA3BpZBgCIAEoDSJ/CgpUYXNrRGVsZXRlEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRILCgNwaWQYAiABKA0SEwoLZXhpdF9zdGF0dXMYAyABKA0SLQoJZXhpdGVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIKCgJpZBgFIAEoCSJ9CghUYXNrRXhpdBIUCgxjb250YWluZXJfaWQYASABKAkSCgoCaWQYAiABKAkSCwoDcGlkGAMgASgNEhMKC2V4aXRfc3RhdHVzGAQgASgNEi0KCWV4aXRlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiRQoPVGFza0V4ZWNTdGFydGVkEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRIPCgdleGVjX2lkGAIgASgJEgsKA3BpZBgDIAEoDWIGcHJvdG8z", [file_google_protobuf_timestamp]);
+  fileDesc("Chxjb250YWluZXJkL2V2ZW50cy90YXNrLnByb3RvEhFjb250YWluZXJkLmV2ZW50cyIuCglUYXNrU3RhcnQSFAoMY29udGFpbmVyX2lkGAEgASgJEgsKA3BpZBgCIAEoDSJ/CgpUYXNrRGVsZXRlEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRILCgNwaWQYAiABKA0SEwoLZXhpdF9zdGF0dXMYAyABKA0SLQoJZXhpdGVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIKCgJpZBgFIAEoCSJ9CghUYXNrRXhpdBIUCgxjb250YWluZXJfaWQYASABKAkSCgoCaWQYAiABKAkSCwoDcGlkGAMgASgNEhMKC2V4aXRfc3RhdHVzGAQgASgNEi0KCWV4aXRlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiHwoHVGFza09PTRIUCgxjb250YWluZXJfaWQYASABKAkiRQoPVGFza0V4ZWNTdGFydGVkEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRIPCgdleGVjX2lkGAIgASgJEgsKA3BpZBgDIAEoDWIGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
  * Describes the message containerd.events.TaskStart.
@@ -37,9 +37,16 @@ export const TaskExitSchema = /*@__PURE__*/
   messageDesc(file_containerd_events_task, 2);
 
 /**
+ * Describes the message containerd.events.TaskOOM.
+ * Use `create(TaskOOMSchema)` to create a new message.
+ */
+export const TaskOOMSchema = /*@__PURE__*/
+  messageDesc(file_containerd_events_task, 3);
+
+/**
  * Describes the message containerd.events.TaskExecStarted.
  * Use `create(TaskExecStartedSchema)` to create a new message.
  */
 export const TaskExecStartedSchema = /*@__PURE__*/
-  messageDesc(file_containerd_events_task, 3);
+  messageDesc(file_containerd_events_task, 4);
 

@@ -16,6 +16,7 @@ const expression = (...list: readonly JsonObject[]): JsonObject => selector({ ma
 export const invalidModules = [
   ...casesOf('edge-module', [
     ['a name that is no label', { metadata: { name: 'line.4' } }, "at most 63 lower-case letters, digits and '-'"],
+    ['an unknown startPolicy', { spec: { startPolicy: 'Maybe' } }, 'supported values: "Wait", "Immediate", "Require"'],
     ['a name too long for a label', { metadata: { name: 'a'.repeat(64) } }, 'choose a shorter name without dots'],
     ['neither template nor selector', template(null), 'exactly one of: template'],
     ['both template and selector', selector({ matchLabels: { app: 'a' } }), 'exactly one of: template'],

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+import { PodStart } from '../../../controllers/pod-start.ts';
+import type { Holding } from '../../identity/holding.ts';
+import { modulesOf } from '../../identity/module-match.ts';
+import type { Logger } from '../../log.ts';
+import type { ContainerEvent, ContainerRuntime } from '../../runtime/port.ts';
+import { StartRefused } from '../../runtime/start-refused.ts';
+import type { AgentCaches } from './caches.ts';
+import type { AgentMetrics } from './metrics.ts';
+import type { PodLookup } from './pod-lookup.ts';
+
+export interface AgentStartsParts {
+  readonly log: Logger;
+  readonly caches: Pick<AgentCaches, 'modules'>;
+  readonly runtime: Pick<ContainerRuntime, 'container'>;
+  readonly lookup: Pick<PodLookup, 'soon' | 'isModule'>;
+  readonly metrics: Pick<AgentMetrics, 'held' | 'startRefused'>;
+  readonly isRunning: () => boolean;
+  /** Judges a pod at once; never throws. */
+  readonly look: (podUid: string, event: ContainerEvent) => Promise<void>;
+  readonly holding: (podUid: string) => Holding | undefined;
+}
+
+/** What the container runtime tells of this node's containers, brought to the pods that it concerns. */
+export class AgentStarts {
+  readonly #parts: AgentStartsParts;
+  readonly #start: PodStart;
+
+  constructor(parts: AgentStartsParts) {
+    this.#parts = parts;
+    const { caches, lookup } = parts;
+    this.#start = new PodStart({
+      isRunning: parts.isRunning,
+      podUid: (event) => this.#podUid(event),
+      pod: (podUid) => lookup.soon(podUid),
+      isModule: (pod) => lookup.isModule(pod),
+      modules: (pod) => modulesOf(pod, caches.modules.by('namespace', pod.metadata.namespace)),
+      prepare: parts.look,
+      holding: parts.holding,
+      sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
+      refusal: (message) => new StartRefused(message),
+    });
+  }
+
+  /** Throws StartRefused where a held container must not start. */
+  async told(event: ContainerEvent): Promise<void> {
+    if (event.phase === 'Starting') await this.#hold(event);
+    else if (this.#parts.isRunning()) await this.#look(event);
+  }
+
+  async #hold(event: ContainerEvent): Promise<void> {
+    const { metrics, log } = this.#parts;
+    const toldAt = performance.now();
+    try {
+      if (await this.#start.hold(event)) metrics.held((performance.now() - toldAt) / 1000);
+    } catch (thrown) {
+      if (thrown instanceof StartRefused) {
+        metrics.startRefused();
+        log.warn({ podUid: event.podUid, container: event.containerName, err: thrown.message }, 'start refused');
+      }
+      throw thrown;
+    }
+  }
+
+  async #look(event: ContainerEvent): Promise<void> {
+    const { lookup, look } = this.#parts;
+    const podUid = await this.#podUid(event);
+    const pod = podUid === undefined ? undefined : await lookup.soon(podUid);
+    if (pod && podUid !== undefined && lookup.isModule(pod)) await look(podUid, event);
+  }
+
+  async #podUid({ podUid, containerId }: ContainerEvent): Promise<string | undefined> {
+    return podUid ?? (await this.#parts.runtime.container(containerId))?.podUid;
+  }
+}
