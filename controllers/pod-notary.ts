@@ -4,12 +4,13 @@ import { KeysteadError } from '../src/errors.ts';
 import type { Holding, Refusal } from '../src/identity/holding.ts';
 import type { Wanted } from '../src/issue/credentials.ts';
 import type { HubCipherRequest, HubNotary } from '../src/notary/hub-port.ts';
-import type { KeyNotary, Signature, SignRequest } from '../src/notary/key-port.ts';
+import type { KeyDescription, KeyNotary, ModuleKeyName, Signature, SignRequest } from '../src/notary/key-port.ts';
 import type { IssuedCertificate } from '../src/notary/port.ts';
 import type { Asked, CertificationQuestion, CipherQuestion, NotaryApiPorts } from '../src/workload/notary/port.ts';
 
 export interface PodNotaryPorts {
-  readonly notary: Pick<KeyNotary, 'signWithKey' | 'issueFromRequest'> & Pick<HubNotary, 'hubEncrypt' | 'hubDecrypt'>;
+  readonly notary: Pick<KeyNotary, 'signWithKey' | 'describeKey' | 'issueFromRequest'> &
+    Pick<HubNotary, 'hubEncrypt' | 'hubDecrypt'>;
   /** By `namespace/name`. */
   identity(key: string): ModuleIdentity | undefined;
   holding(podUid: string): Holding | undefined;
@@ -30,6 +31,10 @@ export class PodNotary implements NotaryApiPorts {
 
   sign(request: SignRequest): Promise<Signature> {
     return this.#ports.notary.signWithKey(request);
+  }
+
+  describe(key: ModuleKeyName): Promise<KeyDescription> {
+    return this.#ports.notary.describeKey(key);
   }
 
   async encrypt(question: CipherQuestion): Promise<Buffer> {

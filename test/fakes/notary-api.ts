@@ -4,4 +4,10 @@ import type { NotaryApiPorts } from '../../src/workload/notary/port.ts';
 const refuse = (): Promise<never> => Promise.reject(new Error('no notary'));
 
 /** For tests of the other services on the sockets. */
-export const NO_NOTARY: NotaryApiPorts = { sign: refuse, encrypt: refuse, decrypt: refuse, issue: refuse };
+export const NO_NOTARY: NotaryApiPorts = {
+  sign: refuse,
+  describe: refuse,
+  encrypt: refuse,
+  decrypt: refuse,
+  issue: refuse,
+};

@@ -2,6 +2,7 @@
 import { activateCredential } from './activate-credential.ts';
 import { attesterKeys } from './attester-keys.ts';
 import { configure } from './configure.ts';
+import { describeKey } from './describe-key.ts';
 import { destroyKey } from './destroy-key.ts';
 import { hubDecrypt, hubEncrypt } from './hub-cipher.ts';
 import { hubSign } from './hub-sign.ts';
@@ -30,6 +31,7 @@ export const OPERATIONS = {
   issueFromRequest,
   issueToken,
   signWithKey,
+  describeKey,
   destroyKey,
   moduleKeys,
   hubSign,

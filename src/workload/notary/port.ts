@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Signature, SignRequest } from '../../notary/key-port.ts';
+import type { KeyDescription, ModuleKeyName, Signature, SignRequest } from '../../notary/key-port.ts';
 import type { IssuedCertificate, Requester } from '../../notary/port.ts';
 import type { Caller } from '../port.ts';
 
@@ -27,6 +27,7 @@ export interface CertificationQuestion extends Asked {
 /** What the Notary API needs of the rest of the agent. All may reject with a KeysteadError. */
 export interface NotaryApiPorts {
   sign(request: SignRequest): Promise<Signature>;
+  describe(key: ModuleKeyName): Promise<KeyDescription>;
   encrypt(question: CipherQuestion): Promise<Buffer>;
   decrypt(question: CipherQuestion): Promise<Buffer>;
   issue(question: CertificationQuestion): Promise<IssuedCertificate>;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { HeldKeyReference } from '../../deliver/port.ts';
 import { KeysteadError } from '../../errors.ts';
 import type {
   DecryptRequest,
   EncryptRequest,
+  GetEvidenceResponseSchema,
   GetPublicKeyResponseSchema,
   IssueCertificateRequest,
   IssueCertificateResponseSchema,
@@ -47,6 +49,7 @@ interface Question extends Asked {
 
 type SignResponse = MessageInitShape<typeof SignResponseSchema>;
 type IssueCertificateResponse = MessageInitShape<typeof IssueCertificateResponseSchema>;
+type GetEvidenceResponse = MessageInitShape<typeof GetEvidenceResponseSchema>;
 type GetPublicKeyResponse = MessageInitShape<typeof GetPublicKeyResponseSchema>;
 
 /** The Notary API: what modules do with keys that they do not hold, as far as their ModuleIdentity grants it. */
@@ -67,6 +70,7 @@ export class NotaryApiService {
       decrypt: async (request, context) => ({ plaintext: await this.#decrypt(request, context) }),
       issueCertificate: (request, context) =>
         this.#granted('issue', request, context, (asked) => this.#issue(asked, request)),
+      getEvidence: (request, context) => this.#evidence(request, context),
       watch: (_request, context) => this.#parts.calls.follow(context, (call) => this.#watched(call)),
     };
   }
@@ -75,15 +79,16 @@ export class NotaryApiService {
     return this.#once(request, context, ({ leaf }) => ({ key: publicKeyMessage(leaf) }));
   }
 
+  #evidence(request: Named, context: CallContext): Promise<GetEvidenceResponse> {
+    return this.#once(request, context, async ({ leaf }) => {
+      const { attributes, token } = await this.#parts.ports.describe(heldKeyOf(leaf).name);
+      const { kind, label, serial, manufacturer, model } = token;
+      return { key: publicKeyMessage(leaf), attributes, token: { kind, label, serial, manufacturer, model } };
+    });
+  }
+
   async #sign({ leaf, requester }: Question, request: SignRequest): Promise<SignResponse> {
-    const { heldKey, privateKey } = leaf.credentials;
-    if (privateKey !== undefined) {
-      throw new KeysteadError(
-        'PermissionDenied',
-        `KeyInMemory: the module has the key of ${leaf.identity} itself; set key.residency to Hardware to sign with one in the token`,
-      );
-    }
-    if (!heldKey) throw new KeysteadError('Unavailable', 'the key of this certificate is not known yet; ask again');
+    const heldKey = heldKeyOf(leaf);
     const key = request.keyId === '' ? heldKey.name : keyNamed(request.keyId, heldKey.name);
     const { signature } = await this.#parts.ports.sign({ key, requester, ...signingInput(request) });
     return { signature: formatted(signature, request.format), keyId: keyIdOf(key) };
@@ -162,6 +167,18 @@ export class NotaryApiService {
       });
     });
   }
+}
+
+/** Throws PermissionDenied for a key in memory, Unavailable where it is not known which one it is. */
+function heldKeyOf({ identity, credentials: { heldKey, privateKey } }: Leaf): HeldKeyReference {
+  if (privateKey !== undefined) {
+    throw new KeysteadError(
+      'PermissionDenied',
+      `KeyInMemory: the module has the key of ${identity} itself; set key.residency to Hardware to have one in the token`,
+    );
+  }
+  if (heldKey) return heldKey;
+  throw new KeysteadError('Unavailable', 'the key of this certificate is not known yet; ask again');
 }
 
 /** All requests name their identity alike. */

@@ -10,7 +10,7 @@ import { GrpcClient } from '../../../src/grpc/client.ts';
 import { hasStatus } from '../../../src/grpc/status.ts';
 import { buildCertificationRequest } from '../../../src/issue/certification-request-writer.ts';
 import { NotaryApiStand } from './notary-api-stand.ts';
-import { atEnd } from './setting.ts';
+import { atEnd, TOKEN } from './setting.ts';
 
 jest.setTimeout(120_000);
 
@@ -90,6 +90,17 @@ describe('the Notary API, with a key in the token', () => {
     const { client } = await withPress();
     const fetched = client.serverStream(SpiffeWorkloadAPI.method.fetchX509SVID, {}).next();
     expect(await failsWith(status.PERMISSION_DENIED, fetched)).toContain('KeyInHardware');
+  });
+
+  it('tells where the key is and what the token says of it; of a key in memory there is nothing to tell', async () => {
+    const { stand, client } = await withPress();
+    const { key, attributes, token } = await client.unary(method.getEvidence, {});
+    expect(key!.keyUri).toMatch(/^pkcs11:.*i-press/);
+    expect(attributes).toMatchObject({ sensitive: true, extractable: false, neverExtractable: true, local: true });
+    expect(token).toMatchObject({ kind: 'PKCS11', label: TOKEN });
+    await stand.hold('till', MEMORY);
+    const none = client.unary(method.getEvidence, { identity: 'till' });
+    expect(await failsWith(status.PERMISSION_DENIED, none)).toContain('KeyInMemory');
   });
 
   it('goes on through a restart of the notary', async () => {
