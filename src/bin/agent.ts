@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import { once } from 'node:events';
+import { mkdir } from 'node:fs/promises';
 import { arch, release } from 'node:os';
 import { PodHubKeys } from '../../controllers/pod-hub-keys.ts';
 import { ProcessMeter } from '../attest/process.ts';
@@ -10,6 +12,7 @@ import { startHealthServer, type Check, type HealthOptions } from '../health.ts'
 import { allSynced, Events, KubeClient } from '../kube/index.ts';
 import { createLogger, type Logger } from '../log.ts';
 import { NotaryClient } from '../notary/client.ts';
+import { HeldSockets } from '../os/held-sockets.ts';
 import { CriRuntime } from '../runtime/cri.ts';
 import { RuntimeStarts } from '../runtime/starts.ts';
 import { bootId } from '../os/boot-id.ts';
@@ -24,24 +27,27 @@ import { explainPages } from './agent/explain.ts';
 import { notaryPages } from './agent/notary-pages.ts';
 import { podOwners } from './agent/owner-source.ts';
 import { ProcessSource } from './agent/process-source.ts';
+import { SealedCache } from './agent/sealed-cache.ts';
+import { Succession } from './agent/succession.ts';
 import { AgentWorkload } from './agent/workload.ts';
 import { warmUp } from './agent/warm-up.ts';
 import { Writers } from './agent/writers.ts';
 
-/** Runs the agent until the signal is aborted. */
-async function run(configuration: AgentConfiguration, log: Logger, signal: AbortSignal): Promise<void> {
-  const { node, kubeletRoot, stateDir, containerdSocket: runtimeSocket, nriSocket } = configuration;
+/** The parts of the agent, tied together; nothing runs yet. */
+async function compose(configuration: AgentConfiguration, log: Logger) {
+  const { node, containerdSocket: runtimeSocket, nriSocket } = configuration;
   const client = await KubeClient.fromEnvironment(process.env);
   const caches = agentCaches(client, node, log);
   const runtime = new CriRuntime(runtimeSocket);
   const notary = new NotaryClient({ path: configuration.notarySocket });
   const volumes = new VolumeStore();
+  const held = new HeldSockets(configuration.heldSockets, process.send?.bind(process) as never);
   const starts = new RuntimeStarts({ runtimeSocket, runtime, log, ...(nriSocket !== '' && { nriSocket }) });
   const processes = new ProcessSource(new ProcessMeter({ hostRoot: configuration.hostRoot }));
   const owners = podOwners(client);
   const program = measureProgram(import.meta.filename).sha256;
   const workload: AgentWorkload = new AgentWorkload({
-    ...{ node, log, caches, runtime, processes, volumes, notary, owners },
+    ...{ node, log, held, caches, runtime, processes, volumes, notary, owners },
     holding: (podUid) => agent.holding(podUid),
     trust: () => agent.trust(),
     integrity: () => agent.integrity(),
@@ -67,7 +73,26 @@ async function run(configuration: AgentConfiguration, log: Logger, signal: Abort
     platform: () => ({ ...machine(), agentProgram: program, containerStarts: starts.kind }),
   });
 
-  const following = [...caches.all().map((reflector) => reflector.run(signal)), agent.runDevice(signal)];
+  return { client, caches, runtime, notary, volumes, starts, processes, workload, agent };
+}
+
+/** Runs the agent until the signal is aborted. */
+async function run(configuration: AgentConfiguration, log: Logger, signal: AbortSignal): Promise<void> {
+  const { node, kubeletRoot, stateDir } = configuration;
+  const parts = await compose(configuration, log);
+  const { client, caches, runtime, notary, volumes, starts, processes, workload, agent } = parts;
+  await mkdir(stateDir, { recursive: true, mode: 0o700 });
+  const succession = new Succession(stateDir, log);
+  const work = AbortSignal.any([signal, succession.replaced]);
+  const following = caches.all().map((reflector) => reflector.run(work));
+  const sealed = new SealedCache({ stateDir, node, caches, notary, log });
+  // Not beside an agent that works: that one has read the cluster.
+  if (!succession.hasPredecessor) void sealed.seed(work);
+  // A pod that is not in the caches counts as gone: nothing is judged before they are filled.
+  const ready = Promise.all([allSynced(caches.all(), signal), warmUp(node, runtime, processes)]);
+  // It is awaited further down; an abort before that is no defect.
+  ready.catch(() => undefined);
+  if (succession.hasPredecessor) await ready;
   const kubelet = { kubeletRoot, stateDir, nodeName: node, version: VERSION };
   const hubKeys = new PodHubKeys({ ...clusterView(caches), notary, wanted: (identity) => agent.wanted(identity) });
   const csi = await startCsiDriver({ ...kubelet, volumes, log, ...volumeEvents({ agent, workload, hubKeys }) });
@@ -79,11 +104,19 @@ async function run(configuration: AgentConfiguration, log: Logger, signal: Abort
     checks: () => checks({ agent, caches, csi, starts }),
   });
   log.info({ node, kubeletRoot, port: configuration.healthPort }, 'agent started');
-  const watching = starts.run((event) => agent.containerEvent(event), signal);
-  // A pod that is not in the caches counts as gone: nothing is judged before they are filled.
-  await Promise.all([allSynced(caches.all(), signal), warmUp(node, runtime, processes)]);
+  if (succession.hasPredecessor) {
+    await succession.inherit(signal);
+    await agent.device.reconcile();
+  }
+  succession.watch(() => csi.replaced, { drain: () => workload.drain(), releaseNotary: () => notary.handOver() });
+  following.push(
+    agent.runDevice(work),
+    starts.run((event) => agent.containerEvent(event), work),
+  );
+  await ready;
   workload.start();
-  await Promise.all([agent.run(signal), watching, ...following]);
+  await Promise.all([agent.run(work), sealed.run(work), ...following]);
+  if (!signal.aborted) await once(signal, 'abort');
   health.close();
   workload.stop();
   await csi.stop();

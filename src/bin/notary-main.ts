@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
@@ -19,6 +20,7 @@ import { TokenThread, type TokenThreadOptions } from '../notary/threads/thread.t
 import type { WatchdogLimits } from '../notary/threads/watchdog.ts';
 import { systemClock } from '../os/clock.ts';
 import { endProcess } from '../os/end-process.ts';
+import { FileLock } from '../os/file-lock.ts';
 import { hardenProcess } from '../os/hardening.ts';
 import { measureProgram } from '../os/program-measure.ts';
 import { SANDBOX_MODES, sandboxProcess, type Sandbox, type SandboxMode } from '../os/sandbox.ts';
@@ -108,6 +110,8 @@ export async function runNotary(entry: string): Promise<void> {
   tellOfSandbox(sandbox, log);
   const program = measureProgram(entry);
   log.info({ sha256: program.sha256, files: program.files }, 'measured itself');
+  const state = new StateFolder(settings.state);
+  const lock = await takeState(state, log);
   const metrics = new NotaryMetrics();
   const audit = new AuditLog({ folder: settings.state, clock: systemClock, version: manifest.version });
   const give = (why: KeysteadError | Error): never => {
@@ -119,14 +123,10 @@ export async function runNotary(entry: string): Promise<void> {
   const parts = { limits: limitsOf(settings), log, metrics, write, lost: give };
   const startThread = (place: string): TokenThread =>
     startTokenThread(entry, { ...settings, program: program.sha256 }, { ...parts, place });
-  const configuration = new FrontConfiguration({ state: new StateFolder(settings.state), log, startThread });
+  const configuration = new FrontConfiguration({ state, log, startThread });
   const front = new NotaryFront({
-    configuration,
-    audit,
-    encodeUse,
-    metrics,
-    version: manifest.version,
-    programSha256: program.sha256,
+    ...{ configuration, audit, encodeUse, metrics, version: manifest.version, programSha256: program.sha256 },
+    handOver: () => void stop().then(() => log.info('handed over')),
   });
   const server = new NotaryServer({
     path: settings.socket,
@@ -147,13 +147,32 @@ export async function runNotary(entry: string): Promise<void> {
   tellOfAudit(audit, log);
   if (settings.health !== undefined) await serveHealth(settings.health, front);
   log.info({ socket: settings.socket, version: manifest.version }, 'listening');
-  stopOnSignal({ log, flush }, async () => {
-    await server.close();
-    const closed = configuration.close().then(() => true);
-    const all = await Promise.race([closed, sleep(CLOSE_PATIENCE_MS, false)]);
-    audit.close();
-    return all;
-  });
+  let stopped: Promise<boolean> | undefined;
+  const stop = (): Promise<boolean> => (stopped ??= end({ server, configuration, audit, lock }));
+  stopOnSignal({ log, flush }, stop);
+}
+
+/** Two at a time would write one audit log and count one PIN: at an upgrade the next notary waits for the one before. */
+async function takeState({ path }: StateFolder, log: Logger): Promise<FileLock | undefined> {
+  const waiting = (): void => log.info({ state: path }, 'waiting for the notary that has this state');
+  return FileLock.take(join(path, 'lock'), new AbortController().signal, waiting);
+}
+
+interface Ending {
+  readonly server: NotaryServer;
+  readonly configuration: FrontConfiguration;
+  readonly audit: AuditLog;
+  readonly lock: FileLock | undefined;
+}
+
+/** Gives whether all threads have ended. */
+async function end({ server, configuration, audit, lock }: Ending): Promise<boolean> {
+  await server.close();
+  const closed = configuration.close().then(() => true);
+  const all = await Promise.race([closed, sleep(CLOSE_PATIENCE_MS, false)]);
+  audit.close();
+  lock?.release();
+  return all;
 }
 
 interface ThreadParts extends Omit<TokenThreadOptions, 'line' | 'opening'> {
@@ -199,7 +218,7 @@ async function serveHealth(path: string, front: NotaryFront): Promise<void> {
 
 /** `stop` gives whether all threads have ended. */
 function stopOnSignal({ log, flush }: { log: Logger; flush: () => void }, stop: () => Promise<boolean>): void {
-  const end = (status: number, all: boolean): void => {
+  const exit = (status: number, all: boolean): void => {
     flush();
     // process.exit waits for threads, and one that hangs in a library never ends.
     if (all) process.exit(status);
@@ -209,10 +228,10 @@ function stopOnSignal({ log, flush }: { log: Logger; flush: () => void }, stop: 
     process.once(signal, () => {
       log.info({ signal }, 'stopping');
       void stop().then(
-        (all) => end(0, all),
+        (all) => exit(0, all),
         (error: unknown) => {
           log.error({ err: String(error) }, 'stopped with an error');
-          end(1, false);
+          exit(1, false);
         },
       );
     });

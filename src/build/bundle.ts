@@ -15,6 +15,7 @@ export const OUT_DIR = join(ROOT, 'out');
 export const PROGRAMS = {
   controller: 'src/bin/controller.ts',
   agent: 'src/bin/agent.ts',
+  supervisor: 'src/bin/supervisor.ts',
   notary: 'src/bin/notary.ts',
   cli: 'src/bin/cli.ts',
   'node-init': 'src/build/image/node-init.ts',

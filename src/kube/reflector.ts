@@ -116,6 +116,16 @@ export class Reflector<T extends KubeObject = KubeObject, C extends KubeObject =
     this.#listeners.push(listener);
   }
 
+  /**
+   * Fills a cache that the server has not filled, with what it once held; the first list puts it right. It then counts as
+   * filled for those who wait, though not as synced.
+   */
+  seed(objects: readonly C[]): void {
+    if (this.#hasSynced) return;
+    for (const object of objects) this.#set(keyOf(object), object);
+    this.#resolveSynced();
+  }
+
   /** Follows the server until the signal is aborted. Never throws. */
   async run(signal: AbortSignal): Promise<void> {
     let failures = 0;

@@ -170,6 +170,10 @@ export class NotaryClient implements Notary {
     return this.#ask('metrics', {});
   }
 
+  handOver(): Promise<void> {
+    return this.#ask('handOver', {});
+  }
+
   close(): void {
     this.#closed = true;
     void this.#link?.then(

@@ -19,6 +19,8 @@ export interface NotaryFrontOptions {
   readonly version: string;
   /** Measure of its files. */
   readonly programSha256?: string;
+  /** Ends this process's work, after the answers that are due. */
+  readonly handOver: () => void;
 }
 
 /** Of the requests that a connection may have in flight. */
@@ -45,6 +47,7 @@ export class NotaryFront {
   handle(request: Envelope, asker: Asker): void {
     if (request.operation === 'status') this.#answerNow(request, asker, () => this.status());
     else if (request.operation === 'metrics') this.#answerNow(request, asker, () => this.metrics());
+    else if (request.operation === 'handOver') this.#answerNow(request, asker, this.#options.handOver);
     else if (request.operation === 'configure') this.#configure(request, asker);
     else this.#passOn(request, asker);
   }

@@ -151,5 +151,7 @@ export interface Notary extends AttestationNotary, KeyNotary, HubNotary, Revocat
   issueToken(request: TokenRequest): Promise<IssuedToken>;
   /** Prometheus text of the notary's own metrics. */
   metrics(): Promise<string>;
+  /** Has the notary end its work: the next one on the same state may begin. Resolves once it answers nobody any more. */
+  handOver(): Promise<void>;
   close(): void;
 }

@@ -8,6 +8,7 @@ export class Changes {
   readonly #versions = new Map<string, number>();
   readonly #waiting = new Map<string, Set<() => void>>();
   #common = 0;
+  #ending = false;
 
   /** Counts what has changed for a pod so far. Read it before looking, and give it to `after`. */
   version(podUid: string): number {
@@ -24,6 +25,17 @@ export class Changes {
   tellAll(): void {
     this.#common += 1;
     for (const podUid of [...this.#waiting.keys()]) this.#wake(podUid);
+  }
+
+  /** Whether this process serves no longer: streams shall end, for their callers to go to the next. */
+  get ending(): boolean {
+    return this.#ending;
+  }
+
+  /** Says so to all that wait. */
+  end(): void {
+    this.#ending = true;
+    this.tellAll();
   }
 
   /** Drops what is counted for a pod that has left the node. */

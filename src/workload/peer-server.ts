@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Socket } from 'node:net';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { PublishedVolume } from '../deliver/port.ts';
 import { asKeysteadError } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import type { HeldSockets } from '../os/held-sockets.ts';
 import { peerPidfd } from '../os/peer-pidfd.ts';
 import type { Pidfd } from '../os/pidfd.ts';
 import { hasSocket, PodSocket } from './pod-socket.ts';
@@ -18,10 +20,15 @@ export interface PeerServerOptions {
   /** Volume attribute that names an identity. */
   readonly identityAttribute: string;
   readonly log: Logger;
+  /** Keeps the sockets open while this process restarts. */
+  readonly held: HeldSockets;
   /** Open connections that one pod may have. Default 256. */
   readonly connectionsPerPod?: number;
 }
 
+const EMPTY_POLL_MS = 10;
+/** How long connections may wait to be taken on a busy node. */
+const STRAGGLERS_MS = 200;
 /** Connections that may be open only to be told that they are too many. */
 const MAX_TURNED_AWAY = 64;
 
@@ -41,6 +48,7 @@ export class PeerServer {
   readonly #perPod = new Map<string, number>();
   #counter = 0;
   #turnedAway = 0;
+  #stopped = false;
 
   constructor(options: PeerServerOptions) {
     this.#options = options;
@@ -52,10 +60,11 @@ export class PeerServer {
    */
   open(volume: PublishedVolume): void {
     const { volumeId, podUid, targetPath } = volume;
-    const { name, log } = this.#options;
-    if (this.#sockets.has(volumeId)) return;
+    const { name, log, held } = this.#options;
+    if (this.#stopped || this.#sockets.has(volumeId)) return;
     try {
-      const socket = new PodSocket(targetPath, name, (peer) => this.#accept(peer, volume));
+      const place = { directory: targetPath, name, key: `${volumeId}/${name}`, held };
+      const socket = new PodSocket(place, (peer) => this.#accept(peer, volume));
       this.#sockets.set(volumeId, { volume, socket });
     } catch (error) {
       log.warn({ err: asKeysteadError(error).message, volume: volumeId, podUid, name }, 'no socket in this volume');
@@ -76,10 +85,33 @@ export class PeerServer {
     }
   }
 
-  /** Stops serving. The sockets' files stay where they are: the next agent takes their place by rename. */
-  stop(): void {
+  /**
+   * Another process has put its sockets in place of these: takes those connections that were made to these before, and
+   * then no more, for good. Those that are open stay.
+   */
+  async giveWay(): Promise<void> {
+    this.#stopped = true;
+    await setTimeout(STRAGGLERS_MS);
+    // After the event loop has looked for connections once more, however late the timer came.
+    await setImmediate();
+    this.#stopListening();
+  }
+
+  #stopListening(): void {
+    this.#stopped = true;
     for (const { socket } of this.#sockets.values()) socket.close({ remove: false });
     this.#sockets.clear();
+  }
+
+  /** Resolves when no connection is open, or after a while. */
+  async whenEmpty(milliseconds: number): Promise<void> {
+    const deadline = performance.now() + milliseconds;
+    while (this.#connections.size > 0 && performance.now() < deadline) await setTimeout(EMPTY_POLL_MS);
+  }
+
+  /** Stops serving. The sockets' files stay where they are: the next agent takes their place by rename. */
+  stop(): void {
+    this.#stopListening();
     for (const { socket } of this.#connections.values()) socket.destroy();
   }
 

@@ -5,22 +5,43 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { KeysteadError } from '../errors.ts';
 import { errnoOf } from '../os/files.ts';
+import type { HeldSockets } from '../os/held-sockets.ts';
 
 /** The volume is the pod's own, and who connects is measured: file permissions would only keep out the module. */
 const SOCKET_MODE = 0o666;
+
+/** Where a pod's socket lies, and what keeps it open over a restart. */
+export interface SocketPlace {
+  readonly directory: string;
+  readonly name: string;
+  /** Names the socket among all that are held. */
+  readonly key: string;
+  readonly held: HeldSockets;
+}
 
 /** A listening unix socket in a directory. */
 export class PodSocket {
   readonly #server: Server;
   readonly #path: string;
+  readonly #place: SocketPlace;
   readonly #inode: number;
 
   /**
-   * Listens at `directory/name`. What lies there, a predecessor's socket for example, is replaced by one rename, so
-   * that no caller finds the path missing. Throws `Unavailable` where the directory is gone or full.
+   * Listens at `directory/name`: with the very socket of the process before this one where that was held and still lies
+   * there, or else with a new one that takes the place of what lies there by one rename, so that no caller finds the path
+   * missing. Throws `Unavailable` where the directory is gone or full.
    */
-  constructor(directory: string, name: string, onConnection: (socket: Socket) => void) {
+  constructor(place: SocketPlace, onConnection: (socket: Socket) => void) {
+    const { directory, name, key, held } = place;
+    this.#place = place;
     this.#path = join(directory, name);
+    const found = inodeOf(this.#path);
+    const descriptor = held.take(key, found);
+    if (found !== undefined && descriptor !== undefined) {
+      this.#server = createServer(onConnection).listen({ fd: descriptor });
+      this.#inode = found;
+      return;
+    }
     const temporary = `.${randomBytes(4).toString('hex')}`;
     this.#server = listen(directory, temporary, onConnection);
     try {
@@ -32,23 +53,32 @@ export class PodSocket {
       rmSync(join(directory, temporary), { force: true });
       throw error;
     }
+    held.hold({ key, inode: this.#inode }, this.#server);
   }
 
   /** Takes no more connections. `remove` takes the file away too, unless another process has put its own there. */
   close({ remove }: { readonly remove: boolean }): void {
     this.#server.close();
-    if (remove) removeOwn(this.#path, this.#inode);
+    if (!remove) return;
+    removeOwn(this.#path, this.#inode);
+    this.#place.held.release(this.#place.key);
+  }
+
+  /** Whether another process has put its own socket in this one's place, or somebody has taken it away. */
+  get isReplaced(): boolean {
+    return inodeOf(this.#path) !== this.#inode;
   }
 }
 
 /** Whether a socket lies at that place in a directory, alive or left by a predecessor. */
 export function hasSocket(directory: string, name: string): boolean {
-  try {
-    return statSync(join(directory, name)).isSocket();
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false;
-    throw error;
-  }
+  return inodeOf(join(directory, name)) !== undefined;
+}
+
+/** Inode of the socket at a path; undefined where there is none. */
+function inodeOf(path: string): number | undefined {
+  const status = statSync(path, { throwIfNoEntry: false });
+  return status?.isSocket() === true ? status.ino : undefined;
 }
 
 /**

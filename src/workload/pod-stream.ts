@@ -35,9 +35,11 @@ export async function* podStream(
     if (!admitted && !callers.recognise(caller, incarnation)) throw gone();
     const now = parts.standing(podUid);
     if (now.state === 'Refused') throw refusal(now);
+    if (held && changes.ending) throw ending();
     if (now.state === 'Held') {
       yield now.served;
       held = true;
+      if (changes.ending) throw ending();
     }
     const milliseconds = now.state === 'Held' ? Infinity : held ? BETWEEN_MS : FIRST_MS;
     const waited = await changes.after(podUid, version, { signal, milliseconds });
@@ -53,6 +55,8 @@ const gone = (): KeysteadError =>
   new KeysteadError('PermissionDenied', 'CallerGone: the process that was attested does not hold this connection');
 const withdrawn = (): KeysteadError =>
   new KeysteadError('PermissionDenied', 'IdentityWithdrawn: this pod holds no identity any more');
+const ending = (): KeysteadError =>
+  new KeysteadError('Unavailable', 'the agent of this node is replaced by the next; connect again');
 const notYet = (): KeysteadError =>
   new KeysteadError(
     'Unavailable',

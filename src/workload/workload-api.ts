@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Server, ServerCredentials, type ConnectionInjector } from '@grpc/grpc-js';
 import type { Socket } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
 import type { PublishedVolume } from '../deliver/port.ts';
 import { SecretDiscoveryService } from '../gen/envoy/service/secret/v3/sds_pb.js';
 import { Notary } from '../gen/keystead/notary/v1alpha1/notary_pb.js';
@@ -8,6 +9,7 @@ import { SpiffeWorkloadAPI } from '../gen/spiffe/workload_pb.js';
 import { addReflection } from '../grpc/reflection.ts';
 import { addService } from '../grpc/server.ts';
 import type { Logger } from '../log.ts';
+import type { HeldSockets } from '../os/held-sockets.ts';
 import { Callers } from './callers.ts';
 import { Changes } from './changes.ts';
 import { SecretService } from './envoy/service.ts';
@@ -23,6 +25,7 @@ import { SpiffeService } from './spiffe/service.ts';
 
 /** No request of the Workload API comes near it. */
 const MAX_REQUEST_BYTES = 64 * 1024;
+const SETTLE_MS = 500;
 /** Of one connection; all of a pod's calls are counted beside. */
 const MAX_STREAMS = 128;
 
@@ -31,6 +34,8 @@ export interface WorkloadApiOptions {
   /** For the Notary API. */
   readonly notary: NotaryApiPorts;
   readonly log: Logger;
+  /** Keeps the sockets open while this process restarts. */
+  readonly held: HeldSockets;
   /** Name of the socket in each volume. */
   readonly socket: string;
   /** Volume attribute that names an identity. */
@@ -47,7 +52,7 @@ export class WorkloadApi {
   readonly #changes = new Changes();
   readonly #tokens: ModuleTokens;
 
-  constructor({ ports, notary, log, socket, identityAttribute }: WorkloadApiOptions) {
+  constructor({ ports, notary, log, held, socket, identityAttribute }: WorkloadApiOptions) {
     this.#server = new Server({
       'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
       'grpc.max_concurrent_streams': MAX_STREAMS,
@@ -55,7 +60,7 @@ export class WorkloadApi {
     });
     this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
     const serve = (connection: Socket): void => this.#injector.injectConnection(connection);
-    this.#peers = new PeerServer({ serve, name: socket, identityAttribute, log });
+    this.#peers = new PeerServer({ serve, name: socket, identityAttribute, held, log });
     this.callers = new Callers({ ports });
     const now = (): number => Date.now();
     this.#tokens = new ModuleTokens({
@@ -123,6 +128,19 @@ export class WorkloadApi {
   /** The trust bundle has changed, for all. */
   bundleChanged(): void {
     this.#changes.tellAll();
+  }
+
+  /**
+   * Another agent has taken the sockets: answers the calls that are open, ends the streams, and has every client connect
+   * again (GOAWAY). Resolves when nobody is left, or after `graceMs`.
+   */
+  async drain(graceMs: number): Promise<void> {
+    await this.#peers.giveWay();
+    // Who has connected a moment ago has asked nothing yet, and would find the connection closed under his first call.
+    await setTimeout(SETTLE_MS);
+    this.#changes.end();
+    this.#injector.drain(graceMs);
+    await this.#peers.whenEmpty(graceMs);
   }
 
   /** Stops serving; the sockets' files stay for the next agent. */

@@ -12,7 +12,7 @@ export interface Memory {
 export function measureMemory(): Memory {
   const pss: Record<string, number> = {};
   const privateDirty: Record<string, number> = {};
-  for (const program of ['controller', 'agent', 'notary'] as const) {
+  for (const program of ['controller', 'supervisor', 'agent', 'notary'] as const) {
     const rollups = pidsOf(program).map((pid) => readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'));
     pss[program] = megabytes(rollups, 'Pss');
     privateDirty[program] = megabytes(rollups, 'Private_Dirty');

@@ -13,6 +13,7 @@ import { promisify } from 'node:util';
 import { incarnationOf } from '../../src/attest/incarnation.ts';
 import type { Verdict } from '../../src/attest/port.ts';
 import { createLogger } from '../../src/log.ts';
+import { HeldSockets } from '../../src/os/held-sockets.ts';
 import { Callers } from '../../src/workload/callers.ts';
 import { IotEdgeApi } from '../../src/workload/iotedge/iot-edge-api.ts';
 import type { IotEdgePorts } from '../../src/workload/iotedge/port.ts';
@@ -94,6 +95,7 @@ function served(notary: NotaryProcess): IotEdgeApi {
     callers: new Callers({ ports: { judge, incarnationOf } }),
     ports: ports as IotEdgePorts,
     log: createLogger('bench', 'silent'),
+    held: new HeldSockets(),
     socket: 'workload.sock',
     identityAttribute: 'identity',
   });

@@ -3,8 +3,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readLab, type Lab } from '../lab/index.ts';
 
+type Program = 'agent' | 'notary' | 'controller' | 'supervisor';
+
 /** Host pids of one of the product's programs in the lab, by its bundle's name. Another lab's are not touched. */
-export function pidsOf(program: 'agent' | 'notary' | 'controller'): number[] {
+export function pidsOf(program: Program): number[] {
   const { cgroup } = readLab();
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -22,7 +24,7 @@ function procFile(pid: number, name: string): string {
 }
 
 /** Ends a program at once; the kubelet starts it again. Returns how many processes it was. */
-export function killNow(program: 'agent' | 'notary' | 'controller'): number {
+export function killNow(program: Program): number {
   const pids = pidsOf(program);
   for (const pid of pids) process.kill(pid, 'SIGKILL');
   return pids.length;

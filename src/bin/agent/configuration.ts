@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { KeysteadError } from '../../errors.ts';
+import { HELD_SOCKETS } from '../../os/held-sockets.ts';
 
 /** How the agent is set up; every entry is an environment variable that the chart sets. */
 export interface AgentConfiguration {
@@ -23,6 +24,8 @@ export interface AgentConfiguration {
   readonly hostRoot: string;
   /** KEYSTEAD_LOG_LEVEL, default info. */
   readonly logLevel: string;
+  /** KEYSTEAD_HELD_SOCKETS: what the supervisor holds for this process; not for anybody to set. */
+  readonly heldSockets: string | undefined;
 }
 
 /** Reads the environment. @throws KeysteadError `InvalidConfiguration` that names the variable and what it must be. */
@@ -38,6 +41,7 @@ export function agentConfiguration(env: NodeJS.ProcessEnv): AgentConfiguration {
     notaryHealth: env['KEYSTEAD_NOTARY_HEALTH'] ?? '/run/keystead/notary-health.sock',
     hostRoot: env['KEYSTEAD_HOST_ROOT'] ?? '/proc/1/root',
     logLevel: env['KEYSTEAD_LOG_LEVEL'] ?? 'info',
+    heldSockets: env[HELD_SOCKETS],
   };
 }
 

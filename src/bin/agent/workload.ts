@@ -21,6 +21,7 @@ import { refusalByIntegrity } from '../../identity/node-integrity.ts';
 import { explanationOfProcess, type Explanation } from '../../identity/explanation.ts';
 import { identityTerms } from '../../identity/terms.ts';
 import type { Logger } from '../../log.ts';
+import type { HeldSockets } from '../../os/held-sockets.ts';
 import type { IssuedToken, TokenRequest } from '../../notary/port.ts';
 import { IotEdgeApi } from '../../workload/iotedge/iot-edge-api.ts';
 import type { IdentityTerms, TrustStore } from '../../workload/port.ts';
@@ -35,6 +36,7 @@ export interface AgentWorkloadParts extends Pick<PodIotEdgePorts, 'wanted' | 'ob
   readonly notary: PodIotEdgePorts['notary'] & PodNotaryPorts['notary'];
   readonly node: string;
   readonly log: Logger;
+  readonly held: HeldSockets;
   readonly caches: AgentCaches;
   readonly runtime: PodCallerPorts['runtime'];
   readonly processes: Pick<ProcessSource, 'measure' | 'podOf'>;
@@ -53,7 +55,9 @@ interface OfferedApi {
 }
 
 /** How long a call waits for an agent that has just started, in milliseconds. */
-const START_MS = 5_000;
+const START_MS = 8_000;
+/** How long open calls may take to end when the next agent has taken over, in milliseconds. */
+const DRAIN_MS = 2_000;
 
 /** The sockets in the volumes of this node's pods: in which there is one, and what is behind it. */
 export class AgentWorkload {
@@ -86,6 +90,7 @@ export class AgentWorkload {
     this.#api = new WorkloadApi({
       log,
       notary: new PodNotary({ ...clusterView(caches), ...parts }),
+      held: parts.held,
       socket: SPIFFE_SOCKET,
       identityAttribute: IDENTITY_ATTRIBUTE,
       ports: {
@@ -99,6 +104,7 @@ export class AgentWorkload {
     });
     this.#iotEdge = new IotEdgeApi({
       log,
+      held: parts.held,
       callers: this.#api.callers,
       socket: IOT_EDGE_SOCKET,
       identityAttribute: IDENTITY_ATTRIBUTE,
@@ -160,6 +166,11 @@ export class AgentWorkload {
     if (isDeepStrictEqual(trust, this.#trust)) return;
     this.#trust = trust;
     this.#api.bundleChanged();
+  }
+
+  /** The next agent has taken the sockets: ends with what is open. */
+  async drain(): Promise<void> {
+    await Promise.all(this.#apis().map(({ api }) => api.drain(DRAIN_MS)));
   }
 
   stop(): void {

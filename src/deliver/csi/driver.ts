@@ -34,6 +34,8 @@ export interface CsiDriverOptions extends VolumeEvents {
 export interface CsiDriver {
   /** Whether the kubelet has accepted this driver. */
   readonly registered: boolean;
+  /** Whether another agent has taken over the driver's socket, and with it this node. */
+  readonly replaced: boolean;
   /** Stops serving after open calls have ended. Volumes stay mounted. */
   stop(): Promise<void>;
 }
@@ -62,6 +64,9 @@ export async function startCsiDriver(options: CsiDriverOptions): Promise<CsiDriv
   return {
     get registered() {
       return registration.registered;
+    },
+    get replaced() {
+      return csi.replaced;
     },
     async stop() {
       // First: without it the kubelet stops calling.

@@ -14,6 +14,8 @@ const GRACE_MS = 3000;
 /** A gRPC server on a unix socket. */
 export interface Serving {
   readonly path: string;
+  /** Whether another process has put its own socket in this one's place. */
+  readonly replaced: boolean;
   /** Takes the socket away, unless another process has put its own there since, and lets open calls end. */
   stop(): Promise<void>;
 }
@@ -34,6 +36,9 @@ export async function serveAt(server: Server, path: string): Promise<Serving> {
   renameSync(temporary, path);
   return {
     path,
+    get replaced() {
+      return statSync(path, { throwIfNoEntry: false })?.ino !== ino;
+    },
     async stop() {
       removeOwn(path, ino);
       await shutDown(server);

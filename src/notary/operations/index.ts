@@ -4,6 +4,7 @@ import { attesterKeys } from './attester-keys.ts';
 import { configure } from './configure.ts';
 import { describeKey } from './describe-key.ts';
 import { destroyKey } from './destroy-key.ts';
+import { handOver } from './hand-over.ts';
 import { hubDecrypt, hubEncrypt } from './hub-cipher.ts';
 import { hubSign } from './hub-sign.ts';
 import { importHubKey } from './import-hub-key.ts';
@@ -46,6 +47,7 @@ export const OPERATIONS = {
   quote,
   keyEvidence,
   metrics,
+  handOver,
 } as const;
 
 export type OperationName = keyof typeof OPERATIONS;
@@ -55,7 +57,7 @@ export type BodyOf<O extends OperationName> = Parameters<(typeof OPERATIONS)[O][
 export type ResultOf<O extends OperationName> = ReturnType<(typeof OPERATIONS)[O]['decodeResult']>;
 
 /** What is answered without a token, so that it is answered however the tokens are. */
-export type FrontOperation = 'configure' | 'status' | 'metrics';
+export type FrontOperation = 'configure' | 'status' | 'metrics' | 'handOver';
 export type TokenOperation = Exclude<OperationName, FrontOperation>;
 
 /** What does the operations that need a token, each by its name. */

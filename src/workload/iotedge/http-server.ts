@@ -70,6 +70,11 @@ export class HttpServer {
     refuse(socket, new HttpFailure(429, `Overloaded: expected ${expected}; close some, or try again`));
   }
 
+  /** From now on each answer is the last of its connection. */
+  drain(): void {
+    this.#stopping = true;
+  }
+
   /** Closes what is idle; what is asked already is answered, and its connection closed with the answer. */
   stop(): void {
     this.#stopping = true;

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-import { setTimeout } from 'node:timers/promises';
 import type { PublishedVolume } from '../../deliver/port.ts';
 import type { Logger } from '../../log.ts';
+import type { HeldSockets } from '../../os/held-sockets.ts';
 import type { Callers } from '../callers.ts';
 import { PeerServer } from '../peer-server.ts';
 import { HttpServer } from './http-server.ts';
 import type { IotEdgePorts } from './port.ts';
 import { IotEdgeService } from './service.ts';
 
-const DRAIN_POLL_MS = 10;
-
 export interface IotEdgeApiOptions {
   /** Those of the other sockets: a process is measured once for all of them. */
   readonly callers: Pick<Callers, 'admit'>;
   readonly ports: IotEdgePorts;
   readonly log: Logger;
+  /** Keeps the sockets open while this process restarts. */
+  readonly held: HeldSockets;
   /** Name of the socket in each volume. */
   readonly socket: string;
   /** Volume attribute that names an identity. */
@@ -26,7 +26,7 @@ export class IotEdgeApi {
   readonly #http: HttpServer;
   readonly #peers: PeerServer;
 
-  constructor({ callers, ports, log, socket, identityAttribute }: IotEdgeApiOptions) {
+  constructor({ callers, ports, log, held, socket, identityAttribute }: IotEdgeApiOptions) {
     this.#http = new HttpServer({
       service: new IotEdgeService({ callers, ports }),
       caller: (address) => this.#peers.caller(address),
@@ -37,6 +37,7 @@ export class IotEdgeApi {
       turnAway: (connection, expected) => this.#http.turnAway(connection, expected),
       name: socket,
       identityAttribute,
+      held,
       log,
     });
   }
@@ -59,11 +60,14 @@ export class IotEdgeApi {
     return this.#peers.connections;
   }
 
-  /** Another agent has taken the sockets: answers what is asked already. Resolves when nobody is left, or after `graceMs`. */
+  /**
+   * Another agent has taken the sockets: answers what is asked on the connections that are open, and has their clients
+   * connect again. Resolves when none is left, or after `graceMs`.
+   */
   async drain(graceMs: number): Promise<void> {
-    this.#http.stop();
-    const deadline = performance.now() + graceMs;
-    while (this.connections > 0 && performance.now() < deadline) await setTimeout(DRAIN_POLL_MS);
+    await this.#peers.giveWay();
+    this.#http.drain();
+    await this.#peers.whenEmpty(graceMs);
   }
 
   /** Stops serving; the sockets' files stay for the next agent. */

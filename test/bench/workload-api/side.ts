@@ -40,7 +40,9 @@ export async function keysteadSide(scene: Scene, image: string): Promise<Side> {
   await scene.condition('moduleidentity', 'caller', 'Ready', 'False');
   const container = { env: [socketVariable('/var/run/keystead/spiffe.sock')] };
   const pids = (): Record<string, number> =>
-    Object.fromEntries((['controller', 'agent', 'notary'] as const).map((program) => [program, pidsOf(program)[0]!]));
+    Object.fromEntries(
+      (['controller', 'supervisor', 'agent', 'notary'] as const).map((program) => [program, pidsOf(program)[0]!]),
+    );
   return {
     name: 'Keystead',
     pids,

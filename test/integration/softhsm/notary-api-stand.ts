@@ -9,6 +9,7 @@ import { GrpcClient } from '../../../src/grpc/client.ts';
 import type { Holding } from '../../../src/identity/holding.ts';
 import { identityTerms } from '../../../src/identity/terms.ts';
 import { obtainCredentials, obtainForHeldKey, type Wanted } from '../../../src/issue/credentials.ts';
+import { HeldSockets } from '../../../src/os/held-sockets.ts';
 import { createLogger } from '../../../src/log.ts';
 import type { Standing } from '../../../src/workload/port.ts';
 import { ServedCredentials } from '../../../src/workload/served-credentials.ts';
@@ -36,6 +37,7 @@ export class NotaryApiStand {
   private constructor(first: string | undefined) {
     const trust = () => ({ own: { anchors: this.anchors, keys: [] }, foreign: new Map() });
     this.#api = new WorkloadApi({
+      held: new HeldSockets(),
       log: createLogger('test', 'fatal'),
       socket: 'spiffe.sock',
       identityAttribute: 'identity',

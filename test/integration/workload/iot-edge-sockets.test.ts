@@ -12,6 +12,7 @@ import { incarnationOf } from '../../../src/attest/incarnation.ts';
 import type { Verdict } from '../../../src/attest/port.ts';
 import type { PublishedVolume } from '../../../src/deliver/port.ts';
 import { createLogger } from '../../../src/log.ts';
+import { HeldSockets } from '../../../src/os/held-sockets.ts';
 import { Callers } from '../../../src/workload/callers.ts';
 import { IotEdgeApi } from '../../../src/workload/iotedge/iot-edge-api.ts';
 import type { IotEdgePorts } from '../../../src/workload/iotedge/port.ts';
@@ -61,6 +62,7 @@ function agent(): IotEdgeApi {
     callers: new Callers({ ports: { judge, incarnationOf } }),
     ports: ports as IotEdgePorts,
     log: createLogger('test', 'silent'),
+    held: new HeldSockets(),
     socket: 'workload.sock',
     identityAttribute: 'identity',
   });

@@ -13,6 +13,7 @@ import type { PublishedVolume } from '../../../src/deliver/port.ts';
 import { SpiffeWorkloadAPI } from '../../../src/gen/spiffe/workload_pb.js';
 import { GrpcClient } from '../../../src/grpc/client.ts';
 import { hasStatus } from '../../../src/grpc/status.ts';
+import { HeldSockets } from '../../../src/os/held-sockets.ts';
 import { createLogger } from '../../../src/log.ts';
 import type { Standing } from '../../../src/workload/port.ts';
 import { ServedCredentials } from '../../../src/workload/served-credentials.ts';
@@ -59,6 +60,7 @@ function agent(): WorkloadApi {
   const api: WorkloadApi = new WorkloadApi({
     notary: NO_NOTARY,
     log: createLogger('test', 'fatal'),
+    held: new HeldSockets(),
     socket: 'spiffe.sock',
     identityAttribute: 'identity',
     ports: {

@@ -9,6 +9,7 @@ import { SpiffeWorkloadAPI } from '../../../src/gen/spiffe/workload_pb.js';
 import { GrpcClient } from '../../../src/grpc/client.ts';
 import { hasStatus } from '../../../src/grpc/status.ts';
 import { p256Jwk, thumbprint } from '../../../src/issue/jwk.ts';
+import { HeldSockets } from '../../../src/os/held-sockets.ts';
 import { createLogger } from '../../../src/log.ts';
 import type { TokenRequest } from '../../../src/notary/port.ts';
 import { issueJwtSvid } from '../../../src/notary/token-issuing.ts';
@@ -60,6 +61,7 @@ beforeEach(() => {
   api = new WorkloadApi({
     notary: NO_NOTARY,
     log: createLogger('test', 'fatal'),
+    held: new HeldSockets(),
     socket: 'spiffe.sock',
     identityAttribute: 'identity',
     ports: {

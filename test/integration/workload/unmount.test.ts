@@ -8,6 +8,7 @@ import { startCsiDriver, type CsiDriver } from '../../../src/deliver/csi/driver.
 import { VolumeStore } from '../../../src/deliver/volume.ts';
 import { Node } from '../../../src/gen/csi/v1/csi_pb.js';
 import { GrpcClient } from '../../../src/grpc/client.ts';
+import { HeldSockets } from '../../../src/os/held-sockets.ts';
 import { createLogger } from '../../../src/log.ts';
 import { WorkloadApi } from '../../../src/workload/workload-api.ts';
 import { NO_NOTARY } from '../../fakes/notary-api.ts';
@@ -25,6 +26,7 @@ beforeEach(async () => {
   api = new WorkloadApi({
     notary: NO_NOTARY,
     log,
+    held: new HeldSockets(),
     socket: 'spiffe.sock',
     identityAttribute: 'identity',
     ports: {

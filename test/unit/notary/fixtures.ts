@@ -164,7 +164,10 @@ export function frontOver(parts: ServiceParts): {
   const startThread = (place: string): TokenThread =>
     threadOver({ ...parts, folder }, { place, log, opening: (result) => metrics.tokenOpenings.inc({ result }) });
   const configuration = new FrontConfiguration({ state: new StateFolder(folder), log, startThread });
-  const front = new NotaryFront({ configuration, audit: trail, encodeUse, metrics, version: '1.2.3' });
+  const front = new NotaryFront({
+    ...{ configuration, audit: trail, encodeUse, metrics, version: '1.2.3' },
+    handOver: () => undefined,
+  });
   return { front, configuration, trail, metrics, lines, log };
 }
 

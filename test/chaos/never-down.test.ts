@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { CallerPod, keysteadSide, type Calls } from '../bench/workload-api/side.ts';
+import { pushGoClient } from '../clients/go-client.ts';
+import { Scene, until } from '../e2e/harness.ts';
+import { daemonPid, killNow, pidsOf } from './processes.ts';
+
+/** go-spiffe calls all the time, as modules do, while something happens to what answers. */
+const scene = new Scene('never-down');
+const SYSTEM = ['-n', 'keystead-system'];
+const CALLERS = 8;
+const RATE = 50;
+let pod: CallerPod;
+let startedAt: number;
+
+beforeAll(async () => {
+  await scene.open();
+  const caller = join(import.meta.dirname, '../bench/caller');
+  const [image = ''] = await pushGoClient(caller, ['chaos'], scene.lab.registry);
+  ({ pod } = await CallerPod.start(scene, await keysteadSide(scene, image), 'caller'));
+  startedAt = Date.now();
+}, 300_000);
+afterAll(() => scene.close(), 180_000);
+
+/** What callers with an open client, and callers that connect for each call, saw while something was done. */
+async function during(seconds: number, work: () => Promise<void>): Promise<Calls[]> {
+  const kinds = ['open', 'connection', 'token-cached'];
+  const calls = Promise.all(kinds.map((kind) => pod.calls(kind, CALLERS, seconds, RATE)));
+  await work();
+  return calls;
+}
+
+const failures = (all: readonly Calls[]): string[] => all.flatMap(({ errors }) => errors);
+const made = (all: readonly Calls[]): number => Math.min(...all.map(({ calls }) => calls));
+
+/** Waits until a program runs in another process than these. */
+function another(program: 'agent' | 'notary', before: readonly number[]): Promise<unknown> {
+  return until(`another ${program}`, 60, () => {
+    const pids = pidsOf(program);
+    return Promise.resolve(pids.length > 0 && !before.includes(pids[0]!) ? { pids } : 'none');
+  });
+}
+
+describe('no call fails', () => {
+  it('while the agent is upgraded', async () => {
+    const before = pidsOf('agent');
+    const calls = await during(45, async () => {
+      await scene.kubectl.run([...SYSTEM, 'rollout', 'restart', 'daemonset/keystead-node']);
+      await scene.kubectl.run([...SYSTEM, 'rollout', 'status', 'daemonset/keystead-node', '--timeout=120s']);
+    });
+    await another('agent', before);
+    expect(failures(calls)).toEqual([]);
+    expect(made(calls)).toBeGreaterThan(10 * CALLERS);
+  }, 240_000);
+
+  it('while the notary restarts', async () => {
+    const before = pidsOf('notary');
+    const calls = await during(10, async () => {
+      killNow('notary');
+      await another('notary', before);
+    });
+    expect(failures(calls)).toEqual([]);
+    expect(made(calls)).toBeGreaterThan(2 * CALLERS);
+  }, 120_000);
+});
+
+describe('a crash of the agent', () => {
+  it('fails the calls in flight at most: who connects meanwhile is answered by the next process', async () => {
+    const before = pidsOf('agent');
+    let killedAt = 0;
+    const calls = await during(15, async () => {
+      await new Promise((resolve) => setTimeout(resolve, 3_000));
+      killNow('agent');
+      killedAt = Date.now();
+      await another('agent', before);
+    });
+    const [, connecting] = calls;
+    // A failure is written with the time at which its call began.
+    const late = connecting!.errors.filter(
+      (error) => Date.parse(`1970-01-01T${error.slice(0, 12)}Z`) > killedAt % 86_400_000,
+    );
+    expect(late).toEqual([]);
+    expect(connecting!.calls).toBeGreaterThan(2 * CALLERS);
+    const restarts = await scene.kubectl.run([
+      ...SYSTEM,
+      'get',
+      'pods',
+      '-l',
+      'app.kubernetes.io/component=node',
+      '-o',
+      'jsonpath={.items[0].status.containerStatuses[?(@.name=="agent")].restartCount}',
+    ]);
+    console.log(`longest wait of a call ${Math.round(connecting!.max)} ms; restarts of the container: ${restarts}`);
+  }, 120_000);
+});
+
+describe('a start of the agent while the API server is away', () => {
+  it('serves the modules that it knew, from a copy that is sealed with the node’s token', async () => {
+    const agent = pidsOf('agent');
+    const sealed = join(scene.lab.dir, 'keystead/agent/cluster.sealed');
+    await until('a sealed copy that knows the caller', 60, () => {
+      const written = existsSync(sealed) ? statSync(sealed).mtimeMs : 0;
+      return Promise.resolve(written > startedAt ? { written } : 'older');
+    });
+    expect(readFileSync(sealed).includes(scene.namespace)).toBe(false);
+    const apiServer = daemonPid(scene.lab, 'kube-apiserver');
+    process.kill(apiServer, 'SIGSTOP');
+    try {
+      killNow('agent');
+      await another('agent', agent);
+      const { calls } = await until('an identity from the next agent', 40, async () => {
+        const made = await pod.calls('connection', 1, 1, 10);
+        return made.errors.length === 0 ? made : made.errors[0]!;
+      });
+      expect(calls).toBeGreaterThan(0);
+    } finally {
+      process.kill(apiServer, 'SIGCONT');
+    }
+  }, 180_000);
+});
