@@ -300,7 +300,7 @@ export interface EdgeDeviceSpecTokens {
 export interface EdgeDeviceSpecMeasuredBoot {
   /**
    * Report only sets the condition. Enforce also takes back what the node's modules hold and issues nothing until
-   * there is a good quote, and takes the node's authority out of trust bundles.
+   * there is a good quote.
    */
   readonly mode: 'Report' | 'Enforce';
   /** How often the TPM is challenged as a Go duration, 1m to 168h; after a reboot it is at once. */
