@@ -3,11 +3,14 @@ import type { Pod } from '../src/api/pod.ts';
 import type {
   ContainerEvidence,
   Evidence,
+  ImageEvidence,
   ModulePolicy,
   NodeIntegrity,
   MomentEvidence,
   OwnerEvidence,
   ProcessEvidence,
+  SignatureEvidence,
+  Signers,
   Verdict,
 } from '../src/attest/port.ts';
 import { podEvidence } from '../src/identity/pod-evidence.ts';
@@ -26,6 +29,8 @@ export interface PodAttestationPorts {
   /** Who controls the pod, and who controls that, upwards. Throws `Unavailable`. */
   owners(pod: Pod): Promise<readonly OwnerEvidence[]>;
   moment(): MomentEvidence;
+  /** Whether one of the signers signed the image. Never rejects. */
+  signature(image: ImageEvidence, signers: Signers): Promise<SignatureEvidence>;
   /** Resolves after so many milliseconds. */
   sleep(milliseconds: number): Promise<void>;
 }
@@ -70,17 +75,7 @@ export class PodAttestation {
   async attest(subject: Subject, event?: ContainerEvent): Promise<Attestation> {
     const container = await this.#moduleContainer(subject, event);
     if (!container) return { state: event?.phase === 'Starting' ? 'Unrelated' : 'Absent' };
-    const owned = subject.policies.some(({ pod }) => pod.owned);
-    const owners = owned ? await this.#ports.owners(subject.pod) : undefined;
-    const integrity = this.#ports.integrity();
-    const common = {
-      node: this.#ports.node,
-      ...(integrity && { integrity }),
-      pod: podEvidence(subject.pod, subject.secretNames, owners),
-      container,
-      modules: subject.policies,
-      moment: this.#ports.moment(),
-    };
+    const common = await this.#common(subject, container);
     const holds = event?.phase === 'Starting' && event.containerId === container.id;
     if (holds) return { state: 'Judged', container, verdict: this.#ports.decide({ ...common, phase: 'Starting' }) };
     const { first, entrant } = pidsOf(event, container.id);
@@ -90,6 +85,27 @@ export class PodAttestation {
       { ...common, phase: 'Running' },
       { ...container, pid, ...(entrant !== undefined && { entrant }) },
     );
+  }
+
+  /** What is the same for all processes of the container. */
+  async #common(
+    { pod, policies, secretNames }: Subject,
+    container: ContainerEvidence,
+  ): Promise<Omit<Evidence, 'phase'>> {
+    const { node } = this.#ports;
+    const owned = policies.some((policy) => policy.pod.owned);
+    const owners = owned ? await this.#ports.owners(pod) : undefined;
+    const integrity = this.#ports.integrity();
+    const signers = policies[0]?.signers;
+    return {
+      node,
+      ...(integrity && { integrity }),
+      pod: podEvidence(pod, secretNames, owners),
+      container,
+      modules: policies,
+      moment: this.#ports.moment(),
+      ...(signers && { signature: await this.#ports.signature(container.image, signers) }),
+    };
   }
 
   async #moduleContainer({ pod, policies }: Subject, event?: ContainerEvent): Promise<ContainerEvidence | undefined> {

@@ -4,11 +4,14 @@ import type { EdgeModule, ModuleIdentity } from '../src/api/v1alpha1/index.ts';
 import type {
   ContainerEvidence,
   Evidence,
+  ImageEvidence,
   ModulePolicy,
   NodeIntegrity,
   MomentEvidence,
   OwnerEvidence,
   ProcessEvidence,
+  SignatureEvidence,
+  Signers,
   Verdict,
 } from '../src/attest/port.ts';
 import { secretName, type Holding } from '../src/identity/holding.ts';
@@ -26,6 +29,8 @@ export interface PodCallerPorts {
   /** Who controls the pod, and who controls that, upwards. Throws `Unavailable`. */
   owners(pod: Pod): Promise<readonly OwnerEvidence[]>;
   moment(): MomentEvidence;
+  /** Whether one of the signers signed the image. Never rejects. */
+  signature(image: ImageEvidence, signers: Signers): Promise<SignatureEvidence>;
   /** This node's pods, by uid. */
   pod(uid: string): Pod | undefined;
   modules(namespace: string): readonly EdgeModule[];
@@ -76,6 +81,8 @@ export class PodCaller {
     const owners = pod && policies.some((policy) => policy.pod.owned) ? await ports.owners(pod) : undefined;
     const measured = await this.#measure(pod, policies, pid);
     const integrity = ports.integrity();
+    const signers = policies[0]?.signers;
+    const image = measured.container?.image;
     const evidence: Evidence = {
       node: ports.node,
       ...(integrity && { integrity }),
@@ -84,6 +91,7 @@ export class PodCaller {
       moment: ports.moment(),
       ...(pod && { pod: podEvidence(pod, this.#secretNames(modules), owners) }),
       ...(podUid !== undefined && { call: { podUid } }),
+      ...(signers && image && { signature: await ports.signature(image, signers) }),
       ...measured,
     };
     const verdict = ports.decide(evidence);

@@ -9,6 +9,7 @@ import { podOwned } from './pod-policy.ts';
 import { containerKnown, moduleMatched, podBound } from './pod-rules.ts';
 import type { DenialReason, Evidence, RuleResult, Verdict } from './port.ts';
 import type { Rule } from './rule.ts';
+import { imageSignature } from './signature-rule.ts';
 import { notTampered } from './tamper-rule.ts';
 import { policyWindow } from './window-rule.ts';
 
@@ -21,6 +22,7 @@ export const RULES: readonly Rule[] = [
   podBound,
   moduleMatched,
   imageDigest,
+  imageSignature,
   podOwned,
   commandAllowed,
   executableAllowed,

@@ -11,6 +11,8 @@ export interface ModulePolicy {
   readonly container?: string;
   /** Allowed digests; index, manifest or config digest each will do. Never empty for a valid module. */
   readonly digests: readonly Digest[];
+  /** Who must have signed the image; undefined asks for no signature. */
+  readonly signers?: Signers;
   /** Allowed executables; empty allows any executable of the image. */
   readonly executables: readonly { readonly path?: string; readonly sha256: string }[];
   /** Demand that executable code comes from the image's read-only layers. */
@@ -35,6 +37,14 @@ export interface ModulePolicy {
   readonly podCommand?: PodCommand;
   readonly pod: PodPolicy;
   readonly window: PolicyTimes;
+}
+
+/** Whose signatures count for an image. One of them is enough. */
+export interface Signers {
+  /** Keys that sign without certificate, as `cosign sign --key` does: SubjectPublicKeyInfo, PEM. */
+  readonly keys: readonly { readonly name: string; readonly publicKey: string }[];
+  /** Signers with short-lived certificates of a Sigstore instance ("keyless"): who vouched for whom, both exact. */
+  readonly identities: readonly { readonly issuer: string; readonly subject: string }[];
 }
 
 /** What to do about a sign that can be harmless: deny, hold and say so, or nothing. */

@@ -46,6 +46,13 @@ export interface CallEvidence {
   readonly podUid: string;
 }
 
+/** What became of the image's signatures under the module's policy. */
+export interface SignatureEvidence {
+  readonly verified: boolean;
+  /** Who signed which digest; or what was found instead. */
+  readonly message: string;
+}
+
 /** When the evidence was gathered. */
 export interface MomentEvidence {
   /** Milliseconds since the Unix epoch. */
@@ -77,6 +84,8 @@ export interface Evidence {
   readonly modules: readonly ModulePolicy[];
   /** Starting: the runtime holds the start; image, configuration and pod are judged, the process not yet. */
   readonly phase: 'Starting' | 'Running';
+  /** Undefined where the module asks for no signature. */
+  readonly signature?: SignatureEvidence;
   /** Undefined where no socket was called. */
   readonly call?: CallEvidence;
   readonly moment?: MomentEvidence;
@@ -92,6 +101,7 @@ export const REASONS = [
   'ModuleUnknown',
   'ModuleAmbiguous',
   'ImageDigestMismatch',
+  'ImageNotSigned',
   'PodNotOwned',
   'CommandNotAllowed',
   'ExecutableNotAllowed',

@@ -24,6 +24,7 @@ import { clusterView } from './agent/cluster-view.ts';
 import { agentConfiguration, type AgentConfiguration } from './agent/configuration.ts';
 import { evidencePages } from './agent/evidence.ts';
 import { explainPages } from './agent/explain.ts';
+import { imageSignatures } from './agent/image-signatures.ts';
 import { notaryPages } from './agent/notary-pages.ts';
 import { podOwners } from './agent/owner-source.ts';
 import { ProcessSource } from './agent/process-source.ts';
@@ -46,8 +47,9 @@ async function compose(configuration: AgentConfiguration, log: Logger) {
   const processes = new ProcessSource(new ProcessMeter({ hostRoot: configuration.hostRoot }));
   const owners = podOwners(client);
   const program = measureProgram(import.meta.filename).sha256;
+  const signatures = imageSignatures(configuration.signatures, stateDir);
   const workload: AgentWorkload = new AgentWorkload({
-    ...{ node, log, held, caches, runtime, processes, volumes, notary, owners },
+    ...{ node, log, held, caches, runtime, processes, volumes, notary, owners, signatures },
     holding: (podUid) => agent.holding(podUid),
     trust: () => agent.trust(),
     integrity: () => agent.integrity(),
@@ -68,6 +70,7 @@ async function compose(configuration: AgentConfiguration, log: Logger) {
     events: new Events({ client, log, controller: 'keystead.dev/agent', instance: node }),
     processes,
     owners,
+    signatures,
     workload,
     writers: new Writers(client, node),
     platform: () => ({ ...machine(), agentProgram: program, containerStarts: starts.kind }),

@@ -32,6 +32,7 @@ export function policyOf(module: EdgeModule): ModulePolicy {
     digests: digestsOf(module),
     pod: podPolicy(module),
     window: policyTimes(module),
+    ...(spec.signers && { signers: spec.signers }),
     ...(spec.container !== undefined && { container: spec.container }),
     ...(uid !== undefined && { uidAllowed: uid }),
     ...(gid !== undefined && { gidAllowed: gid }),

@@ -23,6 +23,7 @@ function chartValues(target: Target, images: DemoImages): object {
     stateDir: target.stateDir,
     runtime: { socket: target.runtimeSocket, root: target.runtimeRoot, nriSocket: target.nriSocket },
     softhsm: { enabled: true },
+    signatures: { plainHttpRegistries: target.isLab ? [images.registry] : [] },
     device: { create: true, spec: { trustDomain: TRUST_DOMAIN } },
     controller: { replicas: 1 },
   };

@@ -31,6 +31,12 @@ export interface EdgeModuleSpec {
    * configuration. A digest that stands in the template's own image reference need not be repeated here.
    */
   readonly images: readonly EdgeModuleSpecImage[];
+  /**
+   * Who must have signed the module's image, as cosign signs; one signature over its index or over the platform's
+   * manifest is enough. Left out, no signature is demanded: the digest alone decides. The agent looks for
+   * signatures in the image's registry and in the node's folder, as the chart's values signatures say.
+   */
+  readonly signers?: EdgeModuleSpecSigners;
   /** What the module's process must be. */
   readonly process: EdgeModuleSpecProcess;
   /** What the module's pods must be. */
@@ -141,6 +147,40 @@ export interface EdgeModuleSpecImage {
    * first digest of that name. In a selector module it is for readers only.
    */
   readonly name?: string;
+}
+
+/**
+ * Who must have signed the module's image, as cosign signs; one signature over its index or over the platform's
+ * manifest is enough. Left out, no signature is demanded: the digest alone decides. The agent looks for
+ * signatures in the image's registry and in the node's folder, as the chart's values signatures say.
+ */
+export interface EdgeModuleSpecSigners {
+  /** Keys that sign without certificate, as cosign sign --key does. */
+  readonly keys: readonly EdgeModuleSpecSignersKey[];
+  /**
+   * Signers with short-lived certificates of a Sigstore instance ("keyless"), whose trusted root the chart's value
+   * signatures.trustedRoot gives. The signature must be in that instance's transparency log.
+   */
+  readonly identities: readonly EdgeModuleSpecSignersIdentitie[];
+}
+
+/** A key. */
+export interface EdgeModuleSpecSignersKey {
+  /** Name of the key, for messages. */
+  readonly name: string;
+  /** Public key, PEM, as cosign public-key prints it. */
+  readonly publicKey: string;
+}
+
+/** A signer. */
+export interface EdgeModuleSpecSignersIdentitie {
+  /**
+   * Who vouched for the signer, the exact URL of the OpenID Connect issuer, for example
+   * https://token.actions.githubusercontent.com.
+   */
+  readonly issuer: string;
+  /** The exact subject of the certificate, an e-mail address or a URL such as that of a workflow. */
+  readonly subject: string;
 }
 
 /** What the module's process must be. */

@@ -29,6 +29,7 @@ import { ownTrust, trustStore } from './bundle.ts';
 import { wakeByCaches } from './cache-triggers.ts';
 import { momentOf, type AgentCaches } from './caches.ts';
 import { heldKeys, keysOnToken } from './keys-on-token.ts';
+import type { ImageSignatures } from '../../signature/image-signatures.ts';
 import type { TrustStore } from '../../workload/port.ts';
 import { AgentMetrics } from './metrics.ts';
 import { obtain } from './obtaining.ts';
@@ -54,6 +55,7 @@ export interface AgentParts {
   readonly runtime: ContainerRuntime;
   readonly processes: ProcessSource;
   readonly owners: Pick<PodOwners, 'chain'>;
+  readonly signatures: Pick<ImageSignatures, 'of'>;
   readonly volumes: VolumeStore;
   readonly writers: Writers;
   readonly workload: Pick<AgentWorkload, 'served' | 'reported' | 'bundleChanged'>;
@@ -224,6 +226,7 @@ export class Agent {
       integrity: () => this.integrity(),
       decide,
       owners: (pod) => this.#parts.owners.chain(pod),
+      signature: (image, signers) => this.#parts.signatures.of(image, signers),
       moment: () => momentOf(caches),
       sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     });

@@ -26,6 +26,21 @@ export interface AgentConfiguration {
   readonly logLevel: string;
   /** KEYSTEAD_HELD_SOCKETS: what the supervisor holds for this process; not for anybody to set. */
   readonly heldSockets: string | undefined;
+  readonly signatures: SignatureConfiguration;
+}
+
+/** Where signatures of images are found; an empty path is none. */
+export interface SignatureConfiguration {
+  /** KEYSTEAD_TRUSTED_ROOT: Sigstore trusted root, JSON. */
+  readonly trustedRoot: string;
+  /** KEYSTEAD_SIGNATURE_FOLDER: signatures in files. */
+  readonly folder: string;
+  /** KEYSTEAD_REGISTRY_CREDENTIALS: a Docker config.json. */
+  readonly credentials: string;
+  /** KEYSTEAD_REGISTRY_CA: PEM. */
+  readonly ca: string;
+  /** KEYSTEAD_PLAIN_HTTP_REGISTRIES: hosts with ports, separated by commas. */
+  readonly plainHttp: readonly string[];
 }
 
 /** Reads the environment. @throws KeysteadError `InvalidConfiguration` that names the variable and what it must be. */
@@ -42,6 +57,17 @@ export function agentConfiguration(env: NodeJS.ProcessEnv): AgentConfiguration {
     hostRoot: env['KEYSTEAD_HOST_ROOT'] ?? '/proc/1/root',
     logLevel: env['KEYSTEAD_LOG_LEVEL'] ?? 'info',
     heldSockets: env[HELD_SOCKETS],
+    signatures: signatureConfiguration(env),
+  };
+}
+
+function signatureConfiguration(env: NodeJS.ProcessEnv): SignatureConfiguration {
+  return {
+    trustedRoot: env['KEYSTEAD_TRUSTED_ROOT'] ?? '',
+    folder: env['KEYSTEAD_SIGNATURE_FOLDER'] ?? '',
+    credentials: env['KEYSTEAD_REGISTRY_CREDENTIALS'] ?? '',
+    ca: env['KEYSTEAD_REGISTRY_CA'] ?? '',
+    plainHttp: (env['KEYSTEAD_PLAIN_HTTP_REGISTRIES'] ?? '').split(',').filter((host) => host !== ''),
   };
 }
 

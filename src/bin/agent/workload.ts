@@ -25,6 +25,7 @@ import type { HeldSockets } from '../../os/held-sockets.ts';
 import type { IssuedToken, TokenRequest } from '../../notary/port.ts';
 import { IotEdgeApi } from '../../workload/iotedge/iot-edge-api.ts';
 import type { IdentityTerms, TrustStore } from '../../workload/port.ts';
+import type { ImageSignatures } from '../../signature/image-signatures.ts';
 import { ServedCredentials } from '../../workload/served-credentials.ts';
 import { standingOf } from '../../workload/standing.ts';
 import { WorkloadApi } from '../../workload/workload-api.ts';
@@ -42,6 +43,7 @@ export interface AgentWorkloadParts extends Pick<PodIotEdgePorts, 'wanted' | 'ob
   readonly processes: Pick<ProcessSource, 'measure' | 'podOf'>;
   readonly volumes: Pick<VolumeStore, 'list'>;
   readonly owners: Pick<PodOwners, 'chain'>;
+  readonly signatures: Pick<ImageSignatures, 'of'>;
   holding(podUid: string): Holding | undefined;
   trust(): TrustStore;
   integrity(): NodeIntegrity | undefined;
@@ -84,6 +86,7 @@ export class AgentWorkload {
       ...clusterView(caches),
       measure: (pid, init) => processes.measure(pid, init),
       owners: (pod) => parts.owners.chain(pod),
+      signature: (image, signers) => parts.signatures.of(image, signers),
       moment: () => momentOf(caches),
       holding: (uid) => parts.holding(uid),
     });

@@ -13,6 +13,13 @@ export const EVERYTHING = {
   tpm: { device: '/dev/tpmrm0', group: 113 },
   notary: { supplementalGroups: [104], extraEnv: [{ name: 'VENDOR_CONF', value: '/opt/pkcs11/conf' }] },
   controller: { replicas: 2, podDisruptionBudget: { enabled: true } },
+  signatures: {
+    trustedRoot: '{}',
+    registryCredentials: 'registry',
+    registryCa: '-----BEGIN CERTIFICATE-----',
+    plainHttpRegistries: ['registry.local:5000'],
+    hostPath: '/srv/signatures',
+  },
   metrics: { service: { enabled: true }, podMonitor: { enabled: true } },
   networkPolicy: { enabled: true, from: [{ namespaceSelector: {} }] },
 };

@@ -32,6 +32,7 @@ const NAMES = [
   'PodBound',
   'ModuleMatched',
   'ImageDigest',
+  'ImageSignature',
   'PodOwned',
   'CommandAllowed',
   'ExecutableAllowed',
@@ -65,6 +66,7 @@ describe('decide', () => {
       { rule: 'PodBound', outcome: 'Held', message: 'pod plant/press-7 on node edge-1' },
       { rule: 'ModuleMatched', outcome: 'Held', message: 'EdgeModule plant/press, container main' },
       { rule: 'ImageDigest', outcome: 'Held', message: `manifest digest ${digest('2')} of registry/press:7` },
+      { rule: 'ImageSignature', outcome: 'Held', message: 'signed by key release' },
       {
         rule: 'PodOwned',
         outcome: 'Held',

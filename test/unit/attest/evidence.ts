@@ -97,6 +97,7 @@ export const policy: ModulePolicy = {
     tracer: 'Refuse',
     preload: 'Refuse',
   },
+  signers: { keys: [{ name: 'release', publicKey: 'PEM' }], identities: [{ issuer: 'https://id', subject: 'me@id' }] },
   commands: [['/app/press', '4']],
   podCommand: pod.commands['main']!,
   pod: { serviceAccount: 'press', owned: true, allowPrivileged: false, allowSharedProcesses: false },
@@ -110,6 +111,7 @@ interface Changes {
   readonly policy?: Partial<ModulePolicy>;
   readonly call?: Evidence['call'];
   readonly moment?: Partial<Evidence['moment']>;
+  readonly signature?: Evidence['signature'];
 }
 
 /** The answer to one sign, all others as they are. */
@@ -127,6 +129,7 @@ export function evidence(changes: Changes = {}): Evidence {
     process: { ...process, ...changes.process },
     modules: [{ ...policy, ...changes.policy }],
     call: { podUid: POD_UID, ...changes.call },
+    signature: { verified: true, message: 'signed by key release', ...changes.signature },
     moment: { now: 1500, staleMs: 0, ...changes.moment },
   };
 }

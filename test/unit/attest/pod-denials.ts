@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Evidence } from '../../../src/attest/port.ts';
 import { denial, type Denials } from './denial.ts';
 import { digest, evidence, policy, processWithout, without } from './evidence.ts';
 
@@ -179,6 +180,22 @@ export const POD_DENIALS: readonly Denials[] = [
         'a digest that only starts alike',
         evidence({ policy: { digests: [digest('2').slice(0, -1)] } }),
         'expected image digest',
+      ),
+    ],
+  },
+  {
+    rule: 'ImageSignature',
+    reason: 'ImageNotSigned',
+    cases: [
+      denial(
+        'an image without a signature that counts',
+        evidence({ signature: { verified: false, message: 'no signature for sha256:11' } }),
+        'expected a signature by key release or me@id, found no signature for sha256:11; sign the image (cosign sign), or correct signers of EdgeModule plant/press',
+      ),
+      denial(
+        'signatures that nobody looked at',
+        Object.fromEntries(Object.entries(evidence()).filter(([name]) => name !== 'signature')) as unknown as Evidence,
+        'found signatures that were not looked at',
       ),
     ],
   },

@@ -32,6 +32,7 @@ function setting(change: Partial<PodAttestationPorts> = {}) {
     },
     owners: () => Promise.resolve(OWNERS),
     moment: () => ({ now: 0, staleMs: 0 }),
+    signature: () => Promise.resolve({ verified: true, message: 'signed' }),
     sleep: (ms) => {
       slept.push(ms);
       return Promise.resolve();
@@ -54,6 +55,15 @@ describe('attesting a pod', () => {
     processes.set(4300, aProcess({ pid: 4300, executable: { path: '/tmp/dropped', sha256: 'f'.repeat(64) } }));
     const found = await attestation.attest(subject);
     expect(found).toMatchObject({ state: 'Judged', verdict: { allowed: false }, process: { pid: 4300 } });
+  });
+
+  it('asks for the signatures of the image where the module names signers, also while the start is held', async () => {
+    const { subject: attestation, judged } = setting();
+    const signers = { keys: [{ name: 'release', publicKey: 'PEM' }], identities: [] };
+    const policies = subject.policies.map((policy) => ({ ...policy, signers }));
+    await attestation.attest({ ...subject, policies });
+    await attestation.attest(subject);
+    expect(judged.map(({ signature }) => signature)).toEqual([{ verified: true, message: 'signed' }, undefined]);
   });
 
   it('asks for the owners of a template module alone', async () => {

@@ -38,6 +38,7 @@ function setting() {
     },
     owners: () => Promise.resolve(OWNERS),
     moment: () => ({ now: 0, staleMs: 0 }),
+    signature: () => Promise.resolve({ verified: true, message: 'signed' }),
     pod: () => state.pod,
     modules: () => [
       aModule({

@@ -18,6 +18,17 @@ export const invalidModules = [
     ['a name that is no label', { metadata: { name: 'line.4' } }, "at most 63 lower-case letters, digits and '-'"],
     ['an unknown startPolicy', { spec: { startPolicy: 'Maybe' } }, 'supported values: "Wait", "Immediate", "Require"'],
     ['a name too long for a label', { metadata: { name: 'a'.repeat(64) } }, 'choose a shorter name without dots'],
+    ['signers that name nobody', { spec: { signers: {} } }, 'signers must name somebody'],
+    [
+      'a key that is no PEM',
+      { spec: { signers: { keys: [{ name: 'a', publicKey: 'MFkw' }] } } },
+      'publicKey must be one public key in PEM',
+    ],
+    [
+      'an issuer without TLS',
+      { spec: { signers: { identities: [{ issuer: 'http://issuer', subject: 'a' }] } } },
+      'issuer must be the https:// URL',
+    ],
     ['neither template nor selector', template(null), 'exactly one of: template'],
     ['both template and selector', selector({ matchLabels: { app: 'a' } }), 'exactly one of: template'],
     ['an unknown workload', template({ kind: 'StatefulSet' }), 'supported values: "Deployment", "DaemonSet"'],
