@@ -47,7 +47,7 @@ async function compose(configuration: AgentConfiguration, log: Logger) {
   const processes = new ProcessSource(new ProcessMeter({ hostRoot: configuration.hostRoot }));
   const owners = podOwners(client);
   const program = measureProgram(import.meta.filename).sha256;
-  const signatures = imageSignatures(configuration.signatures, stateDir);
+  const signatures = imageSignatures(configuration.signatures, configuration.stateDir);
   const workload: AgentWorkload = new AgentWorkload({
     ...{ node, log, held, caches, runtime, processes, volumes, notary, owners, signatures },
     holding: (podUid) => agent.holding(podUid),
