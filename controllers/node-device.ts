@@ -7,8 +7,8 @@ import type { NodeIntegrity } from '../src/attest/port.ts';
 import { asKeysteadError } from '../src/errors.ts';
 import { refusalByIntegrity } from '../src/identity/node-integrity.ts';
 import { timestamp } from '../src/identity/holding.ts';
-import type { Notary, NotaryStatus, TokenKeyStatus } from '../src/notary/port.ts';
 import type { RevocationLists } from '../src/notary/revocation-port.ts';
+import type { KeyStatus, Notary, NotaryStatus, TokenKeyStatus } from '../src/notary/port.ts';
 import type { Clock } from '../src/os/clock.ts';
 import type { NodeRevocation } from './node-revocation.ts';
 import { revocationStatus } from './revocation-status.ts';
@@ -37,6 +37,7 @@ export interface NodeDevicePorts {
 }
 
 /** How often the notary is asked while all is well; a lost connection is noticed by the first call that needs it. */
+const HOUR_MS = 3_600_000;
 const POLL_MS = 15_000;
 /** A wrong PIN must not be tried again and again, but a token that was plugged in should be found soon. */
 const NOT_READY_POLL_MS = 3_000;
@@ -130,6 +131,7 @@ export function deviceStatus(device: EdgeDevice, observed: Observed): Record<str
     platform: platformEntry(observed),
     ...(notary && tokenEntries(notary)),
     ...keyEntries(notary),
+    ...(notary && inventoryEntries(notary)),
     ...(observed.attester && { attester: observed.attester }),
     ...revocationStatus(observed.lists, notary?.revocation?.failure),
     ...(skewMs !== undefined && { clockSkewSeconds: Math.round(skewMs / 10_000) * 10 }),
@@ -154,6 +156,19 @@ function keyEntries({ issuer, tokens }: Partial<NotaryStatus> = {}): Record<stri
   return {
     ...(issuer && { issuer: issuerEntry(issuer) }),
     ...(tokens && { tokenKeys: tokens.keys.map(tokenKeyEntry) }),
+  };
+}
+
+function inventoryEntries({ keys, keyCount }: NotaryStatus): Record<string, unknown> {
+  return keys ? { keys: keys.map(keyEntry), keyCount } : {};
+}
+
+/** The last use to the hour: each other moment would be another status. */
+function keyEntry({ created, lastUsed, ...key }: KeyStatus): Record<string, unknown> {
+  return {
+    ...key,
+    ...(created !== undefined && { created: timestamp(created) }),
+    ...(lastUsed !== undefined && { lastUsed: timestamp(lastUsed - (lastUsed % HOUR_MS)) }),
   };
 }
 

@@ -10,6 +10,7 @@ import { explain } from './explain.ts';
 import { commandHelp, programHelp } from './help.ts';
 import { keyEvidence } from './key-evidence.ts';
 import type { CliPorts } from './port.ts';
+import { keys } from './keys.ts';
 import { status } from './status.ts';
 import { verifyKey } from './verify-key.ts';
 import { version } from './version.ts';
@@ -18,6 +19,7 @@ export const COMMANDS: readonly Command[] = [
   status,
   explain,
   check,
+  keys,
   auditVerify,
   auditExport,
   deviceLearn,

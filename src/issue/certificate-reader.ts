@@ -6,6 +6,9 @@ import { DNS_NAME, URI_NAME } from './extensions.ts';
 import { OID } from './object-identifiers.ts';
 import { decodeValidity, type Validity } from './validity.ts';
 
+/** Bits of KeyUsage in its first octet (RFC 5280 4.2.1.3): keyCertSign is bit 5, cRLSign bit 6. */
+const [KEY_CERT_SIGN, CRL_SIGN] = [0x04, 0x02];
+
 export interface Extension {
   /** Object identifier, DER. */
   readonly oid: Buffer;
@@ -111,6 +114,31 @@ export function isCa(certificate: Certificate): boolean {
   if (!extension) return false;
   const constraints = new DerReader(extension.value).enter(TAG.sequence, 'basicConstraints');
   return constraints.peek() === TAG.boolean && constraints.boolean('cA');
+}
+
+/** What basicConstraints and keyUsage let a CA do; without keyUsage it may sign anything (RFC 5280 4.2.1.3). */
+export interface CaLimits {
+  readonly ca: boolean;
+  /** How many CAs may stand between it and a leaf; undefined for any number. */
+  readonly pathLength: number | undefined;
+  readonly certSign: boolean;
+  readonly crlSign: boolean;
+}
+
+export function caLimits(certificate: Certificate): CaLimits {
+  const basic = findExtension(certificate, OID.basicConstraints);
+  const constraints = basic && new DerReader(basic.value).enter(TAG.sequence, 'basicConstraints');
+  const ca = constraints?.peek() === TAG.boolean && constraints.boolean('cA');
+  const length = constraints?.peek() === TAG.integer ? constraints.read(TAG.integer, 'pathLenConstraint') : undefined;
+  const usage = findExtension(certificate, OID.keyUsage);
+  // The first octet of a BIT STRING says how many bits at its end are unused.
+  const bits = usage ? (new DerReader(usage.value).read(TAG.bitString, 'keyUsage')[1] ?? 0) : 0xff;
+  return {
+    ca,
+    pathLength: length && Number(BigInt(`0x0${length.toString('hex')}`)),
+    certSign: (bits & KEY_CERT_SIGN) !== 0,
+    crlSign: (bits & CRL_SIGN) !== 0,
+  };
 }
 
 /** Hex of a serial's magnitude as 32 digits, lower case. */

@@ -10,14 +10,16 @@ import type { Logger } from '../log.ts';
 import type { Clock } from '../os/clock.ts';
 import { caEntry, decodeRecord, encodeRecord, type AuthorityRecord, type CaEntry } from './authority-record.ts';
 import { KeyGenerations } from './key-generations.ts';
+import type { SelfSignedIssuer } from './issuer-settings.ts';
 import type { NotaryConfiguration } from './port.ts';
-import { overlapMs, rolloverStep } from './rollover.ts';
+import { isOlderThan, overlapMs, rolloverStep } from './rollover.ts';
 import type { HeldKey, KeyAlgorithm, RootOfTrust } from './root-of-trust/port.ts';
 import type { StateFolder } from './state-folder.ts';
 
 export interface AuthorityOptions {
   readonly root: RootOfTrust;
-  readonly configuration: NotaryConfiguration;
+  readonly configuration: Pick<NotaryConfiguration, 'trustDomain' | 'node'>;
+  readonly settings: SelfSignedIssuer;
   readonly state: StateFolder;
   readonly clock: Clock;
   readonly log: Logger;
@@ -28,6 +30,23 @@ export interface Issuer {
   readonly key: HeldKey;
   readonly entry: CaEntry;
   readonly identity: IssuerIdentity;
+  /** What peers need between a leaf and an anchor, DER: the CA itself and those above it, without the self-signed root. */
+  readonly intermediates: readonly Buffer[];
+}
+
+/** The CA of a node, however it came about. */
+export interface IssuingAuthority {
+  readonly issuer: Issuer;
+  /** The certificates that modules must trust, DER: the issuing one first, then the next, then former ones. */
+  readonly anchors: readonly Buffer[];
+  /** The CAs that sign revocation lists: the one that issues, and former ones whose key is still there. */
+  readonly issuers: readonly Issuer[];
+  /** Key identifiers of all CAs whose leaves are still good. */
+  readonly keyIdentifiers: readonly Buffer[];
+  /** Whether a public key (SubjectPublicKeyInfo, DER) is one of this authority's. */
+  isOwnKey(publicKey: Buffer): boolean;
+  /** Takes the steps that are due; cheap where none is. */
+  maintain(): void;
 }
 
 const DOCUMENT = 'authority';
@@ -37,17 +56,17 @@ const DOCUMENT = 'authority';
  * half (the certificate is issued again for a living key; a lost key is replaced and its certificate stays an anchor),
  * and renews itself with overlap. Every step is on disk before its effect is seen.
  */
-export class Authority {
+export class Authority implements IssuingAuthority {
   readonly #options: AuthorityOptions;
   readonly #keys: KeyGenerations;
-  #settings: NotaryConfiguration['issuer'];
+  #settings: SelfSignedIssuer;
   #record: AuthorityRecord;
   #issuer: Issuer;
 
   /** Finds or makes key and certificate. Throws what the root of trust throws, KeyUnfit among it. */
   constructor(options: AuthorityOptions) {
     this.#options = options;
-    this.#settings = options.configuration.issuer;
+    this.#settings = options.settings;
     const { trustDomain, node } = options.configuration;
     this.#keys = new KeyGenerations(options.root, { purpose: 'issuer', trustDomain, node }, options.log);
     const known = this.#readRecord();
@@ -63,13 +82,11 @@ export class Authority {
     return this.#issuer;
   }
 
-  /** The certificates that modules must trust, DER: the issuing one first, then the next, then former ones. */
   get anchors(): readonly Buffer[] {
     const { current, next, former } = this.#record;
     return [current, ...(next ? [next] : []), ...former].map((entry) => entry.der);
   }
 
-  /** The CAs that sign revocation lists: the one that issues, and former ones whose key is still on the token. */
   get issuers(): readonly Issuer[] {
     const former = this.#record.former.flatMap((entry) => {
       const key = this.#keys.find(entry.generation);
@@ -80,7 +97,6 @@ export class Authority {
     return [this.#issuer, ...former].filter(isFirst);
   }
 
-  /** Key identifiers of all CAs that modules must trust. */
   get keyIdentifiers(): readonly Buffer[] {
     const { current, next, former } = this.#record;
     return [current, ...(next ? [next] : []), ...former].flatMap(
@@ -88,7 +104,6 @@ export class Authority {
     );
   }
 
-  /** Whether a public key (SubjectPublicKeyInfo, DER) is one of this authority's. */
   isOwnKey(publicKey: Buffer): boolean {
     const { current, next, former } = this.#record;
     if (current.certificate.publicKey.equals(publicKey)) return true;
@@ -96,7 +111,7 @@ export class Authority {
   }
 
   /** Takes over changed issuer settings; another lifetime counts from the next CA on. */
-  reconfigure(settings: NotaryConfiguration['issuer']): void {
+  reconfigure(settings: SelfSignedIssuer): void {
     this.#settings = settings;
     this.#noteLeafLimit();
     this.maintain();
@@ -120,7 +135,7 @@ export class Authority {
   }
 
   #step(now: number): void {
-    const step = rolloverStep(this.#situation(), now);
+    const step = rolloverStep(this.#situation(now), now);
     if (step === 'keep') return;
     this.#options.log.info({ step, generation: this.#record.current.generation }, 'CA rollover');
     if (step === 'prepare') this.#prepare(now);
@@ -128,13 +143,15 @@ export class Authority {
     if (step === 'activate') this.#activate(now);
   }
 
-  #situation(): Parameters<typeof rolloverStep>[0] {
+  #situation(now: number): Parameters<typeof rolloverStep>[0] {
     const { current, next } = this.#record;
     return {
       current: current.certificate.validity,
       ...(next && { next: { ...next.certificate.validity, activateAt: next.activateAt } }),
       maxLeafSeconds: this.#settings.maxLeafSeconds,
-      otherAlgorithmWanted: this.#issuer.key.algorithm !== this.#settings.algorithm,
+      otherKeyWanted:
+        this.#issuer.key.algorithm !== this.#settings.algorithm ||
+        isOlderThan(current.certificate.validity, this.#settings.rotateBefore, now),
     };
   }
 
@@ -274,5 +291,5 @@ function verifiesWith(
 function issuerOf(key: HeldKey, entry: CaEntry): Issuer {
   const keyIdentifier = subjectKeyIdentifierOf(entry.certificate);
   if (!keyIdentifier) throw new KeysteadError('Internal', 'the CA certificate has no subjectKeyIdentifier');
-  return { key, entry, identity: { name: entry.certificate.subject, keyIdentifier } };
+  return { key, entry, identity: { name: entry.certificate.subject, keyIdentifier }, intermediates: [] };
 }

@@ -234,7 +234,7 @@ export class NotaryClient implements Notary {
   }
 
   #noted(status: NotaryStatus): NotaryStatus {
-    if (status.issuer) this.#issuers = issuersIn(status.issuer.anchors);
+    if (status.issuer) this.#issuers = issuersIn(status.issuer.chain + status.issuer.anchors);
     if (status.tokens) this.#tokenKeys = status.tokens.keys.map(({ keyId, jwk }) => ({ ...jwk, kid: keyId }));
     return status;
   }

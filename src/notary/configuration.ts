@@ -2,14 +2,14 @@
 import { asKeysteadError, KeysteadError } from '../errors.ts';
 import { checkTrustDomain } from '../issue/spiffe-id.ts';
 import { Fields } from './fields.ts';
+import { decodeIssuer, MAX_LIFETIME_SECONDS } from './issuer-settings.ts';
 import type { NotaryConfiguration } from './port.ts';
 import { decodeAttesterPlace, decodeRootsChoice } from './root-of-trust/choice.ts';
 
-const ALGORITHMS = ['EC-P256', 'EC-P384', 'RSA-2048', 'RSA-3072', 'RSA-4096'] as const;
 /** RFC 1123 subdomain, the form of a Kubernetes node name. */
 const NODE_NAME = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/;
-const MAX_LIFETIME_SECONDS = 10 * 366 * 86_400;
-const MIN_LEAF_SECONDS = 60;
+const MAX_VERSION = 2 ** 31 - 1;
+const MAX_TIME = 8.64e15;
 const MAX_TOKEN_SECONDS = 86_400;
 /** For a configuration that was kept before there were tokens. */
 const DEFAULT_TOKENS: NotaryConfiguration['tokens'] = { keyLifetimeSeconds: 30 * 86_400, maxSeconds: 3600 };
@@ -25,6 +25,9 @@ export function decodeConfiguration(value: unknown): NotaryConfiguration {
     node: fields.string('node', 253),
     rootOfTrust: decodeRootsChoice(fields.object('rootOfTrust')),
     issuer: decodeIssuer(fields.object('issuer')),
+    ...(fields.has('masterSecretVersion') && {
+      masterSecretVersion: fields.integer('masterSecretVersion', 1, MAX_VERSION),
+    }),
     tokens: fields.has('tokens') ? decodeTokens(fields.object('tokens')) : DEFAULT_TOKENS,
     ...(fields.has('measuredBoot') && { measuredBoot: decodeMeasuredBoot(fields.object('measuredBoot')) }),
   };
@@ -44,22 +47,11 @@ function trustDomain(fields: Fields): string {
   return name;
 }
 
-function decodeIssuer(fields: Fields): NotaryConfiguration['issuer'] {
-  const issuer = {
-    algorithm: fields.oneOf('algorithm', ALGORITHMS),
-    lifetimeSeconds: fields.integer('lifetimeSeconds', 2 * MIN_LEAF_SECONDS, MAX_LIFETIME_SECONDS),
-    maxLeafSeconds: fields.integer('maxLeafSeconds', MIN_LEAF_SECONDS, MAX_LIFETIME_SECONDS),
-  };
-  if (issuer.lifetimeSeconds < 2 * issuer.maxLeafSeconds) {
-    const expected = `at least twice maxLeafSeconds (${2 * issuer.maxLeafSeconds}), so that rollover has room`;
-    throw invalid('configuration.issuer.lifetimeSeconds', expected, `${issuer.lifetimeSeconds}`);
-  }
-  return issuer;
-}
-
 function decodeTokens(fields: Fields): NotaryConfiguration['tokens'] {
   const maxSeconds = fields.integer('maxSeconds', 1, MAX_TOKEN_SECONDS);
-  return { keyLifetimeSeconds: fields.integer('keyLifetimeSeconds', 2 * maxSeconds, MAX_LIFETIME_SECONDS), maxSeconds };
+  const keyLifetimeSeconds = fields.integer('keyLifetimeSeconds', 2 * maxSeconds, MAX_LIFETIME_SECONDS);
+  const rotate = fields.has('rotateBefore') && { rotateBefore: fields.integer('rotateBefore', 0, MAX_TIME) };
+  return { keyLifetimeSeconds, maxSeconds, ...rotate };
 }
 
 function decodeMeasuredBoot(fields: Fields): NonNullable<NotaryConfiguration['measuredBoot']> {

@@ -4,13 +4,17 @@ import { asKeysteadError, KeysteadError, type ErrorCode } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Clock } from '../os/clock.ts';
 import { Attestation } from './attestation.ts';
-import { Authority } from './authority.ts';
+import type { IssuingAuthority } from './authority.ts';
+import { isSameAuthority, openAuthority, reconfigureAuthority } from './authorities.ts';
+import { deviceKey } from './device-key.ts';
 import { HubKeys } from './hub-keys.ts';
+import { KeyInventory } from './key-inventory.ts';
+import type { KeyStatus } from './key-role.ts';
 import { ModuleKeys, UnfitModuleKey } from './module-keys.ts';
 import type { NotaryConfiguration } from './port.ts';
 import type { Attester } from './root-of-trust/attester.ts';
 import type { AttesterPlace, RootChoice } from './root-of-trust/choice.ts';
-import type { RootOfTrust } from './root-of-trust/port.ts';
+import type { HeldKey, RootOfTrust } from './root-of-trust/port.ts';
 import { openRoots, type Roots } from './root-of-trust/roots.ts';
 import type { StateFolder } from './state-folder.ts';
 import { TokenKeys } from './token-keys.ts';
@@ -37,10 +41,12 @@ export interface Held {
   readonly configuration: NotaryConfiguration;
   readonly roots: Roots;
   readonly attestation: Attestation;
-  readonly authority: Authority;
+  readonly authority: IssuingAuthority;
   readonly moduleKeys: ModuleKeys;
   readonly tokens: TokenKeys;
   readonly hubKeys: HubKeys;
+  /** The device's own, towards the cloud; undefined where the root of trust cannot hold one. */
+  readonly deviceKey: HeldKey | undefined;
 }
 
 /** Waits between attempts to open the token, milliseconds: doubled from the first to the last. */
@@ -73,15 +79,22 @@ export class Custody {
   #retryMs = FIRST_RETRY_MS;
   #retry: NodeJS.Timeout | undefined;
   readonly #maintenance: NodeJS.Timeout;
+  readonly #inventory: KeyInventory;
 
   constructor(options: CustodyOptions) {
     this.#options = options;
+    this.#inventory = new KeyInventory(options);
     this.#maintenance = setInterval(() => this.#maintain(), MAINTAIN_MS).unref();
   }
 
   /** What is open now; undefined where nothing is. */
   get held(): Held | undefined {
     return this.#held;
+  }
+
+  /** All keys of this node that were met so far. */
+  keys(): readonly KeyStatus[] {
+    return this.#inventory.list();
   }
 
   /** Why nothing is open; undefined where something is, or nothing was asked for. */
@@ -107,8 +120,9 @@ export class Custody {
       return;
     }
     if (sameRoot(held.configuration, configuration)) {
-      held.authority.reconfigure(configuration.issuer);
+      reconfigureAuthority(held.authority, configuration.issuer);
       held.tokens.reconfigure(configuration.tokens);
+      held.hubKeys.reconfigure(configuration.masterSecretVersion);
       this.#held = { ...held, configuration, attestation: this.#reattest(held, configuration) };
     } else {
       this.#held = this.#open(configuration);
@@ -136,6 +150,7 @@ export class Custody {
   close(): void {
     clearTimeout(this.#retry);
     clearInterval(this.#maintenance);
+    this.#inventory.flush();
     if (this.#held) letGo(this.#held);
     this.#held = undefined;
   }
@@ -160,7 +175,7 @@ export class Custody {
     const { openRoot, opening, clock, log, state } = this.#options;
     const rest = { clock, log, state };
     try {
-      const roots = openRoots(configuration.rootOfTrust, openRoot);
+      const roots = openRoots(configuration.rootOfTrust, (choice) => this.#inventory.watch(openRoot(choice)));
       const { device: root, modules } = roots;
       const attestation = this.#attestation(root, configuration);
       attestation.measure();
@@ -168,7 +183,10 @@ export class Custody {
       const moduleKeys = new ModuleKeys(modules, configuration, rest.log);
       const tokens = new TokenKeys({ ...rest, root, configuration });
       const hubKeys = new HubKeys(modules, configuration);
-      const held = { configuration, roots, attestation, authority, moduleKeys, tokens, hubKeys };
+      const own = deviceKey(root, configuration, rest.log);
+      const held = { configuration, roots, attestation, authority, moduleKeys, tokens, hubKeys, deviceKey: own };
+      this.#inventory.reconcile([root, modules]);
+      this.#inventory.flush();
       opening('Ok');
       return held;
     } catch (thrown) {
@@ -216,6 +234,7 @@ export class Custody {
     try {
       this.#held?.authority.maintain();
       this.#held?.tokens.maintain();
+      this.#inventory.flush();
       if (this.#held) this.#options.upkeep?.();
       this.#options.changed();
     } catch (thrown) {
@@ -224,9 +243,9 @@ export class Custody {
   }
 }
 
-function authorityOn(roots: Roots, options: Omit<ConstructorParameters<typeof Authority>[0], 'root'>): Authority {
+function authorityOn(roots: Roots, options: Omit<Parameters<typeof openAuthority>[0], 'root'>): IssuingAuthority {
   try {
-    return new Authority({ ...options, root: roots.device });
+    return openAuthority({ ...options, root: roots.device });
   } catch (thrown) {
     roots.close();
     throw thrown;
@@ -238,6 +257,7 @@ function letGo({ attestation, roots }: Held): void {
   roots.close();
 }
 
+/** Whether what is open goes on under other settings. */
 function sameRoot(a: NotaryConfiguration, b: NotaryConfiguration): boolean {
-  return JSON.stringify(a.rootOfTrust) === JSON.stringify(b.rootOfTrust);
+  return JSON.stringify(a.rootOfTrust) === JSON.stringify(b.rootOfTrust) && isSameAuthority(a.issuer, b.issuer);
 }

@@ -25,10 +25,18 @@ export class HubKeys {
   readonly #masters: MasterSecrets;
   readonly #imported = new Map<string, HeldSecret | undefined>();
 
-  constructor(root: RootOfTrust, home: { readonly trustDomain: string; readonly node: string }) {
+  constructor(
+    root: RootOfTrust,
+    home: { readonly trustDomain: string; readonly node: string; readonly masterSecretVersion?: number },
+  ) {
     this.#root = root;
     this.#prefix = `keystead-hub:${home.trustDomain}:${home.node}:`;
-    this.#masters = new MasterSecrets(root, home);
+    this.#masters = new MasterSecrets(root, home, home.masterSecretVersion);
+  }
+
+  /** Goes over to a master secret of at least this version; what the former encrypted is still decrypted. */
+  reconfigure(masterSecretVersion = 1): void {
+    this.#masters.want(masterSecretVersion);
   }
 
   /** Throws NotFound where an imported key was never brought in: a derived one in its place would be refused by the hub. */

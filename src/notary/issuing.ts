@@ -4,7 +4,7 @@ import { buildLeaf } from '../issue/certificate.ts';
 import { isCa, readCertificate, serialHex, subjectAltNames } from '../issue/certificate-reader.ts';
 import { acceptedBy, type AcceptedFields, type Profile } from '../issue/profile.ts';
 import { randomSerial } from '../issue/serial.ts';
-import type { Authority } from './authority.ts';
+import type { IssuingAuthority } from './authority.ts';
 import type { CertificateRequest, IssuedCertificate } from './port.ts';
 
 /**
@@ -12,17 +12,17 @@ import type { CertificateRequest, IssuedCertificate } from './port.ts';
  * sign it, and reads it back before it is handed out. Throws ProfileViolation, or what the token throws.
  */
 export function issueLeaf(
-  authority: Authority,
+  authority: Pick<IssuingAuthority, 'issuer'>,
   profile: Omit<Profile, 'issuer'>,
   request: CertificateRequest,
   now: number,
 ): IssuedCertificate {
-  const { key, entry, identity } = authority.issuer;
+  const { key, entry, identity, intermediates } = authority.issuer;
   const accepted = acceptedBy({ ...profile, issuer: entry.certificate.validity }, request, now);
   const serial = randomSerial();
   const der = buildLeaf(key, identity, { ...accepted, serial });
   checkBuilt(der, { ...accepted, serial });
-  return { chain: [der], serial: serialHex(serial), ...accepted.validity };
+  return { chain: [der, ...intermediates], serial: serialHex(serial), ...accepted.validity };
 }
 
 /** Reads back what was built. A difference is a defect of this program: the certificate must not leave it. */

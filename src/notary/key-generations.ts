@@ -3,7 +3,7 @@ import type { Logger } from '../log.ts';
 import type { HeldKey, KeyAlgorithm, RootOfTrust } from './root-of-trust/port.ts';
 
 /** What the keys are for; part of their labels. */
-export type KeyPurpose = 'issuer' | 'token';
+export type KeyPurpose = 'issuer' | 'token' | 'device';
 
 export interface KeyHome {
   readonly purpose: KeyPurpose;

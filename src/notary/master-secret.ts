@@ -15,8 +15,11 @@ export class MasterSecrets {
   readonly #prefix: string;
   readonly #known = new Map<number, HeldSecret>();
   #newest: number | undefined;
+  #wanted: number;
 
-  constructor(root: RootOfTrust, home: { readonly trustDomain: string; readonly node: string }) {
+  /** `wanted` is the version that is used at least. */
+  constructor(root: RootOfTrust, home: { readonly trustDomain: string; readonly node: string }, wanted = 1) {
+    this.#wanted = wanted;
     this.#root = root;
     this.#prefix = `keystead-master:${home.trustDomain}:${home.node}:`;
   }
@@ -24,12 +27,17 @@ export class MasterSecrets {
   /** The newest one. Throws MechanismMissing where the root of trust holds no secrets, TokenFull, KeyUnfit. */
   current(): MasterSecret {
     this.#newest ??= this.#newestOnToken();
-    const version = Math.max(this.#newest, 1);
+    const version = Math.max(this.#newest, this.#wanted);
     const known = this.#find(version);
     if (known) return { version, secret: known };
     const secret = this.#root.generateSecret(this.#label(version));
     this.#known.set(version, secret);
     return { version, secret };
+  }
+
+  /** From now on a version is used that is at least this. */
+  want(version: number): void {
+    this.#wanted = version;
   }
 
   /** A former one. Throws NotFound. */

@@ -2,6 +2,8 @@
 import type { EcJwk } from '../issue/jwk.ts';
 import type { TokenFields } from '../issue/jwt-svid.ts';
 import type { ErrorCode } from '../errors.ts';
+import type { KeyStatus } from './key-role.ts';
+import type { IssuerSettings } from './issuer-settings.ts';
 import type { KeyNotary } from './key-port.ts';
 import type { RevocationNotary, RevocationSummary } from './revocation-port.ts';
 import type { HubNotary } from './hub-port.ts';
@@ -99,6 +101,9 @@ export interface NotaryStatus {
     readonly notBefore: number;
     readonly notAfter: number;
   };
+  /** The keys of this node, the node's own first and those used last next; `keyCount` of them in all. */
+  readonly keys?: readonly KeyStatus[];
+  readonly keyCount?: number;
   readonly tokens?: {
     readonly keys: readonly TokenKeyStatus[];
     /** Why no token can be signed now, though certificates can. */
@@ -107,12 +112,12 @@ export interface NotaryStatus {
   readonly revocation?: RevocationSummary;
 }
 
-export type { RootChoice, RootsChoice };
+export type { IssuerSettings, KeyStatus, RootChoice, RootsChoice };
 
 /** What of the status is the root of trust's own. */
 export type TokenStatus = Pick<
   NotaryStatus,
-  'ready' | 'reason' | 'message' | 'token' | 'moduleToken' | 'issuer' | 'tokens' | 'revocation'
+  'ready' | 'reason' | 'message' | 'token' | 'moduleToken' | 'issuer' | 'keys' | 'keyCount' | 'tokens' | 'revocation'
 >;
 
 /** Tells the notary what EdgeDevice.spec asks for. Repeating it unchanged does nothing. */
@@ -120,17 +125,16 @@ export interface NotaryConfiguration {
   readonly trustDomain: string;
   readonly node: string;
   readonly rootOfTrust: RootsChoice;
-  readonly issuer: {
-    readonly algorithm: KeyAlgorithm;
-    readonly lifetimeSeconds: number;
-    /** Longest lifetime of a leaf that may be asked for. */
-    readonly maxLeafSeconds: number;
-  };
+  readonly issuer: IssuerSettings;
+  /** The master secret that is used at least; a higher one than before makes a new one. */
+  readonly masterSecretVersion?: number;
   readonly tokens: {
     /** How long one key signs tokens. */
     readonly keyLifetimeSeconds: number;
     /** Longest lifetime of a token that may be asked for. */
     readonly maxSeconds: number;
+    /** A key made before this time is followed by a new one; milliseconds since the Unix epoch. */
+    readonly rotateBefore?: number;
   };
   /** Absent where no TPM attests. */
   readonly measuredBoot?: {

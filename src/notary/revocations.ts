@@ -3,7 +3,7 @@ import { asKeysteadError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Clock } from '../os/clock.ts';
 import type { UseRecorder } from './audit.ts';
-import type { Authority } from './authority.ts';
+import type { IssuingAuthority } from './authority.ts';
 import { listed, MAX_CRL_ENTRIES, nextCrl } from './crl-signing.ts';
 import { issuerTag, type IssuedCredential, type IssuedCredentials, type IssuedTo } from './issued-credentials.ts';
 import type {
@@ -30,7 +30,7 @@ export interface RevocationsOptions {
   readonly log: Logger;
   readonly uses: UseRecorder;
   /** Runs something with the CAs where the token is there; throws otherwise. */
-  readonly useAuthority: (use: (authority: Authority) => void) => void;
+  readonly useAuthority: (use: (authority: IssuingAuthority) => void) => void;
 }
 
 type Cause = Pick<RevokeRequest, 'reason' | 'cause'>;
@@ -122,7 +122,7 @@ export class Revocations {
     }
   }
 
-  #maintain(authority: Authority): void {
+  #maintain(authority: IssuingAuthority): void {
     const now = this.#options.clock.now();
     const next = pruned(this.#record, new Set(authority.keyIdentifiers.map(issuerTag)), now);
     const signed = authority.issuers.flatMap((issuer) => nextCrl(issuer, next, now) ?? []);

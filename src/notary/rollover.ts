@@ -17,8 +17,8 @@ export interface RolloverSituation {
   /** Of the next CA, where there is one. */
   readonly next?: Validity & { readonly activateAt: number };
   readonly maxLeafSeconds: number;
-  /** The configured key algorithm is not that of the newest CA. */
-  readonly otherAlgorithmWanted: boolean;
+  /** Another algorithm is configured, or a key made later is asked for. */
+  readonly otherKeyWanted: boolean;
 }
 
 /** A CA is followed by the next after this share of its life, or earlier where long leaves demand it. */
@@ -43,6 +43,11 @@ export function rolloverTime(current: Validity, maxLeafSeconds: number): number 
   return Math.min(start + lifetime * ROLLOVER_AT, current.notAfter - reserve);
 }
 
+/** Whether what has this validity was made before a time that has come; then it is to be followed by another. */
+export function isOlderThan(validity: Validity, time: number | undefined, now: number): boolean {
+  return time !== undefined && now >= time && validity.notBefore + CA_BACKDATE_MS < time;
+}
+
 /** Decides the step at `now` (milliseconds since the Unix epoch). Pure. */
 export function rolloverStep(situation: RolloverSituation, now: number): RolloverStep {
   const { current, next } = situation;
@@ -51,7 +56,7 @@ export function rolloverStep(situation: RolloverSituation, now: number): Rollove
   if (!usable) return 'replace';
   if (next) return 'keep';
   const due = now >= rolloverTime(current, situation.maxLeafSeconds);
-  return due || situation.otherAlgorithmWanted ? 'prepare' : 'keep';
+  return due || situation.otherKeyWanted ? 'prepare' : 'keep';
 }
 
 function isUsable(validity: Validity, now: number): boolean {

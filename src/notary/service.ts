@@ -43,6 +43,9 @@ import { Revocations } from './revocations.ts';
 import { issueJwtSvid } from './token-issuing.ts';
 import type { TokenKeys } from './token-keys.ts';
 
+/** EdgeDevice.status has room for so many. */
+const MAX_KEYS_SHOWN = 128;
+
 export interface NotaryServiceOptions extends CustodyOptions {
   readonly uses: UseRecorder;
 }
@@ -91,21 +94,26 @@ export class NotaryService implements TokenPerformers {
       const reason = failure ?? { code: 'Unavailable', message: 'the root of trust is being opened' };
       return { ready: false, reason: reason.code, message: reason.message };
     }
-    const { key, entry } = held.authority.issuer;
+    const { key, entry, intermediates } = held.authority.issuer;
     const { sensitive, extractable } = key.attributes;
     const issuer: NotaryStatus['issuer'] = {
       algorithm: key.algorithm,
       keyUri: key.uri,
       sensitive,
       extractable,
-      chain: pemOf(entry.der),
+      chain: [entry.der, ...intermediates.slice(1)].map(pemOf).join(''),
       anchors: held.authority.anchors.map(pemOf).join(''),
       ...entry.certificate.validity,
     };
     const { device, modules } = held.roots;
     const moduleToken = modules !== device && { moduleToken: modules.token };
     const revocation = this.#revocations.summary();
-    return { ready: true, token: device.token, ...moduleToken, issuer, tokens: tokensOf(held.tokens), revocation };
+    const keys = this.#custody
+      .keys()
+      .map((entry) => (entry.uri === key.uri ? { ...entry, purpose: 'Issuer' as const } : entry));
+    const inventory = { keys: keys.slice(0, MAX_KEYS_SHOWN), keyCount: keys.length };
+    const tokens = tokensOf(held.tokens);
+    return { ready: true, token: device.token, ...moduleToken, issuer, ...inventory, tokens, revocation };
   }
 
   /** Issues within the profile. */

@@ -6,7 +6,7 @@ import type { Logger } from '../log.ts';
 import type { Clock } from '../os/clock.ts';
 import { KeyGenerations } from './key-generations.ts';
 import type { NotaryConfiguration, TokenKeyStatus } from './port.ts';
-import { overlapMs, rolloverStep } from './rollover.ts';
+import { isOlderThan, overlapMs, rolloverStep } from './rollover.ts';
 import type { HeldKey, RootOfTrust } from './root-of-trust/port.ts';
 import type { StateFolder } from './state-folder.ts';
 import {
@@ -144,7 +144,7 @@ export class TokenKeys {
         current: current.validity,
         ...(next && { next: { ...next.validity, activateAt: next.activateAt } }),
         maxLeafSeconds: this.#settings.maxSeconds,
-        otherAlgorithmWanted: false,
+        otherKeyWanted: isOlderThan(current.validity, this.#settings.rotateBefore, now),
       },
       now,
     );

@@ -7,6 +7,7 @@ import { GRPC_TARGETS } from './targets/grpc.ts';
 import { NAME_TARGETS } from './targets/names.ts';
 import { NOTARY_TARGETS } from './targets/notary.ts';
 import { PROC_TARGETS } from './targets/proc.ts';
+import { ROOT_TARGETS } from './targets/roots.ts';
 import { RUNTIME_TARGETS } from './targets/runtime.ts';
 import { TPM_TARGETS } from './targets/tpm.ts';
 
@@ -18,6 +19,7 @@ export const TARGETS: readonly Target[] = [
   ...AUDIT_TARGETS,
   ...PROC_TARGETS,
   ...NAME_TARGETS,
+  ...ROOT_TARGETS,
   ...RUNTIME_TARGETS,
   ...DELIVER_TARGETS,
   ...GRPC_TARGETS,

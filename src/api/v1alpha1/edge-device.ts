@@ -31,6 +31,8 @@ export interface EdgeDeviceSpec {
   readonly rootOfTrust: EdgeDeviceSpecRootOfTrust;
   /** How the node gets the certificate that it issues its modules' identities from. */
   readonly issuer: EdgeDeviceSpecIssuer;
+  /** The secret that module keys derive from; it never leaves the root of trust. */
+  readonly masterSecret: EdgeDeviceSpecMasterSecret;
   /** JWT-SVIDs of the node's modules, signed by a key of their own in the token. */
   readonly tokens: EdgeDeviceSpecTokens;
   /**
@@ -254,6 +256,12 @@ export interface EdgeDeviceSpecIssuer {
    */
   readonly selfSigned?: EdgeDeviceSpecIssuerSelfSigned;
   /**
+   * A CA whose key was made in the node's PKCS#11 token beforehand and whose certificate an authority of yours has
+   * signed. It is checked before it issues: the key fits the certificate and cannot leave the token, and the chain is
+   * one that peers take. It does not renew itself: replace the certificates before they end.
+   */
+  readonly preloaded?: EdgeDeviceSpecIssuerPreloaded;
+  /**
    * Longest lifetime of a module's certificate as a Go duration, 1m to 2160h. The notary refuses to issue
    * a longer one.
    */
@@ -270,8 +278,14 @@ export interface EdgeDeviceSpecIssuer {
  * the authorities of all nodes.
  */
 export interface EdgeDeviceSpecIssuerSelfSigned {
-  /** Algorithm and curve of the issuing key. */
-  readonly keyAlgorithm: 'EC-P256' | 'EC-P384';
+  /** Algorithm of the issuing key; RSA for tokens that have nothing else. */
+  readonly keyAlgorithm: 'EC-P256' | 'EC-P384' | 'RSA-2048' | 'RSA-3072' | 'RSA-4096';
+  /**
+   * An issuing key that was made before this time is followed by a new one, as at the end of its life: the next
+   * one is made known first, then used, and the former one kept as long as anything depends on it. Set it to now to
+   * rotate; a time to come is waited for.
+   */
+  readonly rotateBefore?: string;
   /**
    * Lifetime of the issuing certificate as a Go duration, 10m to 87600h. It must be at least twice
    * maxLeafLifetime, so that the next one can be made known before this one ends.
@@ -279,8 +293,44 @@ export interface EdgeDeviceSpecIssuerSelfSigned {
   readonly lifetime: string;
 }
 
+/**
+ * A CA whose key was made in the node's PKCS#11 token beforehand and whose certificate an authority of yours has
+ * signed. It is checked before it issues: the key fits the certificate and cannot leave the token, and the chain is
+ * one that peers take. It does not renew itself: replace the certificates before they end.
+ */
+export interface EdgeDeviceSpecIssuerPreloaded {
+  /**
+   * PKCS#11 URI (RFC 7512) of the private key, by object, id or both, for example
+   * pkcs11:object=device-ca;id=%01. What it says of the token must fit rootOfTrust.
+   */
+  readonly keyURI: string;
+  /** The CA's certificate and those above it up to the self-signed root, in this order, in PEM. */
+  readonly certificates?: string;
+  /**
+   * Absolute path, inside the notary's container, of the file with the same. It is looked at again and again, so
+   * that a renewed certificate is taken over. The chart's issuer.secretName puts a Secret at
+   * /etc/keystead/issuer.
+   */
+  readonly certificatesFile?: string;
+}
+
+/** The secret that module keys derive from; it never leaves the root of trust. */
+export interface EdgeDeviceSpecMasterSecret {
+  /**
+   * Which master secret is used at least; a higher number than before makes a new one. What was encrypted with a
+   * former one is still decrypted; derived signing keys follow the new one, so that a hub has to be told them anew.
+   */
+  readonly version: number;
+}
+
 /** JWT-SVIDs of the node's modules, signed by a key of their own in the token. */
 export interface EdgeDeviceSpecTokens {
+  /**
+   * A signing key that was made before this time is followed by a new one, as at the end of its life: the next
+   * one is made known first, then used, and the former one kept as long as anything depends on it. Set it to now to
+   * rotate; a time to come is waited for.
+   */
+  readonly rotateBefore?: string;
   /**
    * How long one key signs as a Go duration, 10m to 8760h. The next key is published before it signs, the former
    * until its last token has ended.
@@ -386,6 +436,10 @@ export interface EdgeDeviceStatus {
   readonly integrity?: EdgeDeviceStatusIntegrity;
   /** What this node has revoked and not yet ended. */
   readonly revocation?: EdgeDeviceStatusRevocation;
+  /** How many keys the node has; keys shows the first of them. */
+  readonly keyCount?: number;
+  /** The node's keys: its own first, then those of modules, used last first. The first 128 of them. */
+  readonly keys?: readonly EdgeDeviceStatusKey[];
   /** The API server's clock minus the node's, in seconds; positive where the node is behind. */
   readonly clockSkewSeconds?: number;
 }
@@ -447,8 +501,8 @@ export interface EdgeDeviceStatusModuleToken {
 
 /** The issuing key and certificate in use. */
 export interface EdgeDeviceStatusIssuer {
-  /** Algorithm and curve of the issuing key. */
-  readonly algorithm?: 'EC-P256' | 'EC-P384';
+  /** Algorithm of the issuing key. */
+  readonly algorithm?: 'EC-P256' | 'EC-P384' | 'RSA-2048' | 'RSA-3072' | 'RSA-4096';
   /** PKCS#11 URI (RFC 7512) of the issuing key, without PIN. */
   readonly keyURI?: string;
   /** Whether the token says that the key's value is never shown in clear. */
@@ -623,4 +677,27 @@ export interface EdgeDeviceStatusRevocationToken {
   readonly jti: string;
   /** Its end. */
   readonly until: string;
+}
+
+/** One key. */
+export interface EdgeDeviceStatusKey {
+  /** Where the key lives, PKCS#11 URI (RFC 7512) or tpm; software says that it is a file. */
+  readonly uri: string;
+  /**
+   * What the key does. Issuer signs certificates and revocation lists, Token JWT-SVIDs, Device is the device's own
+   * towards the cloud, Module is a module's, Hub came from a hub, others derive from Master.
+   */
+  readonly purpose: 'Issuer' | 'Token' | 'Device' | 'Module' | 'Master' | 'Hub' | 'Other';
+  /** UID of the ModuleIdentity, or the hub's name of the module; the node's own where left out. */
+  readonly owner?: string;
+  /** Algorithm, for example EC-P256, HMAC or AES-256. */
+  readonly algorithm: string;
+  /** Whether the root of trust says that the key's value is never shown in clear. */
+  readonly sensitive: boolean;
+  /** Whether the root of trust says that the key can leave it. */
+  readonly extractable: boolean;
+  /** When the key was made; unknown where that was before this notary. */
+  readonly created?: string;
+  /** Hour in which the key was last used. */
+  readonly lastUsed?: string;
 }

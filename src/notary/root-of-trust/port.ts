@@ -45,6 +45,9 @@ export interface HeldKey extends Held {
   signDigest(digest: Buffer): Buffer;
 }
 
+/** What is known of a key pair without its private half. */
+export type PublicHalf = Pick<HeldKey, 'algorithm' | 'publicKey'>;
+
 /** A symmetric key for message authentication and for deriving others. */
 export interface HeldSecret extends Held {
   /** HMAC-SHA256 of `message`, computed in the root of trust: 32 octets. */
@@ -70,6 +73,12 @@ export interface RootOfTrust {
   readonly token: TokenDescription;
   /** Finds the key pair with this label; undefined if there is none. Throws KeyUnfit if its attributes are not as demanded. */
   find(label: string): HeldKey | undefined;
+  /**
+   * Finds a key pair that was made beforehand, by its `pkcs11:` URI and the public half that is known of it. It need not
+   * have been made there, but must not be able to leave. Throws NotFound, KeyUnfit, and InvalidConfiguration where this
+   * kind of root of trust has no such URIs.
+   */
+  findExisting(uri: string, publicHalf: PublicHalf): HeldKey;
   /** Makes a key pair: sensitive, not extractable, private, persistent. Throws MechanismMissing, TokenFull. */
   generate(label: string, algorithm: KeyAlgorithm): HeldKey;
   /** Destroys both halves of the key pair with this label; nothing happens if there is none. */

@@ -144,6 +144,7 @@ describe('with default values', () => {
       KEYSTEAD_POD_NAME: undefined,
       KEYSTEAD_HEALTH_PORT: '9464',
       KEYSTEAD_LOG_LEVEL: 'info',
+      ...ALLOCATION,
     });
   });
 
@@ -180,9 +181,7 @@ describe('CRDs', () => {
     expect((await crds({ crds: { keep: false } }))[0]?.metadata.annotations).toBeUndefined();
   });
 
-  it('can be left out', async () => {
-    await expect(crds({ crds: { install: false } })).resolves.toEqual([]);
-  });
+  it('can be left out', async () => expect(await crds({ crds: { install: false } })).toEqual([]));
 });
 
 describe('values reach what they are for', () => {
@@ -273,7 +272,7 @@ describe('values reach what they are for', () => {
     const pod = nodePod(await render(EVERYTHING));
     const mounting = (volume: string) =>
       pod.containers.filter(({ volumeMounts }) => volumeMounts?.some(({ name }) => name === volume));
-    for (const volume of ['pin', 'tpm', 'pkcs11-library', 'pkcs11-0', 'pkcs11-1']) {
+    for (const volume of ['pin', 'issuer', 'tpm', 'pkcs11-library', 'pkcs11-0', 'pkcs11-1']) {
       expect(mounting(volume).map(({ name }) => name)).toEqual(['notary']);
     }
     expect(pod.volumes).toContainEqual({

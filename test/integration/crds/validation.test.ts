@@ -42,7 +42,7 @@ describe('the API server', () => {
   });
 
   it.each([
-    ['edge-device', { issuer: DEVICE_ISSUER }],
+    ['edge-device', { issuer: DEVICE_ISSUER, masterSecret: { version: 1 } }],
     ['edge-device-tpm', { rootOfTrust: { tpm: { storageHandle: '0x81000001' } } }],
     ['edge-device-software', { rootOfTrust: { software: { passphraseFile: '/etc/keystead/pin/pin' } } }],
     ['edge-module', MODULE_DEFAULTS],

@@ -53,7 +53,8 @@ describe('the notary process', () => {
     await Promise.all(asked);
     expect(await setting.notary.client.configure(setting.configuration())).toMatchObject({ ready: true });
     // A pair for the CA, and one for tokens.
-    expect(objectFiles(setting.hsm)).toHaveLength(4);
+    // Two halves each: the CA's key, the one for tokens, the device's own.
+    expect(objectFiles(setting.hsm)).toHaveLength(6);
   });
 
   it('ends at SIGTERM with code 0, having answered, and leaves no temporary files', async () => {

@@ -123,8 +123,8 @@ describe('a token', () => {
     expect(status.message).toContain('C_GenerateKeyPair returned CKR_FUNCTION_FAILED (0x6)');
     execFileSync('rm', [ballast]);
     await eventually(isReady(setting), 'ready with room on the disk');
-    // A pair for the CA, and one for tokens.
-    expect(objectFiles(setting.hsm)).toHaveLength(4);
+    // A pair for the CA, one for tokens, and the device's own.
+    expect(objectFiles(setting.hsm)).toHaveLength(6);
     expect((await setting.notary.client.issue(freshLeaf().request)).chain).toHaveLength(1);
   });
 
@@ -238,7 +238,7 @@ describe('several', () => {
       expect(await notary.client.configure(configurations[index]!)).toMatchObject({ ready: true });
     }
     for (const { client } of notaries) expect((await client.issue(freshLeaf().request)).chain).toHaveLength(1);
-    expect(objectFiles(first.hsm)).toHaveLength(8);
+    expect(objectFiles(first.hsm)).toHaveLength(12);
   });
 
   it('tokens with the same label: another one in the place of the first is told, and its CA stands beside the former', async () => {

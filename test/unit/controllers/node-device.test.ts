@@ -15,6 +15,7 @@ const device = {
     trustDomain: 'edge.example',
     rootOfTrust: { pkcs11: { library: '/l.so', tokenLabel: 'tpm', pinFile: '/pin' } },
     issuer: { selfSigned: { keyAlgorithm: 'EC-P256', lifetime: '8760h' }, maxLeafLifetime: '24h', dnsSuffixes: [] },
+    masterSecret: { version: 2 },
     tokens: { keyLifetime: '720h', maxLifetime: '1h' },
   },
 } as unknown as EdgeDevice;
@@ -130,6 +131,7 @@ describe('what the notary is told', () => {
       node: 'node-1',
       rootOfTrust: { pkcs11: { library: '/l.so', tokenLabel: 'tpm', pinFile: '/pin' } },
       issuer: { algorithm: 'EC-P256', lifetimeSeconds: 31_536_000, maxLeafSeconds: 86_400 },
+      masterSecretVersion: 2,
       tokens: { keyLifetimeSeconds: 2_592_000, maxSeconds: 3600 },
     });
   });
@@ -143,6 +145,33 @@ describe('what the notary is told', () => {
   ])('with the TPM %j asks the notary for %j', (tpm, expected) => {
     const withTpm = { ...device, spec: { ...device.spec, rootOfTrust: { tpm } } };
     expect(notaryConfiguration(withTpm, 'node-1').rootOfTrust).toEqual({ tpm: expected });
+  });
+
+  it('asks for rotations, or for an issuer that was made beforehand', () => {
+    const rotateBefore = '2026-11-22T10:00:00Z';
+    const { spec } = device;
+    const selfSigned = { ...spec.issuer.selfSigned!, rotateBefore };
+    const rotated = { ...spec, issuer: { ...spec.issuer, selfSigned }, tokens: { ...spec.tokens, rotateBefore } };
+    const { issuer, tokens } = notaryConfiguration({ ...device, spec: rotated }, 'node-1');
+    expect([issuer, tokens]).toEqual([
+      expect.objectContaining({ rotateBefore: NOW }),
+      expect.objectContaining({ rotateBefore: NOW }),
+    ]);
+    const preloaded = { keyURI: 'pkcs11:id=%01', certificatesFile: '/c' };
+    const given = { ...spec, issuer: { preloaded, maxLeafLifetime: '1h', dnsSuffixes: [] } };
+    expect(notaryConfiguration({ ...device, spec: given }, 'node-1').issuer).toEqual({
+      preloaded: { keyUri: 'pkcs11:id=%01', certificatesFile: '/c' },
+      maxLeafSeconds: 3600,
+    });
+  });
+
+  it('shows its keys, their last use to the hour', () => {
+    const key = { uri: 'u', purpose: 'Issuer', algorithm: 'EC-P256', sensitive: true, extractable: false } as const;
+    const notary = { ...ready, keys: [{ ...key, created: NOW, lastUsed: NOW + 1_800_000 }], keyCount: 1 };
+    expect(deviceStatus(device, { notary, skewMs: 0, platform: {}, integrity: undefined, now: NOW })).toMatchObject({
+      keys: [{ ...key, created: '2026-11-22T10:00:00Z', lastUsed: '2026-11-22T10:00:00Z' }],
+      keyCount: 1,
+    });
   });
 
   it('names a root of trust for the keys of modules', () => {

@@ -22,7 +22,10 @@ class Setting {
   start(): Authority {
     const root = this.token.open();
     const state = new StateFolder(this.folder);
-    return new Authority({ root, configuration: this.configuration, state, clock: this.clock, log: recordedLog().log });
+    const { configuration, clock } = this;
+    const { issuer: settings } = configuration;
+    if ('preloaded' in settings) throw new Error('not the issuer of these tests');
+    return new Authority({ root, configuration, settings, state, clock, log: recordedLog().log });
   }
 
   issue(authority: Authority): X509Certificate {

@@ -22,6 +22,20 @@ describe('a configuration', () => {
   });
 
   it.each([
+    { issuer: { ...issuer, rotateBefore: 1e12 }, masterSecretVersion: 3 },
+    { issuer: { maxLeafSeconds: 3600, preloaded: { keyUri: 'pkcs11:id=%01', certificatesFile: '/c' } } },
+    { issuer: { maxLeafSeconds: 3600, preloaded: { keyUri: 'pkcs11:id=%01', certificates: 'PEM' } } },
+  ])('with %j is taken over', (change) => {
+    expect(decodeConfiguration({ ...CONFIGURATION, ...change })).toEqual({ ...CONFIGURATION, ...change });
+  });
+
+  it.each([
+    [
+      'an issuer without certificates',
+      { issuer: { maxLeafSeconds: 60, preloaded: { keyUri: 'a' } } },
+      'exactly one of',
+    ],
+    ['a master secret of version 0', { masterSecretVersion: 0 }, 'masterSecretVersion'],
     ['nothing', undefined, 'configuration'],
     ['a list', [], 'configuration'],
     ['no trust domain', { trustDomain: undefined }, 'trustDomain'],

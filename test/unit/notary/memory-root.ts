@@ -45,6 +45,11 @@ export class MemoryToken {
     return {
       token,
       find: (label) => found(keys, label),
+      findExisting: (uri) => {
+        const held = found(keys, uri.replace('pkcs11:object=', ''));
+        if (!held) throw new KeysteadError('NotFound', `no key ${uri}`);
+        return held;
+      },
       generate: (label, algorithm) => this.#generate(label, algorithm),
       destroy: (label) => void keys.delete(label),
       findSecret: (label) => found(secrets, label),

@@ -6,7 +6,7 @@ import { overlapMs, rolloverStep, rolloverTime } from '../../../src/notary/rollo
 const DAY = 86_400_000;
 const START = Date.UTC(2026, 0, 1);
 const year = validityFrom(START, (365 * DAY) / 1000, CA_BACKDATE_MS);
-const situation = { current: year, maxLeafSeconds: DAY / 1000, otherAlgorithmWanted: false };
+const situation = { current: year, maxLeafSeconds: DAY / 1000, otherKeyWanted: false };
 const nextYear = {
   ...validityFrom(START + 250 * DAY, (365 * DAY) / 1000, CA_BACKDATE_MS),
   activateAt: START + 251 * DAY,
@@ -17,7 +17,7 @@ describe('CA rollover', () => {
     ['a fresh CA', situation, START, 'keep'],
     ['a CA at half of its life', situation, START + 182 * DAY, 'keep'],
     ['a CA at two thirds of its life', situation, START + 244 * DAY, 'prepare'],
-    ['another key algorithm asked for', { ...situation, otherAlgorithmWanted: true }, START + DAY, 'prepare'],
+    ['another key algorithm asked for', { ...situation, otherKeyWanted: true }, START + DAY, 'prepare'],
     [
       'a next CA that is still being made known',
       { ...situation, next: nextYear },

@@ -54,6 +54,6 @@ function readPublicKey(
 }
 
 /** A CK_ULONG attribute. */
-function numberOf(value: Buffer): number {
+export function numberOf(value: Buffer): number {
   return value.readUIntLE(0, Math.min(value.length, 6));
 }

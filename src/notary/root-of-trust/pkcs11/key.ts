@@ -2,8 +2,8 @@
 import type { HeldKey, KeyAlgorithm, TokenDescription } from '../port.ts';
 import { CurrentHandle } from './current-handle.ts';
 import { digestOf, signatureInput, signatureOutput, TOKEN_ALGORITHMS } from './key-algorithm.ts';
-import { findKeyPair, type KeyPairObjects } from './key-objects.ts';
-import type { TokenSession } from './session.ts';
+import type { KeyPairObjects } from './key-objects.ts';
+import type { TokenOperation, TokenSession } from './session.ts';
 import { keyUri } from './uri.ts';
 
 /** As long as the longest signature, RSA-4096's. */
@@ -22,7 +22,14 @@ export class Pkcs11Key implements HeldKey {
   readonly #mechanism: { readonly mechanism: number };
   readonly #handle: CurrentHandle;
 
-  constructor(session: TokenSession, token: TokenDescription, label: string, objects: KeyPairObjects) {
+  /** `findAgain` looks for the same key in another session. */
+  constructor(
+    session: TokenSession,
+    token: TokenDescription,
+    objects: KeyPairObjects & { readonly label: string },
+    findAgain: TokenOperation<KeyPairObjects | undefined>,
+  ) {
+    const { label } = objects;
     this.label = label;
     this.algorithm = objects.algorithm;
     this.publicKey = objects.publicKey;
@@ -33,7 +40,7 @@ export class Pkcs11Key implements HeldKey {
     this.#session = session;
     this.#mechanism = { mechanism: TOKEN_ALGORITHMS[objects.algorithm].signing.number };
     this.#handle = new CurrentHandle(session, { label, handle: objects.privateKey }, (cryptoki, handle) => {
-      const found = findKeyPair(cryptoki, handle, label);
+      const found = findAgain(cryptoki, handle);
       return found?.publicKey.equals(objects.publicKey) ? found.privateKey : undefined;
     });
   }

@@ -9,19 +9,21 @@ import type {
   HeldKind,
   HeldSecret,
   KeyAlgorithm,
+  PublicHalf,
   RootOfTrust,
   SecretOrigin,
   TokenDescription,
 } from '../port.ts';
 import { CK, type Cryptoki, type Handle } from './cryptoki.ts';
+import { existingKeyOf, findExistingKey } from './existing-key.ts';
 import { Pkcs11Key } from './key.ts';
 import { TOKEN_ALGORITHMS } from './key-algorithm.ts';
-import { findKeyPair } from './key-objects.ts';
+import { findKeyPair, type KeyPairObjects } from './key-objects.ts';
 import { forPurpose, requireMechanisms } from './mechanism.ts';
 import { findObjects, labelsOf, type Template } from './objects.ts';
 import { Pkcs11Cipher, Pkcs11HmacKey } from './secret.ts';
 import { SecretStore } from './secret-store.ts';
-import { TokenSession, type SessionOptions } from './session.ts';
+import { TokenSession, type SessionOptions, type TokenOperation } from './session.ts';
 
 const KEY_ID_BYTES = 16;
 
@@ -42,11 +44,16 @@ export class Pkcs11Root implements RootOfTrust {
   }
 
   find(label: string): HeldKey | undefined {
-    const found = this.#session.run((cryptoki, session) => findKeyPair(cryptoki, session, label));
-    if (!found) return undefined;
-    const key = new Pkcs11Key(this.#session, this.token, label, found);
-    provePair(key);
-    return key;
+    const find: TokenOperation<KeyPairObjects | undefined> = (...place) => findKeyPair(...place, label);
+    const found = this.#session.run(find);
+    return found && this.#proven({ ...found, label }, find);
+  }
+
+  findExisting(uri: string, half: PublicHalf): HeldKey {
+    const wanted = existingKeyOf(uri, this.token);
+    const find = (cryptoki: Cryptoki, session: Handle): ReturnType<typeof findExistingKey> =>
+      findExistingKey(cryptoki, session, wanted, half);
+    return this.#proven(this.#session.run(find), find);
   }
 
   generate(label: string, algorithm: KeyAlgorithm): HeldKey {
@@ -110,6 +117,12 @@ export class Pkcs11Root implements RootOfTrust {
 
   close(): void {
     this.#session.close();
+  }
+
+  #proven(found: KeyPairObjects & { label: string }, again: TokenOperation<KeyPairObjects | undefined>): HeldKey {
+    const key = new Pkcs11Key(this.#session, this.token, found, again);
+    provePair(key);
+    return key;
   }
 
   #requireMechanisms(algorithm: KeyAlgorithm): void {

@@ -2,7 +2,7 @@
 import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { KeysteadError } from '../../../errors.ts';
 import type { StateFolder } from '../../state-folder.ts';
-import { checkSecretLength } from '../port-checks.ts';
+import { checkSecretLength, noExistingKeys } from '../port-checks.ts';
 import type {
   HeldCipher,
   HeldKey,
@@ -56,6 +56,10 @@ export class SoftwareRoot implements RootOfTrust {
     const file = this.#store.find('KeyPair', label);
     const algorithm = file?.algorithm;
     return file && algorithm && this.#store.use(file, (pkcs8) => softwareKey(file, algorithm, pkcs8));
+  }
+
+  findExisting(): HeldKey {
+    throw noExistingKeys(this.token);
   }
 
   generate(label: string, algorithm: KeyAlgorithm): HeldKey {

@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto';
 import { KeysteadError } from '../../../errors.ts';
 import { SIGNATURE_ALGORITHMS } from '../../../issue/signature-algorithm.ts';
-import { checkSecretLength } from '../port-checks.ts';
+import { checkSecretLength, noExistingKeys } from '../port-checks.ts';
 import type {
   HeldCipher,
   HeldKey,
@@ -86,6 +86,10 @@ export class TpmRoot implements RootOfTrust {
     const sign = (message: Buffer): Buffer =>
       signDigest(hash(SIGNATURE_ALGORITHMS[algorithm].digest, message, 'buffer'));
     return { label, algorithm, uri: this.#uri(label), publicKey: publicKeyInfo(area), attributes, sign, signDigest };
+  }
+
+  findExisting(): HeldKey {
+    throw noExistingKeys(this.token);
   }
 
   generate(label: string, algorithm: KeyAlgorithm): HeldKey {

@@ -3,6 +3,8 @@ import type { JsonObject } from '../merge-patch.ts';
 import { casesOf } from './case.ts';
 
 const pkcs11 = (patch: JsonObject): JsonObject => ({ spec: { rootOfTrust: { pkcs11: patch } } });
+const preloaded = (patch: JsonObject): JsonObject =>
+  issuer({ selfSigned: null, preloaded: { keyURI: 'pkcs11:id=%01', certificatesFile: '/c', ...patch } });
 const modules = (patch: JsonObject): JsonObject => ({ spec: { rootOfTrust: { modules: patch } } });
 const byUri = (uri: string): JsonObject => pkcs11({ tokenSerial: null, pinFile: null, uri });
 const tpm = (patch: JsonObject): JsonObject => ({ spec: { rootOfTrust: { pkcs11: null, tpm: patch } } });
@@ -56,9 +58,30 @@ export const invalidDevices = casesOf('edge-device-full', [
   ['a negative slot', pkcs11({ slot: -1 }), 'slot in body should be greater than or equal to 0'],
   ['an issuer of no kind', issuer({ selfSigned: null }), 'issuer needs exactly one of: selfSigned'],
   [
+    'an issuer of two kinds',
+    issuer({ preloaded: { keyURI: 'pkcs11:id=%01', certificatesFile: '/c' } }),
+    'issuer needs',
+  ],
+  ['a preloaded key without certificates', preloaded({ certificatesFile: null }), 'exactly one of: certificates,'],
+  ['certificates twice', preloaded({ certificates: '-----BEGIN CERTIFICATE-----' }), 'exactly one of: certificates,'],
+  ['certificates that are none', preloaded({ certificates: 'MII' }), 'certificates must be in PEM'],
+  [
+    'a relative file of certificates',
+    preloaded({ certificatesFile: 'tls.crt' }),
+    'certificatesFile must be an absolute',
+  ],
+  [
+    'the URI of a token as key',
+    preloaded({ keyURI: 'pkcs11:token=a' }),
+    'keyURI must be a PKCS#11 URI that names the key',
+  ],
+  ['a key with a PIN', preloaded({ keyURI: 'pkcs11:id=%01?pin-value=1' }), 'keyURI must not hold a PIN'],
+  ['a rotation at no time', issuer({ selfSigned: { rotateBefore: 'now' } }), 'rotateBefore'],
+  ['master secret 0', { spec: { masterSecret: { version: 0 } } }, 'greater than or equal to 1'],
+  [
     'an unknown key algorithm',
     issuer({ selfSigned: { keyAlgorithm: 'RSA-1024' } }),
-    'supported values: "EC-P256", "EC-P384"',
+    'supported values: "EC-P256", "EC-P384", "RSA-2048"',
   ],
   [
     'a lifetime in days',
