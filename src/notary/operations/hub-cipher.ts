@@ -6,8 +6,11 @@ import { decodeRequester } from './requester.ts';
 
 const MAX_VECTOR_BYTES = 1024;
 
+/** More than encryption adds, so that whatever was encrypted can be decrypted again. */
+const MAX_OVERHEAD_BYTES = 64;
+
 /** Both ways alike: bytes in, bytes out. */
-export const hubEncrypt: Operation<HubCipherRequest, Buffer> = {
+const cipher = (maxTextBytes: number): Operation<HubCipherRequest, Buffer> => ({
   ...bytesResult,
   encodeBody: (request) => ({
     ...request,
@@ -19,10 +22,11 @@ export const hubEncrypt: Operation<HubCipherRequest, Buffer> = {
     return {
       module: decodeHubModule(body.object('module')),
       initializationVector: body.bytes('initializationVector', MAX_VECTOR_BYTES),
-      text: body.secret('text', MAX_TEXT_BYTES),
+      text: body.secret('text', maxTextBytes),
       requester: decodeRequester(body.object('requester')),
     };
   },
-};
+});
 
-export const hubDecrypt = hubEncrypt;
+export const hubEncrypt = cipher(MAX_TEXT_BYTES);
+export const hubDecrypt = cipher(MAX_TEXT_BYTES + MAX_OVERHEAD_BYTES);

@@ -181,7 +181,7 @@ const PUBLIC = ['ca.crt', 'trust-bundle.pem'];
     }
     const found = JSON.parse((await reading).stdout) as Record<string, number>;
     expect(found).toMatchObject({ reads: 10000, mixes: 0, missing: 0, pairs: pairs.length });
-    expect(swaps).toBeGreaterThanOrEqual(200);
+    expect(swaps).toBeGreaterThanOrEqual(50);
     // A reader is only ever turned away when two swaps pass between two of its system calls.
     expect(found['retries']).toBeLessThan(100);
   }, 120_000);

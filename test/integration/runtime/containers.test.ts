@@ -43,6 +43,8 @@ describe('containers of real pods', () => {
       uid: 4321,
       gid: 5432,
       pid: expect.any(Number),
+      argv: ['/bin/busybox', 'sleep', '1000'],
+      imageEnvironment: expect.arrayContaining(['PATH=/usr/local/bin:/usr/bin:/bin']) as unknown,
     });
     expect(readlinkSync(`/proc/${container!.pid!}/exe`)).toBe('/bin/busybox');
     expect(await runtime.alive()).toContainEqual({ id, podUid: pod.uid, running: true });

@@ -175,9 +175,12 @@ describe('container starts by task events', () => {
     await eventually(() => about().length === 1);
     expect(seen.find(({ containerId }) => containerId === id)).toMatchObject({ executable: '/bin/busybox' });
 
-    await pods.kubectl('-n', pods.namespace, 'exec', 'events', '--', '/bin/busybox', 'true');
+    // It lasts until the pod is deleted, so that its program can be looked at.
+    const command = ['exec', 'events', '--', '/bin/busybox', 'sleep', '1000000'];
+    const executed = pods.kubectl('-n', pods.namespace, ...command).catch(() => undefined);
     await eventually(() => about().length === 2);
     await pods.delete('events');
+    await executed;
     await eventually(() => about().length === 3);
     expect(about()).toEqual(['Started', 'Entered', 'Exited']);
   });

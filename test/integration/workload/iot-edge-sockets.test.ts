@@ -181,7 +181,7 @@ describe('a pod that asks too much', () => {
     }
     for (const socket of kept) socket.destroy();
     await becomes(async () => (await sign()) === 200);
-    expect(heldBytes() - before).toBeLessThan(8 * 1024 * 1024);
+    await becomes(() => heldBytes() - before < 8 * 1024 * 1024);
   }, 60_000);
 
   it('is told so while not too many are, and hung up on otherwise', async () => {
@@ -219,7 +219,8 @@ describe('a pod that asks too much', () => {
       return Buffer.concat(chunks).toString();
     });
     for (const reply of await Promise.all(replies)) expect(reply).toMatch(/^HTTP\/1\.1 413 /);
-    expect(heldBytes() - before).toBeLessThan(8 * 1024 * 1024);
+    // Each sender's own end holds a little too, until it is closed and collected.
+    await becomes(() => heldBytes() - before < 8 * 1024 * 1024);
     expect(state.signed).toBe(0);
     expect(await sign()).toBe(200);
   }, 30_000);
