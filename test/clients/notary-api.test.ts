@@ -16,7 +16,7 @@ let foreign: string;
 
 const PORT = 8443;
 const NOTARY = ['-n', 'keystead-system', 'logs', 'daemonset/keystead-node', '-c', 'notary'];
-const VOLUME_FILES = ['ca.crt', 'spiffe.sock', 'tls.crt', 'trust-bundle.pem'];
+const VOLUME_FILES = ['ca.crt', 'crl.pem', 'spiffe.sock', 'tls.crt', 'trust-bundle.pem'];
 const id = (name: string): string => `spiffe://[^/]+/ns/${scene.namespace}/module/${name}`;
 const GRANTS = { sign: true, encrypt: true, issue: true };
 const HARDWARE = { delivery: ['Volume', 'Socket'], key: { residency: 'Hardware' }, notary: GRANTS };
