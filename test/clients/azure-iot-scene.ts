@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { makeImage, type ImageSettings } from '../../src/build/image/image.ts';
 import { packLayer, type Layer } from '../../src/build/image/layer.ts';
@@ -38,6 +39,10 @@ export class AzureIotScene extends Scene {
         spec: { selector: { 'keystead.dev/module': 'edgehub' }, ports: [{ port: 8883 }] },
       },
       ...this.#hubModule('edgehub', broker, { moduleId: '$edgeHub', dnsName: this.gateway }),
+    );
+    // Azure's SDKs try their first connection once.
+    await this.#gatewayAnswers();
+    await this.apply(
       ...this.#hubModule('node', nodeProgram('client.cjs'), { keys: KEYS.node }),
       ...this.#hubModule('python', container(python, ['/usr/bin/python3', '/app/client.py']), { keys: KEYS.python }),
       // Says that it is another module than it is.
@@ -50,6 +55,13 @@ export class AzureIotScene extends Scene {
         process: { allowExec: true },
       }),
     );
+  }
+
+  /** The Service leads to the broker; from the host as from pods. */
+  async #gatewayAnswers(): Promise<void> {
+    await this.says('edgehub', /^serving /m);
+    const address = await this.run('get', 'service', 'edgehub', '-o', 'jsonpath={.spec.clusterIP}');
+    await until('a connection to the gateway', 60, async () => (await connects(address, 8883)) || 'refused');
   }
 
   logOf(module: string): Promise<string> {
@@ -118,6 +130,17 @@ interface HubModuleChange {
   readonly moduleId?: string;
   readonly dnsName?: string;
   readonly process?: object;
+}
+
+function connects(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, timeout: 2_000 });
+    socket.once('timeout', () => socket.destroy());
+    socket.once('connect', () => socket.destroy());
+    socket.once('connect', () => resolve(true));
+    socket.once('error', () => resolve(false));
+    socket.once('close', () => resolve(false));
+  });
 }
 
 function container(image: string, command: readonly string[], env: Record<string, string> = {}): object {
