@@ -15,6 +15,7 @@ import { Changes } from './changes.ts';
 import { SecretService } from './envoy/service.ts';
 import type { NotaryApiPorts } from './notary/port.ts';
 import { NotaryApiService } from './notary/service.ts';
+import { GrpcFront } from './grpc-front.ts';
 import { OpenCalls } from './open-calls.ts';
 import { PeerServer } from './peer-server.ts';
 import { PodCalls } from './pod-calls.ts';
@@ -59,7 +60,11 @@ export class WorkloadApi {
       'grpc.enable_channelz': 0,
     });
     this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
-    const serve = (connection: Socket): void => this.#injector.injectConnection(connection);
+    const front = new GrpcFront((connection) => this.#injector.injectConnection(connection), log);
+    const serve = (connection: Socket): void => {
+      const { podUid, pid } = this.#peers.caller(connection.remoteAddress ?? '') ?? {};
+      front.serve(connection, `${podUid}/${pid}`);
+    };
     this.#peers = new PeerServer({ serve, name: socket, identityAttribute, held, log });
     this.callers = new Callers({ ports });
     const now = (): number => Date.now();

@@ -9,9 +9,11 @@ import {
   X509SVIDRequestSchema,
   X509SVIDResponseSchema,
 } from '../../../src/gen/spiffe/workload_pb.js';
+import { correctAuthority } from '../../../src/grpc/authority.ts';
 import { codec } from '../../../src/grpc/client.ts';
+import { mutateOctets } from '../mutations/octets.ts';
 import { mutateProtobuf } from '../mutations/protobuf.ts';
-import { target, type Target } from '../target.ts';
+import { must, target, type Target } from '../target.ts';
 
 interface Message {
   readonly octets: Buffer;
@@ -45,6 +47,22 @@ const MESSAGES: readonly Message[] = [
   message(StartContainerRequestSchema, { pod: { id }, container: { id, pid: 4711 } }),
 ];
 
+/** A client's first headers: `:method`, `:scheme`, `:authority`, `:path`, and a field with a name of its own (RFC 7541). */
+const HEADER_BLOCKS: readonly Buffer[] = ['/run/spiffe.sock', 'localhost'].map((authority) =>
+  Buffer.from(
+    `\x83\x86\x41${String.fromCharCode(authority.length)}${authority}\x44\x02/a\x40\x02te\x08trailers`,
+    'latin1',
+  ),
+);
+
+/** Slashes become dots; nothing else changes. */
+function correctedOnly(block: Buffer): void {
+  const after = Buffer.from(block);
+  correctAuthority(after);
+  const kept = (octet: number, at: number): boolean => octet === after[at] || (octet === 0x2f && after[at] === 0x2e);
+  must(block.every(kept), 'a slash becomes a dot, and nothing else changes');
+}
+
 export const GRPC_TARGETS: readonly Target[] = [
   target({
     name: 'grpc-message',
@@ -52,5 +70,12 @@ export const GRPC_TARGETS: readonly Target[] = [
     corpus: MESSAGES,
     mutate: ({ octets, schema }, dice) => ({ octets: mutateProtobuf(octets, dice), schema }),
     read: ({ octets, schema }) => codec(schema).deserialize(octets),
+  }),
+  target({
+    name: 'http2-authority',
+    corpus: HEADER_BLOCKS,
+    mutate: (block, dice) => mutateOctets(block, dice, HEADER_BLOCKS),
+    read: correctedOnly,
+    outcome: 'accepts',
   }),
 ];
