@@ -3,13 +3,21 @@ import type { ModuleIdentity } from '../src/api/v1alpha1/index.ts';
 import { KeysteadError } from '../src/errors.ts';
 import type { Holding, Refusal } from '../src/identity/holding.ts';
 import type { Wanted } from '../src/issue/credentials.ts';
+import type { AttestationNotary, KeyEvidence } from '../src/notary/attestation-port.ts';
 import type { HubCipherRequest, HubNotary } from '../src/notary/hub-port.ts';
-import type { KeyDescription, KeyNotary, ModuleKeyName, Signature, SignRequest } from '../src/notary/key-port.ts';
+import type { KeyNotary, Signature, SignRequest } from '../src/notary/key-port.ts';
 import type { IssuedCertificate } from '../src/notary/port.ts';
-import type { Asked, CertificationQuestion, CipherQuestion, NotaryApiPorts } from '../src/workload/notary/port.ts';
+import type {
+  Asked,
+  CertificationQuestion,
+  CipherQuestion,
+  EvidenceQuestion,
+  NotaryApiPorts,
+} from '../src/workload/notary/port.ts';
 
 export interface PodNotaryPorts {
-  readonly notary: Pick<KeyNotary, 'signWithKey' | 'describeKey' | 'issueFromRequest'> &
+  readonly notary: Pick<KeyNotary, 'signWithKey' | 'issueFromRequest'> &
+    Pick<AttestationNotary, 'keyEvidence'> &
     Pick<HubNotary, 'hubEncrypt' | 'hubDecrypt'>;
   /** By `namespace/name`. */
   identity(key: string): ModuleIdentity | undefined;
@@ -33,8 +41,8 @@ export class PodNotary implements NotaryApiPorts {
     return this.#ports.notary.signWithKey(request);
   }
 
-  describe(key: ModuleKeyName): Promise<KeyDescription> {
-    return this.#ports.notary.describeKey(key);
+  evidence(question: EvidenceQuestion): Promise<KeyEvidence> {
+    return this.#ports.notary.keyEvidence(question);
   }
 
   async encrypt(question: CipherQuestion): Promise<Buffer> {

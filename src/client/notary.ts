@@ -69,6 +69,15 @@ export class NotaryClient {
     return chain.map((der) => Buffer.from(der));
   }
 
+  /**
+   * Evidence of where the module's key in hardware is: JSON for `keystead verify-key`. It holds `nonce`, 8 to 64 bytes that
+   * whoever verifies it has chosen.
+   */
+  async evidence(nonce: Uint8Array): Promise<string> {
+    const { statements } = await this.#client.unary(method.getEvidence, { identity: this.#identity, nonce });
+    return Buffer.from(statements[0]?.content ?? []).toString('utf8');
+  }
+
   /** A JWT-SVID for the audience. */
   async token(audience: string): Promise<string> {
     const { svids } = await this.#client.unary(SpiffeWorkloadAPI.method.fetchJWTSVID, { audience: [audience] });

@@ -47,8 +47,13 @@ export function keyStatements(evidence: KeyEvidence, known: Known): Statement[] 
   return [
     ...residence(evidence, known),
     ...sameKey(evidence, known),
-    claimed(`at ${evidence.time} it was the ${evidence.key.purpose.toLowerCase()} key of node ${evidence.node}`),
+    claimed(`at ${evidence.time} it was ${useOf(evidence)}`),
   ];
+}
+
+function useOf({ node, key: { purpose, owner } }: KeyEvidence): string {
+  if (purpose === 'Module') return `the key of module ${owner ?? 'unknown'} on node ${node}`;
+  return `the ${purpose.toLowerCase()} key of node ${node}`;
 }
 
 function residence(evidence: KeyEvidence, known: Known): Statement[] {

@@ -2,11 +2,12 @@
 import { asKeysteadError } from '../errors.ts';
 import type { Clock } from '../os/clock.ts';
 import type { AttesterKeys, Credential, KeyEvidenceRequest, PcrQuote, QuoteRequest } from './attestation-port.ts';
-import type { UseRecorder } from './audit.ts';
-import type { Custody } from './custody.ts';
-import { evidenceOf, type KeyEvidence } from './key-evidence.ts';
+import type { AuditEntry, UseRecorder } from './audit.ts';
+import type { Custody, Held } from './custody.ts';
+import { evidenceOf, type EvidenceQuestion, type KeyEvidence } from './key-evidence.ts';
 import type { TokenOperation } from './operations/index.ts';
 import type { Attester } from './root-of-trust/attester.ts';
+import type { RootOfTrust } from './root-of-trust/port.ts';
 
 export interface AttestationsOptions {
   readonly custody: Pick<Custody, 'use'>;
@@ -34,12 +35,14 @@ export class Attestations {
     return this.#attester('quote', (attester) => attester.quote(nonce, pcrs));
   }
 
-  keyEvidence({ key: purpose, nonce }: KeyEvidenceRequest): KeyEvidence {
+  keyEvidence(request: KeyEvidenceRequest): KeyEvidence {
     const { custody, clock } = this.#options;
-    return this.#recorded('keyEvidence', () =>
-      custody.use(({ roots, authority, tokens, configuration: { node, trustDomain } }) => {
-        const key = purpose === 'Issuer' ? authority.issuer.key : tokens.signer.key;
-        return evidenceOf(roots.device, { key, purpose, nonce, node, trustDomain, now: clock.now() });
+    const use = { operation: 'keyEvidence', ...('requester' in request && { requester: request.requester }) } as const;
+    return this.#recorded(use, () =>
+      custody.use((held) => {
+        const { node, trustDomain } = held.configuration;
+        const { root, ...subject } = subjectOf(held, request);
+        return evidenceOf(root, { ...subject, nonce: request.nonce, node, trustDomain, now: clock.now() });
       }),
     );
   }
@@ -47,19 +50,32 @@ export class Attestations {
   /** Not within `custody.use`: a credential for other keys says nothing against the token. */
   #attester<T>(operation: TokenOperation, ask: (attester: Attester) => T): T {
     const { attestation } = this.#options.custody.use((held) => held);
-    return this.#recorded(operation, () => attestation.use(ask));
+    return this.#recorded({ operation }, () => attestation.use(ask));
   }
 
-  #recorded<T>(operation: TokenOperation, perform: () => T): T {
+  #recorded<T>(use: Pick<AuditEntry, 'operation' | 'requester'>, perform: () => T): T {
     const { uses } = this.#options;
     try {
       const result = perform();
-      uses.record({ operation, result: 'Done' });
+      uses.record({ ...use, result: 'Done' });
       return result;
     } catch (thrown) {
       const error = asKeysteadError(thrown);
-      uses.record({ operation, result: error.code, reason: error.message });
+      uses.record({ ...use, result: error.code, reason: error.message });
       throw error;
     }
   }
+}
+
+/** The key that evidence is asked of, and the root of trust that it lives in. */
+function subjectOf(
+  { roots, authority, tokens, moduleKeys }: Held,
+  request: KeyEvidenceRequest,
+): Pick<EvidenceQuestion, 'key' | 'purpose' | 'owner'> & { readonly root: RootOfTrust } {
+  if ('requester' in request) {
+    const { module: owner } = request.requester;
+    return { root: roots.modules, key: moduleKeys.get(request.key), purpose: 'Module', owner };
+  }
+  const { key } = request.key === 'Issuer' ? authority.issuer : tokens.signer;
+  return { root: roots.device, key, purpose: request.key };
 }

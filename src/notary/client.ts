@@ -13,7 +13,6 @@ import type {
 } from './attestation-port.ts';
 import type {
   IssuedForKey,
-  KeyDescription,
   IssueForKeyRequest,
   IssueFromRequestRequest,
   ModuleKeyName,
@@ -99,10 +98,6 @@ export class NotaryClient implements Notary {
 
   signWithKey(request: SignRequest): Promise<Signature> {
     return this.#ask('signWithKey', request);
-  }
-
-  describeKey(key: ModuleKeyName): Promise<KeyDescription> {
-    return this.#ask('describeKey', key);
   }
 
   destroyKey(key: ModuleKeyName): Promise<void> {

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { NodeKey } from './attestation-port.ts';
 import type { KeyAlgorithm, KeyAttributes, HeldKey, RootOfTrust, TokenDescription } from './root-of-trust/port.ts';
+
+/** What the key does: issue certificates, sign tokens, or what its module wants. */
+export type KeyPurpose = NodeKey | 'Module';
 
 /**
  * What can be said and proven of where a key lives, as `keystead verify-key` reads it. JSON; octets are base64. What a TPM
@@ -13,7 +17,9 @@ export interface KeyEvidence {
   readonly time: string;
   readonly nonce: string;
   readonly key: {
-    readonly purpose: 'Issuer' | 'Token';
+    readonly purpose: KeyPurpose;
+    /** Of a module's key: the module for which it signs, as the agent says. */
+    readonly owner?: string;
     readonly label: string;
     readonly uri: string;
     readonly algorithm: KeyAlgorithm;
@@ -43,7 +49,8 @@ export interface TpmEvidence {
 
 export interface EvidenceQuestion {
   readonly key: HeldKey;
-  readonly purpose: 'Issuer' | 'Token';
+  readonly purpose: KeyPurpose;
+  readonly owner?: string;
   readonly nonce: Buffer;
   readonly node: string;
   readonly trustDomain: string;
@@ -52,7 +59,7 @@ export interface EvidenceQuestion {
 
 /** Asks the root of trust for all that it can say of a key. */
 export function evidenceOf(root: RootOfTrust, question: EvidenceQuestion): KeyEvidence {
-  const { key, purpose, nonce, node, trustDomain, now } = question;
+  const { key, purpose, owner, nonce, node, trustDomain, now } = question;
   const { label, uri, algorithm, publicKey, attributes } = key;
   const tpm = root.certify?.(label, nonce);
   return {
@@ -61,7 +68,11 @@ export function evidenceOf(root: RootOfTrust, question: EvidenceQuestion): KeyEv
     trustDomain,
     time: new Date(now).toISOString(),
     nonce: nonce.toString('base64'),
-    key: { purpose, label, uri, algorithm, publicKey: publicKey.toString('base64'), attributes },
+    key: {
+      purpose,
+      ...(owner !== undefined && { owner }),
+      ...{ label, uri, algorithm, publicKey: publicKey.toString('base64'), attributes },
+    },
     token: root.token,
     ...(tpm && { tpm }),
   };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { CertificateRequest, IssuedCertificate, Requester } from './port.ts';
-import type { KeyAlgorithm, KeyAttributes, TokenDescription } from './root-of-trust/port.ts';
+import type { KeyAlgorithm } from './root-of-trust/port.ts';
 
 /** Names the key of one module on this node. */
 export interface ModuleKeyName {
@@ -37,13 +37,6 @@ export interface Signature {
   readonly keyUri: string;
 }
 
-/** What the token says of a key and of itself. */
-export interface KeyDescription {
-  readonly keyUri: string;
-  readonly attributes: KeyAttributes;
-  readonly token: TokenDescription;
-}
-
 /** What the notary does with the keys of modules. */
 export interface KeyNotary {
   /** Throws NotFound, ProfileViolation, TokenFull, MechanismMissing and what `issue` throws. */
@@ -51,8 +44,6 @@ export interface KeyNotary {
   issueFromRequest(request: IssueFromRequestRequest): Promise<IssuedCertificate>;
   /** Throws NotFound where the module has no such key. */
   signWithKey(request: SignRequest): Promise<Signature>;
-  /** Throws NotFound where the module has no such key. */
-  describeKey(key: ModuleKeyName): Promise<KeyDescription>;
   /** Destroys both halves; nothing happens where there are none. */
   destroyKey(key: ModuleKeyName): Promise<void>;
   /** The keys of modules that are on the token. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { KeysteadError } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import type { KeyDescription, ModuleKeyName } from './key-port.ts';
+import type { ModuleKeyName } from './key-port.ts';
 import type { HeldKey, RootOfTrust } from './root-of-trust/port.ts';
 
 /** The form in which Kubernetes writes UIDs (RFC 9562), and what other API servers may put there. */
@@ -51,12 +51,6 @@ export class ModuleKeys {
       'NotFound',
       `expected a key of the module on the token, found ${found}; it is made at the next issue`,
     );
-  }
-
-  /** What the token says of the key; throws as `get`. */
-  describe(name: ModuleKeyName): KeyDescription {
-    const { uri: keyUri, attributes } = this.get(name);
-    return { keyUri, attributes, token: this.#root.token };
   }
 
   /** The key, made where there is none; what a crash left behind is taken up. Throws TokenFull, MechanismMissing, KeyUnfit. */

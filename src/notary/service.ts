@@ -19,7 +19,6 @@ import { IssuedCredentials, issuerTag } from './issued-credentials.ts';
 import { IssuedKeys } from './issued-keys.ts';
 import type {
   IssuedForKey,
-  KeyDescription,
   IssueForKeyRequest,
   IssueFromRequestRequest,
   ModuleKeyName,
@@ -139,10 +138,6 @@ export class NotaryService implements TokenPerformers {
       const signature = 'digest' in input ? key.signDigest(checkedDigest(input.digest)) : key.sign(input.message);
       return { result: { signature, algorithm, keyUri }, outcome: { result: 'Done', keyUri } };
     });
-  }
-
-  describeKey(name: ModuleKeyName): KeyDescription {
-    return this.#custody.use(({ moduleKeys }) => moduleKeys.describe(name));
   }
 
   destroyKey(name: ModuleKeyName): void {

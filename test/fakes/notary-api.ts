@@ -6,7 +6,7 @@ const refuse = (): Promise<never> => Promise.reject(new Error('no notary'));
 /** For tests of the other services on the sockets. */
 export const NO_NOTARY: NotaryApiPorts = {
   sign: refuse,
-  describe: refuse,
+  evidence: refuse,
   encrypt: refuse,
   decrypt: refuse,
   issue: refuse,

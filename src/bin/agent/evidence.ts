@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { asKeysteadError } from '../../errors.ts';
 import type { HealthPage } from '../../health.ts';
-import { EVIDENCE_KEYS } from '../../notary/attestation-port.ts';
+import { NODE_KEYS } from '../../notary/attestation-port.ts';
 import type { Notary } from '../../notary/port.ts';
 
 /**
@@ -16,7 +16,7 @@ export function evidencePages(
 
 async function evidencePage(notary: Pick<Notary, 'keyEvidence'>, below: string): Promise<HealthPage> {
   const [, name, nonce = ''] = /^([A-Z][a-z]+)-((?:[0-9a-f]{2}){8,64})$/.exec(below) ?? [];
-  const key = EVIDENCE_KEYS.find((known) => known === name);
+  const key = NODE_KEYS.find((known) => known === name);
   if (!key) {
     const body = 'expected /evidence/Issuer-NONCE or /evidence/Token-NONCE, with 16 to 128 hexadecimal digits\n';
     return { status: 404, type: 'text/plain', body };

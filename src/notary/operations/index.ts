@@ -2,7 +2,6 @@
 import { activateCredential } from './activate-credential.ts';
 import { attesterKeys } from './attester-keys.ts';
 import { configure } from './configure.ts';
-import { describeKey } from './describe-key.ts';
 import { destroyKey } from './destroy-key.ts';
 import { handOver } from './hand-over.ts';
 import { hubDecrypt, hubEncrypt } from './hub-cipher.ts';
@@ -32,7 +31,6 @@ export const OPERATIONS = {
   issueFromRequest,
   issueToken,
   signWithKey,
-  describeKey,
   destroyKey,
   moduleKeys,
   hubSign,

@@ -4,10 +4,12 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { X509Certificate } from 'node:crypto';
 import {
   Residency,
+  type GetEvidenceResponseSchema,
   type IssueCertificateResponseSchema,
   type PublicKeySchema,
   type WatchResponseSchema,
 } from '../../gen/keystead/notary/v1alpha1/notary_pb.js';
+import type { KeyEvidence } from '../../notary/attestation-port.ts';
 import type { IssuedCertificate } from '../../notary/port.ts';
 import type { IdentityTerms } from '../port.ts';
 import { visibleBundles, type Trusting } from '../spiffe/bundles.ts';
@@ -16,8 +18,12 @@ import { certificateList } from '../spiffe/pem-to-der.ts';
 import { keyIdOf } from './key-id.ts';
 
 type PublicKey = MessageInitShape<typeof PublicKeySchema>;
+type GetEvidenceResponse = MessageInitShape<typeof GetEvidenceResponseSchema>;
 type WatchResponse = MessageInitShape<typeof WatchResponseSchema>;
 type IssueCertificateResponse = MessageInitShape<typeof IssueCertificateResponseSchema>;
+
+/** Of a statement that `keystead verify-key` reads. */
+export const EVIDENCE_FORMAT = 'keystead.dev/key-evidence/v1';
 
 /** What one answer of Watch is made of. */
 export interface Watched extends Trusting {
@@ -57,6 +63,17 @@ export function publicKeyMessage({ credentials: { chain, heldKey, privateKey } }
     publicKey: new X509Certificate(chain).publicKey.export({ type: 'spki', format: 'der' }),
     residency: privateKey === undefined ? Residency.HARDWARE : Residency.MEMORY,
     ...(heldKey && { keyId: keyIdOf(heldKey.name), keyUri: heldKey.uri }),
+  };
+}
+
+/** Evidence in short, and whole for whoever verifies it. */
+export function evidenceMessage(leaf: Leaf, evidence: KeyEvidence): GetEvidenceResponse {
+  const { kind, label, serial, manufacturer, model } = evidence.token;
+  return {
+    key: publicKeyMessage(leaf),
+    attributes: evidence.key.attributes,
+    token: { kind, label, serial, manufacturer, model },
+    statements: [{ format: EVIDENCE_FORMAT, content: Buffer.from(JSON.stringify(evidence)) }],
   };
 }
 

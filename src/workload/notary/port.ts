@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { KeyDescription, ModuleKeyName, Signature, SignRequest } from '../../notary/key-port.ts';
+import type { KeyEvidence } from '../../notary/attestation-port.ts';
+import type { ModuleKeyName, Signature, SignRequest } from '../../notary/key-port.ts';
 import type { IssuedCertificate, Requester } from '../../notary/port.ts';
 import type { Caller } from '../port.ts';
 
@@ -24,10 +25,16 @@ export interface CertificationQuestion extends Asked {
   readonly lifetimeSeconds: number | undefined;
 }
 
+export interface EvidenceQuestion {
+  readonly key: ModuleKeyName;
+  readonly requester: Requester;
+  readonly nonce: Buffer;
+}
+
 /** What the Notary API needs of the rest of the agent. All may reject with a KeysteadError. */
 export interface NotaryApiPorts {
   sign(request: SignRequest): Promise<Signature>;
-  describe(key: ModuleKeyName): Promise<KeyDescription>;
+  evidence(question: EvidenceQuestion): Promise<KeyEvidence>;
   encrypt(question: CipherQuestion): Promise<Buffer>;
   decrypt(question: CipherQuestion): Promise<Buffer>;
   issue(question: CertificationQuestion): Promise<IssuedCertificate>;

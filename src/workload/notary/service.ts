@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import { randomBytes } from 'node:crypto';
 import type { HeldKeyReference } from '../../deliver/port.ts';
 import { KeysteadError } from '../../errors.ts';
 import type {
   DecryptRequest,
   EncryptRequest,
+  GetEvidenceRequest,
   GetEvidenceResponseSchema,
   GetPublicKeyResponseSchema,
   IssueCertificateRequest,
@@ -21,7 +23,7 @@ import type { IdentityTerms, NotaryGrant, TrustStore } from '../port.ts';
 import type { Leaf } from '../spiffe/leaf.ts';
 import { chosenIdentity } from './chosen-identity.ts';
 import { keyIdOf, keyNamed } from './key-id.ts';
-import { issuedMessage, publicKeyMessage, watchResponse } from './messages.ts';
+import { evidenceMessage, issuedMessage, publicKeyMessage, watchResponse } from './messages.ts';
 import type { Asked, NotaryApiPorts } from './port.ts';
 import { formatted, isSignedBy, signingInput } from './signatures.ts';
 
@@ -41,6 +43,8 @@ const MAX_PLAINTEXT_BYTES = 32 * 1024;
 /** More than the longest plaintext becomes. */
 const MAX_CIPHERTEXT_BYTES = 33 * 1024;
 const MAX_ADDITIONAL_BYTES = 1024;
+/** Fewer could come up again; a TPM takes no more. */
+const [MIN_NONCE_BYTES, MAX_NONCE_BYTES] = [8, 64];
 
 /** One call, with the identity that it is for. */
 interface Question extends Asked {
@@ -79,12 +83,14 @@ export class NotaryApiService {
     return this.#once(request, context, ({ leaf }) => ({ key: publicKeyMessage(leaf) }));
   }
 
-  #evidence(request: Named, context: CallContext): Promise<GetEvidenceResponse> {
-    return this.#once(request, context, async ({ leaf }) => {
-      const { attributes, token } = await this.#parts.ports.describe(heldKeyOf(leaf).name);
-      const { kind, label, serial, manufacturer, model } = token;
-      return { key: publicKeyMessage(leaf), attributes, token: { kind, label, serial, manufacturer, model } };
-    });
+  /** In turn with the pod's other calls: a TPM takes its time over a statement. */
+  #evidence(request: GetEvidenceRequest, context: CallContext): Promise<GetEvidenceResponse> {
+    return this.#once(request, context, ({ leaf, requester, caller }) =>
+      this.#parts.turns.run(caller.podUid, async () => {
+        const question = { key: heldKeyOf(leaf).name, requester, nonce: nonceIn(request) };
+        return evidenceMessage(leaf, await this.#parts.ports.evidence(question));
+      }),
+    );
   }
 
   async #sign({ leaf, requester }: Question, request: SignRequest): Promise<SignResponse> {
@@ -179,6 +185,13 @@ function heldKeyOf({ identity, credentials: { heldKey, privateKey } }: Leaf): He
   }
   if (heldKey) return heldKey;
   throw new KeysteadError('Unavailable', 'the key of this certificate is not known yet; ask again');
+}
+
+function nonceIn({ nonce }: GetEvidenceRequest): Buffer {
+  if (nonce.length === 0) return randomBytes(32);
+  if (nonce.length >= MIN_NONCE_BYTES && nonce.length <= MAX_NONCE_BYTES) return Buffer.from(nonce);
+  const message = `nonce: expected ${MIN_NONCE_BYTES} to ${MAX_NONCE_BYTES} bytes or none, found ${nonce.length} bytes`;
+  throw new KeysteadError('InvalidRequest', message);
 }
 
 /** All requests name their identity alike. */

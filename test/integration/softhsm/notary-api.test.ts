@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createPublicKey, generateKeyPairSync, hash, sign, verify, X509Certificate } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, hash, randomBytes, sign, verify, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { describe, expect, it, jest } from '@jest/globals';
 import { status } from '@grpc/grpc-js';
@@ -8,6 +8,7 @@ import { Notary, Residency, SignatureFormat } from '../../../src/gen/keystead/no
 import { SpiffeWorkloadAPI } from '../../../src/gen/spiffe/workload_pb.js';
 import { GrpcClient } from '../../../src/grpc/client.ts';
 import { hasStatus } from '../../../src/grpc/status.ts';
+import { keyStatements, parseKeyEvidence } from '../../../src/integrity/key-statements.ts';
 import { buildCertificationRequest } from '../../../src/issue/certification-request-writer.ts';
 import { NotaryApiStand } from './notary-api-stand.ts';
 import { atEnd, TOKEN } from './setting.ts';
@@ -101,6 +102,27 @@ describe('the Notary API, with a key in the token', () => {
     await stand.hold('till', MEMORY);
     const none = client.unary(method.getEvidence, { identity: 'till' });
     expect(await failsWith(status.PERMISSION_DENIED, none)).toContain('KeyInMemory');
+  });
+
+  it('gives evidence for others to judge, of a key in a PKCS#11 token no more than its claims, and is recorded', async () => {
+    const { stand, client, records } = await withPress();
+    const module = new NotaryClient({ folder: stand.folder });
+    atEnd(() => module.close());
+    const nonce = randomBytes(16);
+    const evidence = parseKeyEvidence(await module.evidence(nonce));
+    expect(evidence).toMatchObject({ nonce: nonce.toString('base64'), key: { owner: 'factory/press' } });
+    const publicKey = Buffer.from((await client.unary(method.getPublicKey, {})).key!.publicKey);
+    const said = keyStatements(evidence, { publicKey, nonce, now: Date.now() });
+    expect(said.map(({ level }) => level)).toEqual(['Claimed', 'Claimed', 'Proven', 'Claimed']);
+    expect(said.map(({ text }) => text)).toEqual([
+      expect.stringContaining(`PKCS11 token "${TOKEN}"`),
+      expect.stringContaining('extractable false, never extractable true, made there true: claimed by the token'),
+      'the evidence is about the key that you gave',
+      expect.stringMatching(/^at .* it was the key of module factory\/press on node node-1$/),
+    ]);
+    const short = client.unary(method.getEvidence, { nonce: Buffer.alloc(7) });
+    expect(await failsWith(status.INVALID_ARGUMENT, short)).toContain('nonce: expected 8 to 64 bytes or none');
+    expect(records().at(-1)).toMatchObject({ operation: 'keyEvidence', who: { identity: 'press' }, result: 'Done' });
   });
 
   it('goes on through a restart of the notary', async () => {

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-import { verify, X509Certificate } from 'node:crypto';
+import { randomBytes, verify, X509Certificate } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { keyStatements } from '../../../src/integrity/key-statements.ts';
 import type { NotaryConfiguration } from '../../../src/notary/port.ts';
 import type { TpmChoice } from '../../../src/notary/root-of-trust/choice.ts';
 import { changeHierarchyAuth } from '../../../src/notary/root-of-trust/tpm/hierarchy.ts';
+import { TPM_ALG } from '../../../src/tpm/constants.ts';
+import { nameOf } from '../../../src/tpm/public-area.ts';
 import { freshLeaf } from '../softhsm/requests.ts';
 import { NotaryProcess } from '../softhsm/notary-process.ts';
 import { requireTools, SoftTpm } from './swtpm.ts';
@@ -72,6 +75,34 @@ describe('the notary on a TPM', () => {
     expect((await client.status()).issuer).toEqual(status.issuer);
     expect(await client.hubSign(hubSign)).toEqual(mac);
     expect((await client.issue(freshLeaf().request)).chain).toHaveLength(1);
+  });
+
+  it("proves where a module's key is to whoever asks with a nonce, and a changed proof is refuted", async () => {
+    const { soft, notary } = await started();
+    const { client } = notary;
+    await client.configure({ ...configuration(soft), measuredBoot: { applicationPcr: 23 } });
+    const { request } = freshLeaf();
+    const { spiffeId, requester, dnsNames, lifetimeSeconds } = request;
+    const [key, other] = [1, 2].map((generation) => ({ identityUid: '0c1d', generation }));
+    const { publicKey } = await client.issueForKey({ key: key!, spiffeId, dnsNames, lifetimeSeconds, requester });
+    await client.issueForKey({ key: other!, spiffeId, dnsNames, lifetimeSeconds, requester });
+    const nonce = randomBytes(32);
+    const evidence = await client.keyEvidence({ key: key!, requester, nonce });
+    const { attestationKey } = await client.attesterKeys();
+    const known = { publicKey, nonce, attestationKey: nameOf(attestationKey, TPM_ALG.sha256).toString('hex'), now: 0 };
+    const proven = keyStatements(evidence, known);
+    expect(proven[0]).toEqual({ level: 'Proven', text: expect.stringMatching(/^the key was made in the TPM/) });
+    expect(proven.slice(1, 3).map(({ level }) => level)).toEqual(['Proven', 'Proven']);
+    expect(proven.map(({ text }) => text)).toContain('the evidence is about the key that you gave');
+    const of = await client.keyEvidence({ key: other!, requester, nonce });
+    const swapped = { ...evidence, key: of.key };
+    expect(keyStatements(swapped, known)[0]).toEqual({
+      level: 'Refuted',
+      text: 'KeyMismatch: the evidence is about another key',
+    });
+    expect(keyStatements(evidence, { ...known, nonce: randomBytes(32) })[1]).toMatchObject({ level: 'Refuted' });
+    const gone = client.keyEvidence({ key: { identityUid: '0c1d', generation: 3 }, requester, nonce });
+    await expect(gone).rejects.toMatchObject({ code: 'NotFound' });
   });
 
   it('goes on by itself when the TPM went away and came back', async () => {

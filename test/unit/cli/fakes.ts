@@ -64,7 +64,13 @@ export interface Ran {
 /** Runs a command line. Styled text is shown as `<style>text</>` where `styled` is set. */
 export async function run(
   commandLine: string,
-  parts: { cluster?: Cluster; audit?: Partial<AuditFiles>; styled?: boolean; files?: Record<string, string> } = {},
+  parts: {
+    cluster?: Cluster;
+    audit?: Partial<AuditFiles>;
+    styled?: boolean;
+    files?: Record<string, string>;
+    now?: number;
+  } = {},
 ): Promise<Ran> {
   const out: string[] = [];
   const err: string[] = [];
@@ -74,7 +80,7 @@ export async function run(
       err: (line) => void err.push(line),
       style: (style, text) => (parts.styled ? `<${style}>${text}</>` : text),
     },
-    clock: { now: () => NOW },
+    clock: { now: () => parts.now ?? NOW },
     version: '1.2.3',
     readText: (path) => {
       const text = parts.files?.[path];

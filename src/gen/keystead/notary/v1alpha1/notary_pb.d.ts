@@ -366,6 +366,13 @@ export declare type GetEvidenceRequest = Message<"keystead.notary.v1alpha1.GetEv
    * @generated from field: string identity = 1;
    */
   identity: string;
+
+  /**
+   * 8 to 64 bytes that the evidence holds, so that whoever chose them knows that it is not older. Empty: random ones.
+   *
+   * @generated from field: bytes nonce = 2;
+   */
+  nonce: Uint8Array;
 };
 
 /**
@@ -396,7 +403,7 @@ export declare type GetEvidenceResponse = Message<"keystead.notary.v1alpha1.GetE
   token?: Token | undefined;
 
   /**
-   * What can be verified without trust in this node; none where the token offers nothing of the kind.
+   * What others can verify offline, as far as the token offers something to verify.
    *
    * @generated from field: repeated keystead.notary.v1alpha1.Statement statements = 4;
    */
@@ -489,7 +496,8 @@ export declare const TokenSchema: GenMessage<Token>;
  */
 export declare type Statement = Message<"keystead.notary.v1alpha1.Statement"> & {
   /**
-   * What it is and how it is verified.
+   * "keystead.dev/key-evidence/v1": JSON for `keystead verify-key`, which tells what is proven and what is only claimed.
+   * A TPM proves by its attestation key that it made the key and keeps it; of another token it is the attributes.
    *
    * @generated from field: string format = 1;
    */
