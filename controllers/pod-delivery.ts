@@ -181,7 +181,9 @@ export class PodDelivery {
     const certificate = secretOnly ? before : first;
     if (!certificate || found.some((each) => each?.serial !== first?.serial)) return undefined;
     const renewalTime = this.#ports.renewalTime(certificate, identity);
-    if (this.#ports.clock.now() >= renewalTime) return undefined;
+    const now = this.#ports.clock.now();
+    // Made while the clock was ahead, it is good for nobody yet.
+    if (now >= renewalTime || now < certificate.notBefore) return undefined;
     const revision = before?.serial === certificate.serial ? before.revision : (before?.revision ?? 0) + 1;
     const { serial, notBefore, notAfter } = certificate;
     const heldKey = wanted.key && before?.heldKey;

@@ -51,6 +51,11 @@ export function keyIdentifier(spki: Buffer): Buffer {
   return hash('sha256', keyOctets(spki), 'buffer').subarray(0, 20);
 }
 
+/** Whether an identifier is a key's own: as above, or its SHA-1 (RFC 5280 4.2.1.2), which CAs made elsewhere have. */
+export function identifiesKey(identifier: Buffer, spki: Buffer): boolean {
+  return identifier.equals(keyIdentifier(spki)) || identifier.equals(hash('sha1', keyOctets(spki), 'buffer'));
+}
+
 function keyOctets(spki: Buffer): Buffer {
   // The point begins with the last octet of the prefix. A shortcut for every leaf.
   if (isP256(spki)) return spki.subarray(P256_PREFIX_BYTES - 1);

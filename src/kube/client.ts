@@ -108,6 +108,11 @@ export class KubeClient {
     return this.#transport.clockSkewMs;
   }
 
+  /** The API server's time now, by a clock that cannot be set here; undefined before its first answer. */
+  get serverTimeMs(): number | undefined {
+    return this.#transport.serverTimeMs;
+  }
+
   close(): void {
     this.#transport.close();
   }

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { Agent as PlainAgent, request as plainRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { Agent as TlsAgent, request as tlsRequest } from 'node:https';
+import { uptime } from 'node:os';
 import type { Access, AccessMaterial } from './access.ts';
 import { refusal, unreachable } from './api-error.ts';
 
@@ -35,6 +36,7 @@ export class Transport {
   #readAt = 0;
   #pools: { readonly fingerprint: string; readonly pools: Pools } | undefined;
   #skewMs: number | undefined;
+  #epochAtBoot: number | undefined;
 
   constructor(access: Access) {
     this.#access = access;
@@ -43,6 +45,14 @@ export class Transport {
   /** The server's clock minus ours at the last answer, good to about half a second; undefined before the first. */
   get clockSkewMs(): number | undefined {
     return this.#skewMs;
+  }
+
+  /**
+   * The server's time, milliseconds since the Unix epoch, by its last answer and the time since: setting this machine's
+   * clock does not change it. Undefined before the first answer.
+   */
+  get serverTimeMs(): number | undefined {
+    return this.#epochAtBoot === undefined ? undefined : this.#epochAtBoot + uptime() * 1000;
   }
 
   /** Sends a request and reads the whole answer. */
@@ -168,8 +178,10 @@ export class Transport {
 
   #observeClock(date: string | undefined, sentAt: number): void {
     const server = date === undefined ? Number.NaN : Date.parse(date);
+    if (Number.isNaN(server)) return;
     // The header is cut to the second: on average the true time is half a second later.
-    if (!Number.isNaN(server)) this.#skewMs = Math.round(server + 500 - (sentAt + Date.now()) / 2);
+    this.#skewMs = Math.round(server + 500 - (sentAt + Date.now()) / 2);
+    this.#epochAtBoot = server + 500 - uptime() * 1000;
   }
 }
 

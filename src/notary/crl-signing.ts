@@ -22,8 +22,8 @@ export function nextCrl(issuer: Issuer, record: RevocationRecord, now: number): 
   const own = record.revoked.filter((entry) => entry.issuer === tag);
   const covers = Math.max(last?.covers ?? 0, ...own.map(({ order }) => order));
   const age = last ? now - last.signedAt : Infinity;
-  // A clock that was set back must not leave the nodes with a list from the future for long.
-  if (last && last.covers >= covers && age < CRL_REFRESH_MS && age > -CRL_REFRESH_MS) return undefined;
+  // After the clock was set back: verifiers refuse a list from the future.
+  if (last && last.covers >= covers && age < CRL_REFRESH_MS && age > -LEAF_BACKDATE_MS) return undefined;
   const revoked = listed(own);
   const second = Math.floor(now / 1000) * 1000;
   const fields = {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { X509Certificate } from 'node:crypto';
+import { X509Certificate, type KeyObject } from 'node:crypto';
 import type { EdgeDevice } from '../api/v1alpha1/index.ts';
 import { crlsIn, isSignedBy, readCrl, type Crl } from '../issue/crl-reader.ts';
 import { crlPemOf } from '../issue/pem.ts';
+import { identifiesKey } from '../issue/public-key.ts';
 
 const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
@@ -19,16 +20,21 @@ export function joinedCrls(...pems: readonly string[]): string {
 }
 
 /**
- * The lists that a device reports, as far as one of its own CAs has signed them: a list of another's would make verifiers
- * refuse that one's certificates.
+ * The lists that a device reports, as far as one of its own CAs has signed them, in its own name: a list that stands in
+ * the place of another device's would make verifiers refuse that one's certificates, or take its revoked ones.
  */
 export function deviceCrls({ status }: EdgeDevice): string {
   const keys = (status?.issuer?.anchors?.match(PEM_CERTIFICATE) ?? []).map((pem) => new X509Certificate(pem).publicKey);
   const own = crlsIn(status?.revocation?.crl ?? '').filter((der) => {
     const crl = read(der);
-    return crl !== undefined && keys.some((key) => isSignedBy(crl, key));
+    return crl !== undefined && keys.some((key) => isOf(crl, key));
   });
   return own.map(crlPemOf).join('');
+}
+
+function isOf(crl: Crl, key: KeyObject): boolean {
+  const spki = key.export({ type: 'spki', format: 'der' });
+  return identifiesKey(Buffer.from(crl.authority, 'hex'), spki) && isSignedBy(crl, key);
 }
 
 export function crlCount(pem: string): number {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createPublicKey } from 'node:crypto';
 import type { EdgeDevice } from '../api/v1alpha1/index.ts';
+import { thumbprint } from '../issue/jwk.ts';
 import type { VerificationKey } from '../issue/jwt-verification.ts';
 
 export interface TokenKeys {
@@ -48,16 +49,12 @@ export function jwksText(keys: readonly VerificationKey[]): string {
   return JSON.stringify({ keys });
 }
 
-/** The keys that a device reports. */
+/** The keys that a device reports, each under its own name: under another device's it would stand in that one's place. */
 export function deviceTokenKeys({ status }: EdgeDevice): readonly VerificationKey[] {
-  return (status?.tokenKeys ?? []).map(({ keyID, x, y }) => ({
-    use: 'jwt-svid',
-    kty: 'EC',
-    crv: 'P-256',
-    kid: keyID,
-    x,
-    y,
-  }));
+  return (status?.tokenKeys ?? [])
+    .map(({ keyID, x, y }) => ({ kid: keyID, jwk: { kty: 'EC', crv: 'P-256', x, y } as const }))
+    .filter(({ kid, jwk }) => kid === thumbprint(jwk))
+    .map(({ kid, jwk }) => ({ use: 'jwt-svid', ...jwk, kid }));
 }
 
 function tokenKey(jwk: Record<string, unknown>): VerificationKey | string {

@@ -274,9 +274,9 @@ export interface EdgeModuleSpecPod {
 
 /** When the declaration counts; outside of these times its pods hold no identity. */
 export interface EdgeModuleSpecWindow {
-  /** From when on, by the node's clock. */
+  /** From when on, by the API server's clock; by the node's own where an agent has not reached the server since it started. */
   readonly notBefore?: string;
-  /** Until when, by the node's clock. */
+  /** Until when, by the same clock. */
   readonly notAfter?: string;
   /** For how long the node may be without its API server, as a Go duration from 1m to 8760h; left out, for any time. */
   readonly maxStaleness?: string;

@@ -15,6 +15,8 @@ export interface AgentCaches {
   /** This node's EdgeDevice alone. */
   readonly devices: Reflector<EdgeDevice>;
   readonly bundles: Reflector<TrustBundle>;
+  /** Now, milliseconds since the Unix epoch: by the API server's clock once it has answered, so that who sets this node's gains nothing. */
+  now(): number;
   all(): readonly Reflector[];
 }
 
@@ -49,10 +51,15 @@ export function agentCaches(client: KubeClient, node: string, log: Logger): Agen
     }),
     bundles: new Reflector<TrustBundle>({ ...common, resource: trustBundles }),
   };
-  return { ...caches, all: () => Object.values(caches) as unknown as Reflector[] };
+  const now = (): number => client.serverTimeMs ?? Date.now();
+  return { ...caches, now, all: () => Object.values(caches) as unknown as Reflector[] };
 }
 
 /** Now, and for how long pods and modules may have changed unseen. */
-export function momentOf({ pods: ofNode, modules }: Pick<AgentCaches, 'pods' | 'modules'>): MomentEvidence {
-  return { now: Date.now(), staleMs: Math.max(ofNode.awayMs, modules.awayMs) };
+export function momentOf({
+  pods: ofNode,
+  modules,
+  now,
+}: Pick<AgentCaches, 'pods' | 'modules' | 'now'>): MomentEvidence {
+  return { now: now(), staleMs: Math.max(ofNode.awayMs, modules.awayMs) };
 }

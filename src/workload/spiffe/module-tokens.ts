@@ -11,6 +11,7 @@ export interface ModuleTokensPorts {
 
 interface Kept {
   readonly issued: Promise<IssuedToken>;
+  readonly madeAt: number;
   /** From now on another is asked for. */
   renewAt: number;
 }
@@ -37,13 +38,15 @@ export class ModuleTokens {
     const key = JSON.stringify([spiffeId, lifetimeSeconds, ...audiences]);
     const kept = this.#pods.get(requester.podUid)?.get(key);
     const now = this.#ports.now();
-    if (kept && now < kept.renewAt) {
+    // One from before the clock was set back would be good for longer than it may.
+    if (kept && now >= kept.madeAt && now < kept.renewAt) {
       const issued = await kept.issued;
       if (this.#ports.isPublished(issued.keyId)) return issued;
     }
     // Calls that come while it is signed share it.
     const renewAt = now + (lifetimeSeconds * 1000) / 2;
     const renewed: Kept = {
+      madeAt: now,
       renewAt,
       issued: this.#ports.issue(request).catch((error: unknown) => this.#instead(kept, error)),
     };

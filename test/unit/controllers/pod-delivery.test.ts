@@ -33,6 +33,7 @@ describe('ensuring an identity', () => {
   it.each<[string, (state: ReturnType<typeof setting>['state']) => void]>([
     ['is for another SPIFFE ID', (state) => (state.credentials = { privateKey: 'key', chain: authority.other })],
     ['is due for renewal', (state) => (state.renewIn = -1)],
+    ['was made while the clock was ahead', (state) => (state.now -= HOUR)],
     [
       'has another lifetime than is wanted now',
       (state) => (state.wanted = { ...(state.wanted as Wanted), lifetimeSeconds: 600 }),

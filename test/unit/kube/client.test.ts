@@ -121,6 +121,20 @@ describe('the client', () => {
     expect(Math.abs((client.clockSkewMs ?? 0) - 3_600_000)).toBeLessThan(1100);
   });
 
+  it('knows the time of the server between its answers, however the own clock is set', async () => {
+    expect(client.serverTimeMs).toBeUndefined();
+    await client.find(configMaps, NAME);
+    const now = Date.now;
+    const before = client.serverTimeMs ?? 0;
+    expect(Math.abs(before - now())).toBeLessThan(1100);
+    Date.now = () => now() + 3_600_000;
+    try {
+      expect((client.serverTimeMs ?? 0) - before).toBeLessThan(1000);
+    } finally {
+      Date.now = now;
+    }
+  });
+
   it('asks for metadata alone where it should see no more', async () => {
     await client.find(configMaps, NAME, { metadataOnly: true });
     await client.list(configMaps, {}, { metadataOnly: true });

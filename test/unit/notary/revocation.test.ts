@@ -127,6 +127,17 @@ describe('the revocation list of a CA', () => {
     expect([summary!.number, summary!.nextUpdate]).toEqual([number + 1, setting.clock.time + 7 * DAY]);
   });
 
+  it('is signed anew after the clock was set back: nobody takes a list from the future', () => {
+    const setting = new Setting();
+    setting.clock.time += HOUR;
+    setting.issue('pod-1');
+    setting.revoke('pod-1');
+    setting.clock.time -= HOUR;
+    setting.restart();
+    const [summary] = setting.service.status().revocation!.crls;
+    expect(summary!.nextUpdate).toBe(setting.clock.time + 7 * DAY);
+  });
+
   it('lets go of a certificate that has ended once that was on a list after its end', async () => {
     const setting = new Setting();
     const { serial } = setting.issue('pod-1');

@@ -2,6 +2,7 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { generateKeyPairSync } from 'node:crypto';
 import type { EdgeDevice } from '../../../src/api/v1alpha1/index.ts';
+import { thumbprint } from '../../../src/issue/jwk.ts';
 import { readAnchors } from '../../../src/trust/anchors.ts';
 import { bundleContent, deviceSources } from '../../../src/trust/bundle.ts';
 import { readSpiffeBundle, spiffeBundle } from '../../../src/trust/spiffe-bundle.ts';
@@ -20,6 +21,15 @@ const jwk = (kid: string, kind: 'ec' | 'rsa' = 'ec'): Record<string, unknown> =>
       : generateKeyPairSync('rsa', { modulusLength: 2048 });
   return { use: 'jwt-svid', kid, ...publicKey.export({ format: 'jwk' }) };
 };
+
+const coordinates = ({ x, y }: { x: string; y: string }) => ({ x, y });
+
+const device = (name: string, keyID: string, key: { x: string; y: string }): EdgeDevice =>
+  ({
+    metadata: { name },
+    spec: { trustDomain: 'edge' },
+    status: { issuer: { anchors: anchor }, tokenKeys: [{ keyID, state: 'Current', ...coordinates(key) }] },
+  }) as unknown as EdgeDevice;
 
 describe('keys for JWT-SVIDs', () => {
   it('are read from a JWK Set, each once, in the order of their names', () => {
@@ -53,15 +63,20 @@ describe('keys for JWT-SVIDs', () => {
   });
 
   it('come from the devices of the trust domain', () => {
-    const { kid: keyID, x, y } = jwk('a');
-    const device = {
-      metadata: { name: 'n' },
-      spec: { trustDomain: 'edge' },
-      status: { issuer: { anchors: anchor }, tokenKeys: [{ keyID, state: 'Current', x, y }] },
-    } as unknown as EdgeDevice;
-    const sources = deviceSources('edge', [device]);
-    expect(bundleContent(sources, { unreadable: [], last: '', now: NOW }).keys).toMatchObject([{ kid: 'a', x, y }]);
-    expect(deviceSources('other', [device])).toEqual([]);
+    const { x, y } = jwk('a') as { x: string; y: string };
+    const kid = thumbprint({ kty: 'EC', crv: 'P-256', x, y });
+    const sources = deviceSources('edge', [device('n', kid, { x, y })]);
+    expect(bundleContent(sources, { unreadable: [], last: '', now: NOW }).keys).toMatchObject([{ kid, x, y }]);
+    expect(deviceSources('other', [device('n', kid, { x, y })])).toEqual([]);
+  });
+
+  it('are taken from a device under their own names alone: none stands in the place of another device’s key', () => {
+    const [own, other] = [jwk('a'), jwk('b')] as unknown as { x: string; y: string }[];
+    const kid = thumbprint({ kty: 'EC', crv: 'P-256', ...coordinates(own!) });
+    const sources = deviceSources('edge', [device('n', kid, own!), device('o', kid, other!)]);
+    const { keys } = bundleContent(sources, { unreadable: [], last: '', now: NOW });
+    expect(keys).toMatchObject([{ kid, ...coordinates(own!) }]);
+    expect(keys).toHaveLength(1);
   });
 
   it('stay while a source is wrong, and go when all is right again', () => {
