@@ -5,7 +5,8 @@
  *   - appends a byte to `logins` at each C_Login,
  *   - lets C_Sign and C_GenerateKeyPair return the number in the file `C_Sign` or `C_GenerateKeyPair`, where there is one,
  *   - lets C_GetSlotList find nothing while there is a file `absent`,
- *   - sets the bits of the number in the file `flags` in what C_GetTokenInfo says,
+ *   - sets the bits of the number in the file `flags` in what C_GetTokenInfo says, and those of `flags-after-wrong-pin` once a
+ *     C_Login was refused,
  *   - kills the process in C_Sign where there is a file `crash`,
  *   - does not return from C_Sign while there is a file `hang`,
  *   - waits as many milliseconds as the file `slow` says in each function that it has a hand in.
@@ -27,6 +28,7 @@
 
 static CK_FUNCTION_LIST *real;
 static CK_FUNCTION_LIST list;
+static int refused;
 
 static FILE *control(const char *name, const char *mode) {
   char path[4096];
@@ -58,7 +60,9 @@ static CK_RV login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR_PTR
     fclose(file);
   }
   dawdle();
-  return real->C_Login(session, user, pin, length);
+  CK_RV rv = real->C_Login(session, user, pin, length);
+  if (rv == CKR_PIN_INCORRECT) refused = 1;
+  return rv;
 }
 
 static CK_RV sign(CK_SESSION_HANDLE session, CK_BYTE_PTR data, CK_ULONG length, CK_BYTE_PTR out, CK_ULONG_PTR out_length) {
@@ -80,7 +84,7 @@ static CK_RV generate(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism, CK_
 static CK_RV token_info(CK_SLOT_ID slot, CK_TOKEN_INFO_PTR info) {
   dawdle();
   CK_RV rv = real->C_GetTokenInfo(slot, info);
-  if (rv == CKR_OK) info->flags |= planned("flags");
+  if (rv == CKR_OK) info->flags |= planned("flags") | (refused ? planned("flags-after-wrong-pin") : 0);
   return rv;
 }
 

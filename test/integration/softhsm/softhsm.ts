@@ -71,7 +71,8 @@ export function compileC(source: string, output: string, ...options: string[]): 
 }
 
 /** What the interposer can be told to do, see its source. */
-export type Fault = 'C_Sign' | 'C_GenerateKeyPair' | 'absent' | 'flags' | 'crash' | 'hang' | 'slow';
+export type Fault =
+  'C_Sign' | 'C_GenerateKeyPair' | 'absent' | 'flags' | 'flags-after-wrong-pin' | 'crash' | 'hang' | 'slow';
 
 /** The library that brings faults between the notary and SoftHSM2. */
 export class Interposer {

@@ -29,10 +29,17 @@ describe('a wrong PIN', () => {
     setting.notary.start();
     const status = await setting.notary.client.configure(setting.configuration({ interposed: true }));
     expect(status).toMatchObject({ ready: false, reason: 'PinRejected' });
+    expect(status.message).toMatch(
+      /CKR_PIN_INCORRECT .*CKF_USER_PIN_COUNT_LOW, a wrong PIN was given since the last login$/,
+    );
     for (let restart = 0; restart < 3; restart++) {
       await setting.notary.stop('SIGKILL');
       setting.notary.start();
-      expect(await setting.notary.client.status()).toMatchObject({ ready: false, reason: 'PinRejected' });
+      expect(await setting.notary.client.status()).toMatchObject({
+        ready: false,
+        reason: 'PinRejected',
+        message: expect.stringMatching(/is not tried again.*CKF_USER_PIN_COUNT_LOW/),
+      });
     }
     expect(setting.interposer.logins).toBe(1);
     await expect(setting.notary.client.issue(freshLeaf().request)).rejects.toMatchObject({ code: 'PinRejected' });
@@ -46,6 +53,22 @@ describe('a wrong PIN', () => {
     expect(setting.interposer.logins).toBe(2);
     expect((await setting.notary.get('/readyz')).status).toBe(200);
     expect(setting.notary.output).not.toMatch(/9999|"1234"/);
+  });
+
+  it.each([
+    ['has one try left', CKF_USER_PIN_FINAL_TRY, 'CKF_USER_PIN_FINAL_TRY, the next wrong PIN locks it'],
+    ['has locked', CKF_USER_PIN_LOCKED, 'CKF_USER_PIN_LOCKED, it has locked the PIN'],
+  ])('that a token counts which then %s is told so, and no other is tried', async (_, flags, expected) => {
+    const setting = new Setting();
+    setting.hsm.makeToken(TOKEN);
+    setting.hsm.setPin('9999');
+    setting.interposer.set('flags-after-wrong-pin', flags);
+    setting.notary.start();
+    const status = await setting.notary.client.configure(setting.configuration({ interposed: true }));
+    expect(status).toMatchObject({ ready: false, reason: 'PinRejected', message: expect.stringContaining(expected) });
+    setting.hsm.setPin('9998');
+    await eventually(async () => (await setting.notary.client.status()).reason === 'PinLocked', 'PinLocked');
+    expect(setting.interposer.logins).toBe(1);
   });
 });
 
@@ -194,7 +217,7 @@ describe('a PKCS#11 library', () => {
 describe('a token that says', () => {
   it.each([
     ['that its PIN is locked', CKF_USER_PIN_LOCKED, 'has locked its user PIN'],
-    ['that the next wrong PIN locks it', CKF_USER_PIN_FINAL_TRY, 'locks with the next wrong PIN, so none is tried'],
+    ['that the next wrong PIN locks it', CKF_USER_PIN_FINAL_TRY, 'locks with the next wrong PIN (CKF_USER_PIN_FINAL_TRY), so none is tried'],
   ])('%s is not logged in to, and taken up when that is over', async (_, flag, expected) => {
     const setting = new Setting();
     setting.hsm.makeToken(TOKEN);

@@ -32,6 +32,8 @@ export class FakeCryptoki implements Partial<Cryptoki> {
   serial = '0001';
   present = true;
   flags: number = CK.CKF_TOKEN_INITIALIZED | CK.CKF_LOGIN_REQUIRED;
+  /** Flags that a wrong PIN adds. */
+  afterWrongPin = 0;
   mechanisms: number[] = [CK.CKM_EC_KEY_PAIR_GEN, CK.CKM_ECDSA];
   /** Attributes of private keys made from now on that differ from what was asked for. */
   readonly wrongAttributes = new Map<number, Buffer>();
@@ -101,7 +103,10 @@ export class FakeCryptoki implements Partial<Cryptoki> {
 
   C_Login(session: Handle, _user: number, pin?: string): void {
     this.#call('C_Login', session);
-    if (pin !== this.pin) throw failure('C_Login', 'CKR_PIN_INCORRECT');
+    if (pin !== this.pin) {
+      this.flags |= this.afterWrongPin;
+      throw failure('C_Login', 'CKR_PIN_INCORRECT');
+    }
     this.#loggedIn = true;
   }
 

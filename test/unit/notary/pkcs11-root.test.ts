@@ -53,6 +53,23 @@ describe('the PIN', () => {
     expect(setting.cryptoki.count('C_Login')).toBe(1);
   });
 
+  it.each([
+    ['says nothing', 0, 'no wrong PIN counted'],
+    ['has counted it', CK.CKF_USER_PIN_COUNT_LOW, 'CKF_USER_PIN_COUNT_LOW, a wrong PIN was given since the last login'],
+    [
+      'has one try left',
+      CK.CKF_USER_PIN_COUNT_LOW | CK.CKF_USER_PIN_FINAL_TRY,
+      'CKF_USER_PIN_FINAL_TRY, the next wrong',
+    ],
+    ['has locked', CK.CKF_USER_PIN_LOCKED, 'CKF_USER_PIN_LOCKED, it has locked the PIN'],
+  ])('that is wrong is told with the counter of a token that %s', (_, flags, expected) => {
+    const setting = new Setting('9999');
+    setting.cryptoki.afterWrongPin = flags;
+    expect(() => setting.open()).toThrow(`the token's PIN counter: ${expected}`);
+    expect(() => setting.open()).toThrow(/PIN/);
+    expect(setting.cryptoki.count('C_Login')).toBe(1);
+  });
+
   it('is tried again when the file has changed', () => {
     const setting = new Setting('9999');
     expect(() => setting.open()).toThrow('CKR_PIN_INCORRECT');

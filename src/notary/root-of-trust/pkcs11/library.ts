@@ -49,6 +49,15 @@ export class Pkcs11Library {
     return slots.flatMap((slot) => this.#token(slot) ?? []);
   }
 
+  /** What a token says of itself now; what it said before where it does not answer. */
+  flags(token: SlotToken): number {
+    try {
+      return this.#token(token.slot)?.flags ?? token.flags;
+    } catch {
+      return token.flags;
+    }
+  }
+
   /** Finalises and initialises anew: some libraries, SoftHSM2 among them, see new tokens only then. */
   restart(): void {
     this.#generation++;

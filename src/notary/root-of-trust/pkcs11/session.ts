@@ -3,6 +3,7 @@ import { KeysteadError } from '../../../errors.ts';
 import type { Logger } from '../../../log.ts';
 import { CK, type Cryptoki, type Handle } from './cryptoki.ts';
 import type { Pkcs11Library, SlotToken } from './library.ts';
+import { checkPinCounter, withPinCounter } from './pin-counter.ts';
 import { readPin } from './pin-file.ts';
 import type { PinGuard } from './pin-guard.ts';
 import { isLost, returnValueOf, tokenError } from './return-values.ts';
@@ -105,7 +106,7 @@ export class TokenSession {
 
   #open(): SlotToken {
     const token = this.#find();
-    checkPinState(token);
+    checkPinCounter(token);
     try {
       this.#handle = this.#openSession(token);
       this.#generation = this.#options.library.generation;
@@ -142,27 +143,19 @@ export class TokenSession {
   }
 
   #login(token: SlotToken, handle: Handle): void {
-    const pin = readPin(this.#options.pinFile);
-    this.#options.pins.attempt(token.serial, pin, () => {
-      try {
-        this.#options.library.cryptoki.C_Login(handle, CK.CKU_USER, pin);
-      } catch (thrown) {
-        // Login is the process's, not the session's: another session of ours has done it.
-        if (returnValueOf(thrown) !== 'CKR_USER_ALREADY_LOGGED_IN') throw thrown;
-      }
-    });
-  }
-}
-
-/** Refuses where the token says that a wrong PIN would lock it, or that it is locked. */
-function checkPinState(token: SlotToken): void {
-  const name = `token ${JSON.stringify(token.label)} (serial ${token.serial})`;
-  if (token.flags & CK.CKF_USER_PIN_LOCKED) {
-    const remedy = "unlock it with its security officer's PIN";
-    throw new KeysteadError('PinLocked', `${name} has locked its user PIN; ${remedy}`);
-  }
-  if (token.flags & CK.CKF_USER_PIN_FINAL_TRY) {
-    const remedy = 'log in once by other means, for example pkcs11-tool --login, to set the counter back';
-    throw new KeysteadError('PinLocked', `${name} locks with the next wrong PIN, so none is tried; ${remedy}`);
+    const { library, pins, pinFile } = this.#options;
+    const pin = readPin(pinFile);
+    try {
+      pins.attempt(token.serial, pin, () => {
+        try {
+          library.cryptoki.C_Login(handle, CK.CKU_USER, pin);
+        } catch (thrown) {
+          // Login is the process's, not the session's: another session of ours has done it.
+          if (returnValueOf(thrown) !== 'CKR_USER_ALREADY_LOGGED_IN') throw thrown;
+        }
+      });
+    } catch (thrown) {
+      throw withPinCounter(tokenError(thrown), library.flags(token));
+    }
   }
 }
