@@ -68,7 +68,7 @@ export class ModuleKeys {
     const label = this.#label(name);
     const uri = this.#known.get(label)?.uri ?? label;
     this.#known.delete(label);
-    this.#root.destroy(label);
+    unlessUnfit(() => this.#root.destroy(label));
     this.#log.info({ label, ...name }, 'destroyed a module key');
     return uri;
   }

@@ -5,6 +5,7 @@ import type { Logger } from '../../log.ts';
 import { StateFolder } from '../state-folder.ts';
 import type { Attester } from './attester.ts';
 import type { AttesterPlace, Pkcs11Choice, RootChoice, SoftwareChoice, TpmChoice } from './choice.ts';
+import { KeyOwner } from './pkcs11/key-owner.ts';
 import { Pkcs11Libraries, resolvedLibrary } from './pkcs11/library.ts';
 import { PinGuard } from './pkcs11/pin-guard.ts';
 import { pkcs11Place } from './pkcs11/place.ts';
@@ -60,7 +61,7 @@ export class RootOpener {
 
   #openToken(wanted: Pkcs11Choice): RootOfTrust {
     const { library, ...place } = pkcs11Place(wanted);
-    const parts = { pins: this.#pins, log: this.#log };
+    const parts = { pins: this.#pins, owner: KeyOwner.of(this.#state), log: this.#log };
     return new Pkcs11Root({ library: this.#libraries.open(library), ...place, ...parts });
   }
 

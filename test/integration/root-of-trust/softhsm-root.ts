@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLogger } from '../../../src/log.ts';
+import { KeyOwner } from '../../../src/notary/root-of-trust/pkcs11/key-owner.ts';
 import { Pkcs11Libraries } from '../../../src/notary/root-of-trust/pkcs11/library.ts';
 import { PinGuard } from '../../../src/notary/root-of-trust/pkcs11/pin-guard.ts';
 import { Pkcs11Root } from '../../../src/notary/root-of-trust/pkcs11/root.ts';
@@ -17,7 +18,8 @@ export function softHsmRoot(): Promise<RootUnderTest> {
   const hsm = new SoftHsm(folder);
   hsm.makeToken('contract');
   setEnvironment(hsm.environment);
-  const pins = new PinGuard(new StateFolder(join(folder, 'state')));
+  const state = new StateFolder(join(folder, 'state'));
+  const pins = new PinGuard(state);
   const libraries = new Pkcs11Libraries();
   return Promise.resolve({
     kind: 'PKCS11',
@@ -28,7 +30,8 @@ export function softHsmRoot(): Promise<RootUnderTest> {
     open: () => {
       const library = libraries.open(softhsmLibrary());
       const choice = { tokenLabel: 'contract' };
-      return new Pkcs11Root({ library, choice, pinFile: hsm.pinFile, pins, log: createLogger('test', 'silent') });
+      const parts = { pins, owner: KeyOwner.of(state), log: createLogger('test', 'silent') };
+      return new Pkcs11Root({ library, choice, pinFile: hsm.pinFile, ...parts });
     },
     restart: () => {
       libraries.finalize();

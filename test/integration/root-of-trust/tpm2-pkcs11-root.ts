@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLogger } from '../../../src/log.ts';
+import { KeyOwner } from '../../../src/notary/root-of-trust/pkcs11/key-owner.ts';
 import { Pkcs11Libraries } from '../../../src/notary/root-of-trust/pkcs11/library.ts';
 import { PinGuard } from '../../../src/notary/root-of-trust/pkcs11/pin-guard.ts';
 import { Pkcs11Root } from '../../../src/notary/root-of-trust/pkcs11/root.ts';
@@ -120,7 +121,8 @@ function withToken(soft: SoftTpm, manager: ResourceManager): RootUnderTest {
   const pinFile = soft.path('pin');
   writeFileSync(pinFile, PIN);
   setEnvironment(environment);
-  const pins = new PinGuard(new StateFolder(soft.path('notary')));
+  const state = new StateFolder(soft.path('notary'));
+  const pins = new PinGuard(state);
   const libraries = new Pkcs11Libraries();
   return {
     kind: 'PKCS11',
@@ -131,7 +133,8 @@ function withToken(soft: SoftTpm, manager: ResourceManager): RootUnderTest {
     open: () => {
       const library = libraries.open(LIBRARY);
       const log = createLogger('test', 'silent');
-      return new Pkcs11Root({ library, choice: { tokenLabel: 'contract' }, pinFile, pins, log });
+      const parts = { pins, owner: KeyOwner.of(state), log };
+      return new Pkcs11Root({ library, choice: { tokenLabel: 'contract' }, pinFile, ...parts });
     },
     restart: async () => {
       libraries.finalize();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, renameSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it, jest } from '@jest/globals';
@@ -217,7 +217,11 @@ describe('a PKCS#11 library', () => {
 describe('a token that says', () => {
   it.each([
     ['that its PIN is locked', CKF_USER_PIN_LOCKED, 'has locked its user PIN'],
-    ['that the next wrong PIN locks it', CKF_USER_PIN_FINAL_TRY, 'locks with the next wrong PIN (CKF_USER_PIN_FINAL_TRY), so none is tried'],
+    [
+      'that the next wrong PIN locks it',
+      CKF_USER_PIN_FINAL_TRY,
+      'locks with the next wrong PIN (CKF_USER_PIN_FINAL_TRY), so none is tried',
+    ],
   ])('%s is not logged in to, and taken up when that is over', async (_, flag, expected) => {
     const setting = new Setting();
     setting.hsm.makeToken(TOKEN);
@@ -263,6 +267,30 @@ describe('several', () => {
     }
     for (const { client } of notaries) expect((await client.issue(freshLeaf().request)).chain).toHaveLength(1);
     expect(objectFiles(first.hsm)).toHaveLength(12);
+  });
+
+  it("notaries of one node name with different state folders do not take or replace each other's keys", async () => {
+    const first = new Setting();
+    first.hsm.makeToken(TOKEN);
+    first.notary.start();
+    const { client } = first.notary;
+    const before = await client.configure(first.configuration());
+    const other = new Setting({ environment: first.hsm.environment });
+    other.notary.start();
+    const refused = await other.notary.client.configure(first.configuration());
+    expect(refused).toMatchObject({ ready: false, reason: 'KeyUnfit' });
+    const [, mark = ''] = /found one of a notary with another state folder \(mark ([0-9a-f]{12})\)/.exec(
+      refused.message!,
+    )!;
+    expect(objectFiles(first.hsm)).toHaveLength(6);
+    await first.notary.stop();
+    first.notary.start();
+    expect((await client.status()).issuer).toEqual(before.issuer);
+    expect((await client.issue(freshLeaf().request)).chain).toHaveLength(1);
+    await first.notary.stop();
+    writeFileSync(join(other.folder, 'state', 'key-owner.json'), JSON.stringify({ marks: [mark] }));
+    await eventually(isReady(other), 'ready with the keys of a folder that was given up');
+    expect((await other.notary.client.status()).issuer!.keyUri).toBe(before.issuer!.keyUri);
   });
 
   it('tokens with the same label: another one in the place of the first is told, and its CA stands beside the former', async () => {

@@ -4,6 +4,7 @@ import { readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { CK, type Cryptoki } from '../../../src/notary/root-of-trust/pkcs11/cryptoki.ts';
+import { KeyOwner } from '../../../src/notary/root-of-trust/pkcs11/key-owner.ts';
 import { Pkcs11Library } from '../../../src/notary/root-of-trust/pkcs11/library.ts';
 import { PinGuard } from '../../../src/notary/root-of-trust/pkcs11/pin-guard.ts';
 import { Pkcs11Root } from '../../../src/notary/root-of-trust/pkcs11/root.ts';
@@ -16,6 +17,8 @@ class Setting {
   readonly folder = temporaryFolder();
   readonly pinFile = join(this.folder, 'pin');
   readonly state = new StateFolder(join(this.folder, 'state'));
+  /** Whose keys are found; another folder is another notary. */
+  home = new StateFolder(join(this.folder, 'home'));
 
   constructor(pin = '1234\n') {
     writeFileSync(this.pinFile, pin);
@@ -28,6 +31,7 @@ class Setting {
       choice: { tokenLabel: 'edge' },
       pinFile: this.pinFile,
       pins: new PinGuard(this.state),
+      owner: KeyOwner.of(this.home),
       log: recordedLog().log,
     });
   }
@@ -249,4 +253,50 @@ describe('a session that is lost', () => {
     setting.cryptoki.dropSessions();
     expect(() => key.sign(Buffer.from('m'))).toThrow('another key under its label');
   });
+});
+
+describe('a key that a notary with another state folder made', () => {
+  function twoNotaries(): { setting: Setting; mark: string } {
+    const setting = new Setting();
+    setting.open().generate('theirs', 'EC-P256');
+    const { marks } = setting.home.read('key-owner') as { marks: [string] };
+    setting.home = new StateFolder(join(setting.folder, 'another'));
+    return { setting, mark: marks[0] };
+  }
+
+  it('is neither used nor destroyed nor replaced, and the message names its mark and the file that lets it in', () => {
+    const { setting, mark } = twoNotaries();
+    const root = setting.open();
+    const refused = expect.objectContaining({
+      code: 'KeyUnfit',
+      message: expect.stringMatching(`with another state folder \\(mark ${mark}\\).*another/key-owner.json`),
+    });
+    expect(() => root.find('theirs')).toThrow(refused);
+    expect(() => root.destroy('theirs')).toThrow(refused);
+    expect(() => root.generate('theirs', 'EC-P256')).toThrow('is on the token already');
+    root.generate('ours', 'EC-P256');
+    expect(root.labels()).toEqual(['ours', 'theirs']);
+    root.destroy('ours');
+    expect(root.labels()).toEqual(['theirs']);
+  });
+
+  it('is taken over where its mark was added to those of this folder', () => {
+    const { setting, mark } = twoNotaries();
+    setting.home.write('key-owner', { marks: ['0123456789ab', mark] });
+    const root = setting.open();
+    const key = root.find('theirs')!;
+    const publicKey = createPublicKey({ key: key.publicKey, format: 'der', type: 'spki' });
+    expect(verify('sha256', Buffer.from('m'), publicKey, key.sign(Buffer.from('m')))).toBe(true);
+    root.destroy('theirs');
+    expect(root.labels()).toEqual([]);
+  });
+
+  it.each([[{}], [{ marks: [] }], [{ marks: ['0123'] }], [{ marks: 'all' }]])(
+    'is not let in by marks that say %j: the file is refused',
+    (document) => {
+      const { setting } = twoNotaries();
+      setting.home.write('key-owner', document);
+      expect(() => setting.open()).toThrow(/key-owner\.json says whose keys .* cannot be read/);
+    },
+  );
 });

@@ -2,6 +2,7 @@
 import { KeysteadError } from '../../../errors.ts';
 import type { KeyAttributes, SecretOrigin } from '../port.ts';
 import { CK, type Cryptoki, type Handle } from './cryptoki.ts';
+import type { KeyOwner } from './key-owner.ts';
 
 export type Template = readonly { readonly type: number; readonly value?: Buffer | string | number | boolean }[];
 
@@ -33,6 +34,19 @@ export function findObjects(cryptoki: Cryptoki, session: Handle, template: Templ
   } finally {
     cryptoki.C_FindObjectsFinal(session);
   }
+}
+
+/** Destroys objects of one label, or none of them: throws KeyUnfit where one is another notary's. */
+export function destroyAll(
+  cryptoki: Cryptoki,
+  session: Handle,
+  { label, owner, objects }: { readonly label: string; readonly owner: KeyOwner; readonly objects: readonly Handle[] },
+): void {
+  for (const object of objects) {
+    const [id] = readAttributes(cryptoki, session, object, [CK.CKA_ID]);
+    owner.check(Buffer.from(id), label);
+  }
+  for (const object of objects) cryptoki.C_DestroyObject(session, object);
 }
 
 /** Labels of the objects that match, each once, sorted. */

@@ -17,28 +17,33 @@ import type {
 import { CK, type Cryptoki, type Handle } from './cryptoki.ts';
 import { existingKeyOf, findExistingKey } from './existing-key.ts';
 import { Pkcs11Key } from './key.ts';
+import type { KeyOwner } from './key-owner.ts';
 import { TOKEN_ALGORITHMS } from './key-algorithm.ts';
 import { findKeyPair, type KeyPairObjects } from './key-objects.ts';
 import { forPurpose, requireMechanisms } from './mechanism.ts';
-import { findObjects, labelsOf, type Template } from './objects.ts';
+import { destroyAll, findObjects, labelsOf, type Template } from './objects.ts';
 import { Pkcs11Cipher, Pkcs11HmacKey } from './secret.ts';
 import { SecretStore } from './secret-store.ts';
 import { TokenSession, type SessionOptions, type TokenOperation } from './session.ts';
 
-const KEY_ID_BYTES = 16;
+export interface Pkcs11RootOptions extends SessionOptions {
+  readonly owner: KeyOwner;
+}
 
 /** A PKCS#11 token as root of trust. */
 export class Pkcs11Root implements RootOfTrust {
   readonly token: TokenDescription;
   readonly #session: TokenSession;
+  readonly #owner: KeyOwner;
   readonly #secrets: SecretStore;
   readonly #ciphers: SecretStore;
 
   /** Opens the token and logs in; throws as `TokenSession` does. */
-  constructor(options: SessionOptions) {
+  constructor(options: Pkcs11RootOptions) {
     this.#session = new TokenSession(options);
-    this.#secrets = new SecretStore(this.#session, 'Secret');
-    this.#ciphers = new SecretStore(this.#session, 'Cipher');
+    this.#owner = options.owner;
+    this.#secrets = new SecretStore(this.#session, this.#owner, 'Secret');
+    this.#ciphers = new SecretStore(this.#session, this.#owner, 'Cipher');
     const { label, serial, manufacturer, model } = this.#session.token;
     this.token = { kind: 'PKCS11', label, serial, manufacturer, model, library: options.library.path };
   }
@@ -46,7 +51,9 @@ export class Pkcs11Root implements RootOfTrust {
   find(label: string): HeldKey | undefined {
     const find: TokenOperation<KeyPairObjects | undefined> = (...place) => findKeyPair(...place, label);
     const found = this.#session.run(find);
-    return found && this.#proven({ ...found, label }, find);
+    if (!found) return undefined;
+    this.#owner.check(found.id, label);
+    return this.#proven({ ...found, label }, find);
   }
 
   findExisting(uri: string, half: PublicHalf): HeldKey {
@@ -64,8 +71,8 @@ export class Pkcs11Root implements RootOfTrust {
           throw new KeysteadError('Internal', `a key ${JSON.stringify(label)} is on the token already`);
         }
         // A public half alone is what a crash in the middle of an earlier generation leaves.
-        for (const orphan of publicKeys(cryptoki, session, label)) cryptoki.C_DestroyObject(session, orphan);
-        generatePair(cryptoki, session, { label, algorithm });
+        destroyAll(cryptoki, session, { label, owner: this.#owner, objects: publicKeys(cryptoki, session, label) });
+        generatePair(cryptoki, session, { label, algorithm, id: this.#owner.newId() });
       }),
     );
     return this.#fitOrDestroyed(label);
@@ -74,7 +81,7 @@ export class Pkcs11Root implements RootOfTrust {
   destroy(label: string): void {
     this.#session.run((cryptoki, session) => {
       const objects = [...privateKeys(cryptoki, session, label), ...publicKeys(cryptoki, session, label)];
-      for (const object of objects) cryptoki.C_DestroyObject(session, object);
+      destroyAll(cryptoki, session, { label, owner: this.#owner, objects });
     });
   }
 
@@ -147,14 +154,14 @@ export class Pkcs11Root implements RootOfTrust {
 function generatePair(
   cryptoki: Cryptoki,
   session: Handle,
-  key: { readonly label: string; readonly algorithm: KeyAlgorithm },
+  key: { readonly label: string; readonly algorithm: KeyAlgorithm; readonly id: Buffer },
 ): void {
   const { keyType, generation, parameters } = TOKEN_ALGORITHMS[key.algorithm];
   const common = [
     { type: CK.CKA_TOKEN, value: true },
     { type: CK.CKA_KEY_TYPE, value: keyType },
     { type: CK.CKA_LABEL, value: key.label },
-    { type: CK.CKA_ID, value: randomBytes(KEY_ID_BYTES) },
+    { type: CK.CKA_ID, value: key.id },
   ];
   const publicTemplate = [...common, { type: CK.CKA_VERIFY, value: true }, ...parameters];
   const privateTemplate = [

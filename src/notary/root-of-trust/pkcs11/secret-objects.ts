@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { randomBytes } from 'node:crypto';
 import type { KeyAttributes, SecretOrigin } from '../port.ts';
 import { CK, type Cryptoki, type Handle } from './cryptoki.ts';
 import { checkedAttributes, findObjects, readAttributes, unfit, type Template } from './objects.ts';
@@ -12,7 +11,12 @@ export interface SecretObject {
   readonly attributes: KeyAttributes;
 }
 
-const KEY_ID_BYTES = 16;
+/** What a new one is called. */
+interface NewSecret {
+  readonly label: string;
+  readonly id: Buffer;
+}
+
 const GENERATED_BYTES = 32;
 
 /** Matches all symmetric keys of a kind, or the one under a label. */
@@ -41,31 +45,31 @@ export function findSecretObject(
 }
 
 /** Makes a 256-bit key on the token, by C_GenerateKey. */
-export function generateSecretObject(cryptoki: Cryptoki, session: Handle, kind: SecretKind, label: string): void {
+export function generateSecretObject(cryptoki: Cryptoki, session: Handle, kind: SecretKind, key: NewSecret): void {
   const mechanism = { mechanism: SECRET_ALGORITHMS[kind].generation.number };
   const length = { type: CK.CKA_VALUE_LEN, value: GENERATED_BYTES };
-  cryptoki.C_GenerateKey(session, mechanism, [...newTemplate(kind, label), length]);
+  cryptoki.C_GenerateKey(session, mechanism, [...newTemplate(kind, key), length]);
 }
 
 /**
  * Brings a key in, by C_CreateObject. SoftHSM2 takes no HMAC key shorter than the digest, so that a shorter one is filled
  * up with zeros, which leaves every HMAC as it is (RFC 2104, 2: K is filled up with zeros anyway).
  */
-export function createSecretObject(cryptoki: Cryptoki, session: Handle, label: string, value: Buffer): void {
+export function createSecretObject(cryptoki: Cryptoki, session: Handle, key: NewSecret, value: Buffer): void {
   const filled = Buffer.alloc(Math.max(value.length, GENERATED_BYTES));
   value.copy(filled);
   try {
-    cryptoki.C_CreateObject(session, [...newTemplate('Secret', label), { type: CK.CKA_VALUE, value: filled }]);
+    cryptoki.C_CreateObject(session, [...newTemplate('Secret', key), { type: CK.CKA_VALUE, value: filled }]);
   } finally {
     filled.fill(0);
   }
 }
 
-function newTemplate(kind: SecretKind, label: string): Template {
+function newTemplate(kind: SecretKind, { label, id }: NewSecret): Template {
   const { allowed } = SECRET_ALGORITHMS[kind];
   return [
     ...secretTemplate(kind, label),
-    { type: CK.CKA_ID, value: randomBytes(KEY_ID_BYTES) },
+    { type: CK.CKA_ID, value: id },
     { type: CK.CKA_PRIVATE, value: true },
     { type: CK.CKA_SENSITIVE, value: true },
     { type: CK.CKA_EXTRACTABLE, value: false },

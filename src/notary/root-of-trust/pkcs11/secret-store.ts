@@ -2,8 +2,9 @@
 import { KeysteadError } from '../../../errors.ts';
 import type { SecretOrigin } from '../port.ts';
 import type { Cryptoki, Handle } from './cryptoki.ts';
+import type { KeyOwner } from './key-owner.ts';
 import { forPurpose, requireMechanisms, type Mechanism } from './mechanism.ts';
-import { findObjects, labelsOf } from './objects.ts';
+import { destroyAll, findObjects, labelsOf } from './objects.ts';
 import { SECRET_ALGORITHMS, type SecretKind } from './secret-algorithm.ts';
 import {
   createSecretObject,
@@ -21,23 +22,27 @@ const PURPOSES = { Secret: 'message authentication (HMAC-SHA256)', Cipher: 'encr
 /** The symmetric keys of one kind on a token. */
 export class SecretStore {
   readonly #session: TokenSession;
+  readonly #owner: KeyOwner;
   readonly #kind: SecretKind;
 
-  constructor(session: TokenSession, kind: SecretKind) {
+  constructor(session: TokenSession, owner: KeyOwner, kind: SecretKind) {
     this.#session = session;
+    this.#owner = owner;
     this.#kind = kind;
   }
 
   find(label: string, origin: SecretOrigin): Found | undefined {
     const wanted = { kind: this.#kind, label, origin };
     const found = this.#session.run((cryptoki, session) => findSecretObject(cryptoki, session, wanted));
-    return found && { ...found, label };
+    if (!found) return undefined;
+    this.#owner.check(found.id, label);
+    return { ...found, label };
   }
 
   generate(label: string): Found {
     const { generation, use } = SECRET_ALGORITHMS[this.#kind];
     return this.#make({ label, origin: 'Generated', needed: [generation, use] }, (cryptoki, session) =>
-      generateSecretObject(cryptoki, session, this.#kind, label),
+      generateSecretObject(cryptoki, session, this.#kind, { label, id: this.#owner.newId() }),
     );
   }
 
@@ -45,14 +50,14 @@ export class SecretStore {
   create(label: string, value: Buffer): Found {
     const needed = [SECRET_ALGORITHMS.Secret.use];
     return this.#make({ label, origin: 'Imported', needed }, (cryptoki, session) =>
-      createSecretObject(cryptoki, session, label, value),
+      createSecretObject(cryptoki, session, { label, id: this.#owner.newId() }, value),
     );
   }
 
   destroy(label: string): void {
     this.#session.run((cryptoki, session) => {
       const objects = findObjects(cryptoki, session, secretTemplate(this.#kind, label));
-      for (const object of objects) cryptoki.C_DestroyObject(session, object);
+      destroyAll(cryptoki, session, { label, owner: this.#owner, objects });
     });
   }
 
