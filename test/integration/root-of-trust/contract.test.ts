@@ -130,7 +130,9 @@ describe.each(ROOTS)('root-of-trust contract: %s', (_, make) => {
     it('is made there, computes HMAC-SHA256, and stays; or MechanismMissing says why not', async () => {
       if (!under.secrets) {
         expect(() => root.generateSecret(LABEL)).toThrow(failsWith('MechanismMissing'));
-        expect(() => root.generateSecret(LABEL)).toThrow('CKM_');
+        expect(() => root.generateSecret(LABEL)).toThrow(
+          /no CKM_.*tpm2-pkcs11 has no generic secrets; rootOfTrust.tpm has/,
+        );
         expect(root.findSecret(LABEL)).toBeUndefined();
         expect(root.labels('Secret')).toEqual([]);
         return;
@@ -190,7 +192,7 @@ describe.each(ROOTS)('root-of-trust contract: %s', (_, make) => {
     it('encrypts and decrypts with AES-256-GCM, and stays; or MechanismMissing says why not', async () => {
       if (!under.ciphers) {
         expect(() => root.generateCipher(LABEL)).toThrow(failsWith('MechanismMissing'));
-        expect(() => root.generateCipher(LABEL)).toThrow('GCM');
+        expect(() => root.generateCipher(LABEL)).toThrow('AES-GCM');
         expect(root.findCipher(LABEL)).toBeUndefined();
         expect(root.labels('Cipher')).toEqual([]);
         return;

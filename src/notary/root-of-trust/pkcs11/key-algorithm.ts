@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createPublicKey, hash } from 'node:crypto';
 import { KeysteadError } from '../../../errors.ts';
-import { bitString, NULL, sequence, TAG, unsignedInteger } from '../../../issue/der.ts';
-import { DerReader } from '../../../issue/der-reader.ts';
+import { bitString, NULL, sequence, unsignedInteger } from '../../../issue/der.ts';
 import { OID } from '../../../issue/object-identifiers.ts';
 import { ecPublicKeyInfo } from '../../../issue/public-key.ts';
 import { SIGNATURE_ALGORITHMS } from '../../../issue/signature-algorithm.ts';
@@ -10,6 +9,7 @@ import { sha256DigestInfo } from '../digest-info.ts';
 import type { KeyAlgorithm } from '../port.ts';
 import { CK } from './cryptoki.ts';
 import type { Mechanism } from './mechanism.ts';
+import { ecPoint } from './quirks.ts';
 
 /** What PKCS#11 needs to know of one key algorithm. */
 export interface TokenAlgorithm {
@@ -24,8 +24,6 @@ const EC_GENERATION = { name: 'CKM_EC_KEY_PAIR_GEN', number: CK.CKM_EC_KEY_PAIR_
 const EC_SIGNING = { name: 'CKM_ECDSA', number: CK.CKM_ECDSA };
 const RSA_GENERATION = { name: 'CKM_RSA_PKCS_KEY_PAIR_GEN', number: CK.CKM_RSA_PKCS_KEY_PAIR_GEN };
 const RSA_SIGNING = { name: 'CKM_RSA_PKCS', number: CK.CKM_RSA_PKCS };
-const P256_POINT_BYTES = 65;
-const P384_POINT_BYTES = 97;
 const F4 = Buffer.of(1, 0, 1);
 
 function ec(curve: Buffer): TokenAlgorithm {
@@ -51,9 +49,7 @@ export const TOKEN_ALGORITHMS: Readonly<Record<KeyAlgorithm, TokenAlgorithm>> = 
 
 /** Algorithm and SubjectPublicKeyInfo from the attributes of an EC public key. Throws KeyUnfit for other curves. */
 export function ecPublicKey(parameters: Buffer, point: Buffer): { algorithm: KeyAlgorithm; publicKey: Buffer } {
-  // PKCS#11 wraps the point into an OCTET STRING; some libraries leave the wrapping out.
-  const bare = point.length === P256_POINT_BYTES || point.length === P384_POINT_BYTES;
-  const raw = bare ? point : new DerReader(point).read(TAG.octetString, 'CKA_EC_POINT');
+  const raw = ecPoint(point);
   if (parameters.equals(OID.secp256r1)) return { algorithm: 'EC-P256', publicKey: ecPublicKeyInfo(OID.secp256r1, raw) };
   if (parameters.equals(OID.secp384r1)) return { algorithm: 'EC-P384', publicKey: ecPublicKeyInfo(OID.secp384r1, raw) };
   throw unfit('an EC key on P-256 or P-384', `CKA_EC_PARAMS ${parameters.toString('hex')}`);

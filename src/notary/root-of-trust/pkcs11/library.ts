@@ -2,6 +2,7 @@
 import { realpathSync } from 'node:fs';
 import { KeysteadError } from '../../../errors.ts';
 import { CK, handleNumber, newCryptoki, type Cryptoki, type Handle } from './cryptoki.ts';
+import { unpadded } from './quirks.ts';
 import { returnValueOf, tokenError } from './return-values.ts';
 
 /** A token as the library lists it. */
@@ -138,9 +139,4 @@ export function resolvedLibrary(path: string): string {
   } catch {
     return path;
   }
-}
-
-/** PKCS#11 pads texts with blanks; some libraries pad with zeros. */
-function unpadded(text: string): string {
-  return text.replace(/[\0 ]+$/, '');
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { KeysteadError } from '../../../errors.ts';
+import { lackOf } from './quirks.ts';
 
 /** A mechanism with its name in PKCS#11. */
 export interface Mechanism {
@@ -17,10 +18,18 @@ export function forPurpose<T>(purpose: string, run: () => T): T {
   }
 }
 
+/** What a token can do. */
+export interface Offer {
+  readonly mechanisms: readonly number[];
+  /** Path of the library. */
+  readonly library: string;
+}
+
 /** Throws MechanismMissing that names the first mechanism that the token does not offer, and what it is needed for. */
-export function requireMechanisms(offered: readonly number[], needed: readonly Mechanism[], purpose: string): void {
-  const missing = needed.find(({ number }) => !offered.includes(number));
+export function requireMechanisms(offer: Offer, needed: readonly Mechanism[], purpose: string): void {
+  const missing = needed.find(({ number }) => !offer.mechanisms.includes(number));
   if (!missing) return;
-  const remedy = 'choose an algorithm that the token has, or another token; there is no fall-back to software';
+  const other = lackOf(offer.library, missing.name) ?? 'choose an algorithm that the token has, or another token';
+  const remedy = `${other}; there is no fall-back to software`;
   throw new KeysteadError('MechanismMissing', `the token offers no ${missing.name}, needed for ${purpose}; ${remedy}`);
 }

@@ -134,9 +134,7 @@ export class Pkcs11Root implements RootOfTrust {
 
   #requireMechanisms(algorithm: KeyAlgorithm): void {
     const { generation, signing } = TOKEN_ALGORITHMS[algorithm];
-    const { slot } = this.#session.token;
-    const offered = this.#session.run((cryptoki) => cryptoki.C_GetMechanismList(slot));
-    requireMechanisms(offered, [generation, signing], algorithm);
+    requireMechanisms(this.#session.offer(), [generation, signing], algorithm);
   }
 
   #fitOrDestroyed(label: string): HeldKey {

@@ -2,6 +2,7 @@
 import type { KeyAttributes, SecretOrigin } from '../port.ts';
 import { CK, type Cryptoki, type Handle } from './cryptoki.ts';
 import { checkedAttributes, findObjects, readAttributes, unfit, type Template } from './objects.ts';
+import { hmacKeyValue } from './quirks.ts';
 import { SECRET_ALGORITHMS, USES, type SecretKind } from './secret-algorithm.ts';
 
 /** A symmetric key as it lies on the token in one session. */
@@ -51,13 +52,9 @@ export function generateSecretObject(cryptoki: Cryptoki, session: Handle, kind: 
   cryptoki.C_GenerateKey(session, mechanism, [...newTemplate(kind, key), length]);
 }
 
-/**
- * Brings a key in, by C_CreateObject. SoftHSM2 takes no HMAC key shorter than the digest, so that a shorter one is filled
- * up with zeros, which leaves every HMAC as it is (RFC 2104, 2: K is filled up with zeros anyway).
- */
+/** Brings a key in, by C_CreateObject. */
 export function createSecretObject(cryptoki: Cryptoki, session: Handle, key: NewSecret, value: Buffer): void {
-  const filled = Buffer.alloc(Math.max(value.length, GENERATED_BYTES));
-  value.copy(filled);
+  const filled = hmacKeyValue(value);
   try {
     cryptoki.C_CreateObject(session, [...newTemplate('Secret', key), { type: CK.CKA_VALUE, value: filled }]);
   } finally {

@@ -70,9 +70,7 @@ export class SecretStore {
     make: (cryptoki: Cryptoki, session: Handle) => void,
   ): Found {
     const { label, origin } = wanted;
-    const { slot } = this.#session.token;
-    const offered = this.#session.run((cryptoki) => cryptoki.C_GetMechanismList(slot));
-    requireMechanisms(offered, wanted.needed, PURPOSES[this.#kind]);
+    requireMechanisms(this.#session.offer(), wanted.needed, PURPOSES[this.#kind]);
     forPurpose(PURPOSES[this.#kind], () =>
       this.#session.runOnce((cryptoki, session) => {
         if (findObjects(cryptoki, session, secretTemplate(this.#kind, label)).length > 0) {

@@ -6,6 +6,7 @@ import { PARAMETERS_GCM, type Cryptoki, type Handle } from './cryptoki.ts';
 import { CurrentHandle } from './current-handle.ts';
 import { SECRET_ALGORITHMS, type SecretKind } from './secret-algorithm.ts';
 import { findSecretObject, type SecretObject } from './secret-objects.ts';
+import { mayBeWrongTag } from './quirks.ts';
 import { NOT_OURS, returnValueOf } from './return-values.ts';
 import type { TokenSession } from './session.ts';
 import { keyUri } from './uri.ts';
@@ -71,15 +72,12 @@ export class Pkcs11Cipher extends Pkcs11Secret implements HeldCipher {
       try {
         return decryptWith(place, mechanism, ciphertext);
       } catch (thrown) {
-        if (!VAGUE.has(returnValueOf(thrown)) || !works(place)) throw thrown;
+        if (!mayBeWrongTag(returnValueOf(thrown)) || !works(place)) throw thrown;
         throw new KeysteadError('InvalidRequest', `AES-GCM: the tag does not fit; ${NOT_OURS}`);
       }
     });
   }
 }
-
-/** What libraries say of a tag that does not fit where they say no more (SoftHSM2 2.6.1: CKR_GENERAL_ERROR). */
-const VAGUE: ReadonlySet<string | undefined> = new Set(['CKR_GENERAL_ERROR', 'CKR_FUNCTION_FAILED']);
 
 /** One key in one session. */
 interface Place {

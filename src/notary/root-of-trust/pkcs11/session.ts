@@ -3,6 +3,7 @@ import { KeysteadError } from '../../../errors.ts';
 import type { Logger } from '../../../log.ts';
 import { CK, type Cryptoki, type Handle } from './cryptoki.ts';
 import type { Pkcs11Library, SlotToken } from './library.ts';
+import type { Offer } from './mechanism.ts';
 import { checkPinCounter, withPinCounter } from './pin-counter.ts';
 import { readPin } from './pin-file.ts';
 import type { PinGuard } from './pin-guard.ts';
@@ -42,6 +43,13 @@ export class TokenSession {
 
   get token(): SlotToken {
     return this.#token;
+  }
+
+  /** Asks the token what it can do. */
+  offer(): Offer {
+    const { library } = this.#options;
+    const mechanisms = this.run((cryptoki) => cryptoki.C_GetMechanismList(this.#token.slot));
+    return { mechanisms, library: library.path };
   }
 
   /** Grows whenever the session is opened: object handles of an earlier epoch are void. */
