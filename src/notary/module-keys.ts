@@ -53,8 +53,12 @@ export class ModuleKeys {
     );
   }
 
-  /** The key, made where there is none; what a crash left behind is taken up. Throws TokenFull, MechanismMissing, KeyUnfit. */
+  /**
+   * The key, made where there is none; what a crash left behind is taken up. Throws TokenFull, KeyUnfit, MechanismMissing
+   * also where keys are software: none of them is called a key in hardware.
+   */
   obtain(name: ModuleKeyName): HeldKey {
+    if (this.#root.token.kind === 'Software') throw noHardware();
     const present = this.#find(name);
     if (present) return present;
     const key = this.#root.generate(this.#label(name), 'EC-P256');
@@ -98,4 +102,13 @@ export class ModuleKeys {
     const sound = rest.length === 0 && IDENTITY_UID.test(identityUid) && /^[1-9]\d{0,9}$/.test(counter);
     return sound && generation <= MAX_KEY_GENERATION ? { identityUid, generation } : undefined;
   }
+}
+
+function noHardware(): KeysteadError {
+  const remedy = 'give the device a token or a TPM (rootOfTrust.modules is enough), or set key.residency to Memory';
+  const found = 'this node keeps its keys in SOFTWARE';
+  return new KeysteadError(
+    'MechanismMissing',
+    `key.residency Hardware: expected a token or a TPM, found ${found}; ${remedy}`,
+  );
 }

@@ -20,6 +20,7 @@ export class MemoryToken {
   readonly secrets = new Map<string, HeldSecret>();
   readonly ciphers = new Map<string, HeldCipher>();
   readonly serial: string;
+  kind: TokenDescription['kind'] = 'PKCS11';
   /** Thrown by every use, where set. */
   failure: KeysteadError | undefined;
   /** Thrown by making a key, where set. */
@@ -137,6 +138,6 @@ export class MemoryToken {
 
   #description(): TokenDescription {
     const names = { label: 'memory', manufacturer: 'test', model: 'test', library: 'none' };
-    return { kind: 'PKCS11', serial: this.serial, ...names };
+    return { kind: this.kind, serial: this.serial, ...names };
   }
 }

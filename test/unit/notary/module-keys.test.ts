@@ -49,6 +49,22 @@ describe("a module's key on the token", () => {
     expect(service.moduleKeys()).toEqual([KEY, { ...KEY, generation: 2 }]);
   });
 
+  it('is not made where keys are software, which is said with what to do; certificates for keys in memory go on', () => {
+    const token = new MemoryToken();
+    token.kind = 'Software';
+    const { service, audit } = start({ token });
+    const refused = expect.objectContaining({
+      code: 'MechanismMissing',
+      message: expect.stringMatching(
+        /^key.residency Hardware: expected a token or a TPM, found .* SOFTWARE; .*rootOfTrust/,
+      ),
+    });
+    expect(() => service.issueForKey({ ...NAMES, key: KEY })).toThrow(refused);
+    expect(token.keys.has(LABEL)).toBe(false);
+    expect(audit.entries.at(-1)).toMatchObject({ operation: 'issueForKey', result: 'MechanismMissing' });
+    expect(service.issue(REQUEST).chain).toHaveLength(1);
+  });
+
   it('signs what the module brings, and each use is recorded with the key', () => {
     const { service, audit } = start();
     const { publicKey, keyUri } = service.issueForKey({ ...NAMES, key: KEY });
