@@ -20,6 +20,8 @@ export interface DeviceIntegrityPorts {
 
 /** How long a challenge may be answered: a discrete TPM takes up to a minute for an RSA key. */
 const ANSWER_MS = 120_000;
+/** A refusal is looked at again soon: it may be over, and it is to stand before it takes the node's authority away. */
+const REFUSED_AGAIN_MS = 60_000;
 /** Nodes that were challenged together are not for long. */
 const JITTER = 0.1;
 
@@ -60,7 +62,7 @@ export class DeviceIntegrity {
     if (step.kind === 'Wait') return { requeueAfterMs: Math.max(1, step.untilMs - now) };
     await status.write(device, written(device, step, now));
     if (step.kind === 'Challenge') return { requeueAfterMs: ANSWER_MS + 1 };
-    return { requeueAfterMs: intervalMs(device) * (1 - Math.random() * JITTER) };
+    return { requeueAfterMs: untilNextMs(device, step.judgement.status) * (1 - Math.random() * JITTER) };
   }
 
   #step(key: string, device: EdgeDevice, now: number): Step {
@@ -76,7 +78,8 @@ export class DeviceIntegrity {
       this.#open.delete(key);
       return { kind: 'Judged', judgement: noAnswer() };
     }
-    const dueAt = open || isDue(device) ? now : checkedAt(device) + intervalMs(device);
+    const verdict = findCondition(device.status?.conditions, INTEGRITY_VERIFIED)?.status;
+    const dueAt = open || isDue(device) ? now : checkedAt(device) + untilNextMs(device, verdict);
     return now >= dueAt ? this.#challenge(key, device, now) : { kind: 'Wait', untilMs: dueAt };
   }
 
@@ -117,6 +120,10 @@ function isDue({ status, metadata }: EdgeDevice): boolean {
 
 function checkedAt({ status }: EdgeDevice): number {
   return Date.parse(status?.integrity?.checked ?? '1970-01-01T00:00:00Z');
+}
+
+function untilNextMs(device: EdgeDevice, verdict: string | undefined): number {
+  return verdict === 'False' ? Math.min(REFUSED_AGAIN_MS, intervalMs(device)) : intervalMs(device);
 }
 
 function intervalMs(device: EdgeDevice): number {

@@ -114,7 +114,8 @@ export class TrustBundleTargets {
 
   async #writeClusterTrustBundle(bundle: TrustBundle, pem: string): Promise<Refusal | undefined> {
     const name = `${TRUST_SIGNER.replace('/', ':')}:${bundle.metadata.name ?? ''}`;
-    const wanted = bundle.spec.targets.clusterTrustBundle;
+    // The API server takes none without a certificate.
+    const wanted = bundle.spec.targets.clusterTrustBundle && pem !== '';
     const before = this.#written.get(name);
     if (!wanted && !before && !publishedBefore(bundle)) return undefined;
     const served = await this.#servedResource();

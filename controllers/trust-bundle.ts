@@ -6,6 +6,7 @@ import type { Finding } from '../src/module/status.ts';
 import type { Clock } from '../src/os/clock.ts';
 import { bundlePem, type AnchorSource } from '../src/trust/anchors.ts';
 import { bundleContent, deviceSources, type BundleContent } from '../src/trust/bundle.ts';
+import { byIntegrity, type DevicesByIntegrity } from '../src/trust/refused-devices.ts';
 import { isSpiffeBundle, readSpiffeBundle, spiffeBundle } from '../src/trust/spiffe-bundle.ts';
 import { crlCount } from '../src/trust/revocation-lists.ts';
 import { jwksText, keysIn } from '../src/trust/token-keys.ts';
@@ -40,35 +41,35 @@ export class TrustBundles {
       return {};
     }
     const bundle = this.#ports.status.latest(cached);
-    const { sources, unreadable } = await this.#read(bundle);
     const now = this.#ports.clock.now();
+    const present = new Set(bundle.status?.fingerprints ?? []);
+    const devices = byIntegrity(devicesOf(bundle, this.#ports.devices.list()), { present, now });
+    const { sources, unreadable } = await this.#read(bundle, devices.trusted);
+    const refused = deviceSources(bundle.spec.trustDomain, devices.refused);
     const { certificates: last = '', jwks, crl: lastCrls = '' } = bundle.status ?? {};
-    const content = bundleContent(sources, { unreadable, last, lastKeys: keysIn(jwks), lastCrls, now });
+    const content = bundleContent(sources, {
+      ...{ unreadable, last, lastKeys: keysIn(jwks), lastCrls, refused, now },
+    });
     const pem = bundlePem(content.anchors);
     const sequence = nextSequence(bundle, content);
     const refusals =
-      pem === ''
+      pem === '' && (refused.length === 0 || last === '')
         ? []
         : await this.#ports.targets.write(bundle, {
             pem,
             json: spiffeBundle({ ...content, sequence }),
             crls: content.crls,
           });
-    const finding = readiness(content, refusals, this.#softwareDevices(bundle));
+    const finding = readiness(content, refusals, notesOn(devices));
     await this.#ports.status.write(bundle, statusOf(bundle, content, { finding, sequence, now: new Date(now) }));
-    const untilChange = (content.changesAt ?? Number.POSITIVE_INFINITY) - now;
+    const untilChange = Math.min(...[content.changesAt, devices.changesAt].map((at) => (at ?? Infinity) - now));
     return { requeueAfterMs: Math.max(1000, Math.min(untilChange + 1000, CHECK_MS * (1 + Math.random() / 5))) };
   }
 
-  /** Devices whose anchors are of keys in files: what they vouch for is worth no more than that. */
-  #softwareDevices({ spec }: TrustBundle): readonly string[] {
-    if (!spec.sources.some(({ devices }) => devices)) return [];
-    const ofDomain = this.#ports.devices.list().filter((device) => device.spec.trustDomain === spec.trustDomain);
-    const software = ofDomain.filter(({ status }) => status?.token?.kind === 'Software');
-    return software.map(({ metadata }) => metadata.name ?? '').sort();
-  }
-
-  async #read({ spec }: TrustBundle): Promise<{ sources: AnchorSource[]; unreadable: string[] }> {
+  async #read(
+    { spec }: TrustBundle,
+    trusted: readonly EdgeDevice[],
+  ): Promise<{ sources: AnchorSource[]; unreadable: string[] }> {
     const sources: AnchorSource[] = [];
     const unreadable: string[] = [];
     const add = (name: string, text: string): void => {
@@ -78,7 +79,7 @@ export class TrustBundles {
       if (problems.length === 0) sources.push({ name, ...read });
     };
     for (const [index, { devices, inline, configMap }] of spec.sources.entries()) {
-      if (devices) sources.push(...deviceSources(spec.trustDomain, this.#ports.devices.list()));
+      if (devices) sources.push(...deviceSources(spec.trustDomain, trusted));
       if (inline) add(`Inline source ${index + 1}`, inline.spiffeBundle ?? inline.pem ?? '');
       if (!configMap) continue;
       const { namespace, name, key } = configMap;
@@ -97,17 +98,17 @@ export class TrustBundles {
 function readiness(
   { anchors, problems }: BundleContent,
   refusals: readonly { reason: string; message: string }[],
-  software: readonly string[],
+  notes: string,
 ): Finding {
   const count = `${anchors.length} trust anchors`;
-  if (anchors.length === 0) return { status: 'False', reason: 'NoAnchors', message: problems.join(' ') };
+  if (anchors.length === 0) return { status: 'False', reason: 'NoAnchors', message: `${problems.join(' ')}${notes}` };
   if (problems.length > 0) {
-    const message = `${problems.join(' ')} The anchors that the bundle had before stay in it until this is set right.`;
+    const message = `${problems.join(' ')} The anchors that the bundle had before stay in it until this is set right.${notes}`;
     return { status: 'False', reason: 'SourceInvalid', message };
   }
   const [first] = refusals;
   if (!first) {
-    const message = `${count} are in the bundle and in all its targets.${softwareNote(software)}`;
+    const message = `${count} are in the bundle and in all its targets.${notes}`;
     return { status: 'True', reason: 'Ready', message };
   }
   const more = refusals.length > 1 ? ` And ${refusals.length - 1} more targets.` : '';
@@ -116,10 +117,24 @@ function readiness(
 
 const MOST_NAMED = 5;
 
-function softwareNote(devices: readonly string[]): string {
+/** The devices that a bundle takes anchors of. */
+function devicesOf({ spec }: TrustBundle, devices: readonly EdgeDevice[]): readonly EdgeDevice[] {
+  if (!spec.sources.some((source) => source.devices)) return [];
+  return devices.filter((device) => device.spec.trustDomain === spec.trustDomain);
+}
+
+/** What an anchor of a device is worth, where that is not plain. */
+function notesOn({ trusted, refused }: Pick<DevicesByIntegrity, 'trusted' | 'refused'>): string {
+  const software = trusted.filter(({ status }) => status?.token?.kind === 'Software');
+  const out = 'Left out since measured boot is enforced and has not verified the node (rule NodeTrusted)';
+  return note('SOFTWARE keys, which prove nothing about the device', software) + note(out, refused);
+}
+
+function note(what: string, devices: readonly EdgeDevice[]): string {
   if (devices.length === 0) return '';
-  const more = devices.length > MOST_NAMED ? ` and ${devices.length - MOST_NAMED} more` : '';
-  return ` SOFTWARE keys, which prove nothing about the device: ${devices.slice(0, MOST_NAMED).join(', ')}${more}.`;
+  const names = devices.map(({ metadata }) => metadata.name ?? '').sort();
+  const more = names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : '';
+  return ` ${what}: ${names.slice(0, MOST_NAMED).join(', ')}${more}.`;
 }
 
 function statusOf(

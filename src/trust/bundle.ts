@@ -2,6 +2,7 @@
 import type { EdgeDevice, TrustBundle } from '../api/v1alpha1/index.ts';
 import type { VerificationKey } from '../issue/jwt-verification.ts';
 import { bundlePem, readAnchors, type Anchor, type AnchorSource } from './anchors.ts';
+import { byIntegrity } from './refused-devices.ts';
 import { deviceCrls, joinedCrls } from './revocation-lists.ts';
 import { deviceTokenKeys, joinedKeys } from './token-keys.ts';
 
@@ -26,6 +27,8 @@ export interface BundleHistory {
   readonly last: string;
   readonly lastKeys?: readonly VerificationKey[];
   readonly lastCrls?: string;
+  /** Sources whose anchors and keys are not to be trusted any more: what was there of them does not stay. */
+  readonly refused?: readonly AnchorSource[];
   readonly now: number;
 }
 
@@ -35,18 +38,23 @@ export interface BundleHistory {
  */
 export function bundleContent(
   sources: readonly AnchorSource[],
-  { unreadable, last, lastKeys = [], lastCrls = '', now }: BundleHistory,
+  { unreadable, last, lastKeys = [], lastCrls = '', refused = [], now }: BundleHistory,
 ): BundleContent {
   const current = readAnchors(sources, now);
+  const withdrawn = new Set(readAnchors(refused, now).anchors.map(({ fingerprint }) => fingerprint));
+  const withdrawnKeys = new Set(refused.flatMap(({ keys = [] }) => keys.map(({ kid }) => kid)));
   const problems = [...unreadable, ...current.problems];
   if (problems.length === 0 && current.anchors.length === 0) {
     problems.push(
       'No source gives a trust anchor yet: an EdgeDevice of this trust domain must be Ready, or another source be added.',
     );
   }
-  const kept = problems.length > 0 && last !== '' ? readAnchors([{ name: 'last bundle', pem: last }], now).anchors : [];
+  const former =
+    problems.length > 0 && last !== '' ? readAnchors([{ name: 'last bundle', pem: last }], now).anchors : [];
+  const kept = former.filter(({ fingerprint }) => !withdrawn.has(fingerprint));
   const anchors = merged(current.anchors, kept);
-  const keys = joinedKeys(problems.length > 0 ? lastKeys : [], ...sources.map((source) => source.keys ?? []));
+  const formerKeys = problems.length > 0 ? lastKeys.filter(({ kid }) => !withdrawnKeys.has(kid)) : [];
+  const keys = joinedKeys(formerKeys, ...sources.map((source) => source.keys ?? []));
   const crls = joinedCrls(problems.length > 0 ? lastCrls : '', ...sources.map((source) => source.crls ?? ''));
   const revokedTokens = [...new Set(sources.flatMap((source) => source.revokedTokens ?? []))].sort();
   const changesAt = anchors.length === 0 ? undefined : Math.min(...anchors.map(({ notAfter }) => notAfter));
@@ -60,7 +68,7 @@ function merged(current: readonly Anchor[], kept: readonly Anchor[]): Anchor[] {
 
 /**
  * PEM of the anchors that modules of a trust domain get: of its TrustBundles, or, while there is none with content,
- * of its devices themselves. Empty where nothing is known.
+ * of its devices themselves that measured boot does not refuse. Empty where nothing is known.
  */
 export function trustOf(
   trustDomain: string,
@@ -70,7 +78,8 @@ export function trustOf(
     .filter(({ spec }) => spec.trustDomain === trustDomain)
     .map(({ metadata, status }) => ({ name: metadata.name ?? '', pem: status?.certificates ?? '' }))
     .filter(({ pem }) => pem !== '');
-  const sources = declared.length > 0 ? declared : deviceSources(trustDomain, devices);
+  const { trusted } = byIntegrity(devices, { present: undefined, now });
+  const sources = declared.length > 0 ? declared : deviceSources(trustDomain, trusted);
   return bundlePem(readAnchors(sources, now).anchors);
 }
 

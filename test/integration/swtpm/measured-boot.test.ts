@@ -72,6 +72,11 @@ describe('a node with a TPM', () => {
     await setting.round();
     expect(setting.verdict).toMatchObject({ status: 'False', reason: 'PcrMismatch' });
     expect(setting.verdict.message).toMatch(/^PCR 7: expected 0{64}, found [0-9a-f]{64}; if firmware/);
+    const { nonce } = setting.device.status!.integrity!.challenge!;
+    setting.now += 60_001;
+    await setting.round();
+    expect(setting.device.status!.integrity!.challenge!.nonce).not.toBe(nonce);
+    expect(setting.verdict).toMatchObject({ status: 'False', reason: 'PcrMismatch' });
     await soft.restart();
     setting.reboot('boot-2');
     await setting.round();
