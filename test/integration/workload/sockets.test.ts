@@ -20,13 +20,14 @@ import { ServedCredentials } from '../../../src/workload/served-credentials.ts';
 import { WorkloadApi } from '../../../src/workload/workload-api.ts';
 import { NO_NOTARY } from '../../fakes/notary-api.ts';
 import { makeCredentials, type Made } from '../../unit/workload/credentials.ts';
+import { callHeaders, END_HEADERS, END_STREAM, FRAME, frame, PREFACE, settings } from './http2-frames.ts';
 
 const ALLOWED = { allowed: true, module: {}, table: [] } as unknown as Verdict;
 const TILL = 'spiffe://edge.example/ns/shop/module/till';
 const { fetchX509SVID, fetchX509Bundles, fetchWITSVID, fetchWITBundles } = SpiffeWorkloadAPI.method;
-/** Settings of HTTP/2: ENABLE_PUSH 0, and MAX_CONCURRENT_STREAMS 0, of which gRPC for Java sends both. */
-const NO_PUSH = '\0\x02\0\0\0\0';
-const NO_STREAMS = '\0\x03\0\0\0\0';
+/** ENABLE_PUSH, and MAX_CONCURRENT_STREAMS. */
+const NO_PUSH = { 2: 0 };
+const NO_PUSH_TWICE = { 2: 0, 3: 0 };
 let made: Made;
 let folder: string;
 let short: string;
@@ -185,43 +186,19 @@ describe('the socket in a pod volume', () => {
   });
 });
 
-const RST_STREAM = 3;
-const DATA = 0;
-
-/** An HTTP/2 frame (RFC 9113, section 4.1). */
-function frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
-  const header = Buffer.alloc(9);
-  header.writeUIntBE(payload.length, 0, 3);
-  header.writeUInt16BE((type << 8) | flags, 3);
-  header.writeUInt32BE(stream, 5);
-  return Buffer.concat([header, payload]);
-}
-
 /** What answers a call for the bundles whose `:authority` is the socket's path: the first DATA or RST_STREAM. */
-async function callByPath(settings: string): Promise<number> {
+async function callByPath(values: Readonly<Record<number, number>>): Promise<number> {
   const socket = connect(`${short}/spiffe.sock`);
   socket.on('error', () => undefined);
-  const literal = (name: string, value: string): Buffer =>
-    Buffer.from(`\x40${String.fromCharCode(name.length)}${name}${String.fromCharCode(value.length)}${value}`);
-  const indexed = Buffer.from('\x83\x86\x41\x1d/var/run/keystead/spiffe.sock', 'latin1');
-  const path = Buffer.from(
-    `\x44${String.fromCharCode(methodPath(fetchX509Bundles).length)}${methodPath(fetchX509Bundles)}`,
-  );
-  const rest = [
-    literal('te', 'trailers'),
-    literal('content-type', 'application/grpc'),
-    literal('workload.spiffe.io', 'true'),
-  ];
-  socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
-  socket.write(frame(4, 0, 0, Buffer.from(settings, 'latin1')));
-  socket.write(frame(1, 4, 1, Buffer.concat([indexed, path, ...rest])));
-  socket.write(frame(DATA, 1, 1, Buffer.alloc(5)));
+  const headers = callHeaders(methodPath(fetchX509Bundles), '/var/run/keystead/spiffe.sock');
+  socket.write(Buffer.concat([PREFACE, settings(values), frame(FRAME.headers, END_HEADERS, 1, headers)]));
+  socket.write(frame(FRAME.data, END_STREAM, 1, Buffer.alloc(5)));
   let octets = Buffer.alloc(0);
   for await (const chunk of socket) {
     octets = Buffer.concat([octets, chunk as Buffer]);
     while (octets.length >= 9 && octets.length >= 9 + octets.readUIntBE(0, 3)) {
       const type = octets[3];
-      if (type === DATA || type === RST_STREAM) return type;
+      if (type === FRAME.data || type === FRAME.reset) return type;
       octets = octets.subarray(9 + octets.readUIntBE(0, 3));
     }
   }
@@ -231,10 +208,10 @@ async function callByPath(settings: string): Promise<number> {
 describe('a client that names the path of the socket as the authority of its calls', () => {
   it('is served as gRPC for Java, known by its settings, and refused by HTTP/2 itself as another', async () => {
     agent().open(volume());
-    expect(await callByPath(NO_PUSH)).toBe(RST_STREAM);
+    expect(await callByPath(NO_PUSH)).toBe(FRAME.reset);
     // Whoever has shown to need nothing is served as he is from then on; another agent looks again.
     agent().open(volume());
-    expect(await callByPath(NO_PUSH + NO_STREAMS)).toBe(DATA);
+    expect(await callByPath(NO_PUSH_TWICE)).toBe(FRAME.data);
   });
 
   it('and his connection ends with the socket', async () => {
@@ -242,8 +219,7 @@ describe('a client that names the path of the socket as the authority of its cal
     api.open(volume());
     const socket = connect(`${short}/spiffe.sock`);
     socket.on('error', () => undefined).resume();
-    socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
-    socket.write(frame(4, 0, 0, Buffer.from(NO_PUSH + NO_STREAMS, 'latin1')));
+    socket.write(Buffer.concat([PREFACE, settings(NO_PUSH_TWICE)]));
     await once(socket, 'data').catch(() => undefined);
     const closed = once(socket, 'close');
     api.stop();
