@@ -35,8 +35,19 @@ export class Attestation {
     }
   }
 
-  /** Throws NotFound where there is no such TPM, and what the TPM throws. */
+  /** Throws NotFound where there is no such TPM, and what the TPM throws. What is asked must bear being asked again. */
   use<T>(ask: (attester: Attester) => T): T {
+    if (this.#attester === undefined) return this.#ask(ask);
+    try {
+      return this.#ask(ask);
+    } catch (thrown) {
+      // It was restarted since: its PCRs are empty, and the programs are measured again before it is asked again.
+      if (!asKeysteadError(thrown).retryable) throw thrown;
+      return this.#ask(ask);
+    }
+  }
+
+  #ask<T>(ask: (attester: Attester) => T): T {
     const attester = (this.#attester ??= this.#opened());
     try {
       return ask(attester);
