@@ -22,6 +22,7 @@ import { Agent } from './agent/agent.ts';
 import { agentCaches, type AgentCaches } from './agent/caches.ts';
 import { clusterView } from './agent/cluster-view.ts';
 import { agentConfiguration, type AgentConfiguration } from './agent/configuration.ts';
+import { eventLogPages } from './agent/event-log.ts';
 import { evidencePages } from './agent/evidence.ts';
 import { explainPages } from './agent/explain.ts';
 import { imageSignatures } from './agent/image-signatures.ts';
@@ -162,6 +163,7 @@ function pages({ configuration, agent, workload, notary }: Paged): NonNullable<H
     ...notaryPages(configuration.notaryHealth),
     ...explainPages(configuration.node, { agent, workload }),
     ...evidencePages(notary),
+    ...eventLogPages(),
   };
 }
 

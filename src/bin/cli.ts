@@ -35,6 +35,7 @@ process.exitCode = await runProgram(process.argv.slice(2), {
   version: VERSION,
   audit,
   readText: (path) => readFileSync(path, 'utf8'),
+  readBytes: (path) => readFileSync(path),
   cluster: (kubeconfig) =>
     KubeClient.fromEnvironment(kubeconfig === undefined ? process.env : { ...process.env, KUBECONFIG: kubeconfig }),
 });

@@ -39,6 +39,8 @@ export interface CliPorts {
   readonly audit: AuditFiles;
   /** A file's text. Throws what node:fs throws. */
   readonly readText: (path: string) => string;
+  /** A file's octets. Throws what node:fs throws. */
+  readonly readBytes: (path: string) => Buffer;
   /** The cluster of this kubeconfig, or of the environment. Does not connect yet. */
   readonly cluster: (kubeconfig: string | undefined) => Promise<Cluster>;
 }

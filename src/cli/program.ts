@@ -5,6 +5,7 @@ import { auditExport } from './audit-export.ts';
 import { auditVerify } from './audit-verify.ts';
 import { check } from './check.ts';
 import { EXIT, UsageError, type Command, type Exit, type OptionTable, type ParseOptions } from './command.ts';
+import { deviceEventLog } from './device-event-log.ts';
 import { deviceLearn } from './device-learn.ts';
 import { explain } from './explain.ts';
 import { commandHelp, programHelp } from './help.ts';
@@ -23,6 +24,7 @@ export const COMMANDS: readonly Command[] = [
   auditVerify,
   auditExport,
   deviceLearn,
+  deviceEventLog,
   keyEvidence,
   verifyKey,
   version,

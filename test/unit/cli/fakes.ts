@@ -69,6 +69,7 @@ export async function run(
     audit?: Partial<AuditFiles>;
     styled?: boolean;
     files?: Record<string, string>;
+    binaries?: Record<string, Buffer>;
     now?: number;
   } = {},
 ): Promise<Ran> {
@@ -86,6 +87,11 @@ export async function run(
       const text = parts.files?.[path];
       if (text === undefined) throw new KeysteadError('NotFound', `${path}: no such file`);
       return text;
+    },
+    readBytes: (path) => {
+      const octets = parts.binaries?.[path];
+      if (octets === undefined) throw new KeysteadError('NotFound', `${path}: no such file`);
+      return octets;
     },
     audit: {
       verify: () => ({ findings: [], records: 0 }),
