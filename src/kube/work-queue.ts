@@ -3,6 +3,12 @@
 /** Node's timers wrap round at 2^31 ms; a later time is waited for in steps. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
+/**
+ * A machine that sleeps stops its timers, and not the clock by which certificates end: whose time has come meanwhile is
+ * looked for so often.
+ */
+const CLOCK_CHECK_MS = 5_000;
+
 interface Delayed {
   readonly readyAt: number;
   readonly timer: NodeJS.Timeout;
@@ -19,6 +25,7 @@ export class WorkQueue {
   readonly #dirty = new Set<string>();
   readonly #delayed = new Map<string, Delayed>();
   readonly #takers: ((key: string | undefined) => void)[] = [];
+  readonly #clockCheck = setInterval(() => this.#checkClock(), CLOCK_CHECK_MS).unref();
   #stopped = false;
 
   /** Keys that could be worked on now. */
@@ -79,6 +86,7 @@ export class WorkQueue {
   /** Gives nothing out any more and forgets all keys; work in progress goes on. */
   stop(): void {
     this.#stopped = true;
+    clearInterval(this.#clockCheck);
     for (const key of [...this.#delayed.keys()]) this.#cancel(key);
     this.#ready.clear();
     this.#dirty.clear();
@@ -97,6 +105,11 @@ export class WorkQueue {
       else this.add(key);
     }, wait);
     this.#delayed.set(key, { readyAt, timer });
+  }
+
+  #checkClock(): void {
+    const now = Date.now();
+    for (const [key, { readyAt }] of this.#delayed) if (readyAt <= now) this.add(key);
   }
 
   #cancel(key: string): void {

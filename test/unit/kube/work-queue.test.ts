@@ -67,7 +67,10 @@ describe('a work queue', () => {
   });
 
   describe('with delays', () => {
-    beforeEach(() => void jest.useFakeTimers());
+    beforeEach(() => {
+      jest.useFakeTimers();
+      queue = new WorkQueue();
+    });
     afterEach(() => void jest.useRealTimers());
 
     it('makes a key ready at the earliest of its times', () => {
@@ -98,6 +101,18 @@ describe('a work queue', () => {
       expect(queue.depth).toBe(0);
       jest.advanceTimersByTime(1001);
       expect(queue.depth).toBe(1);
+    });
+
+    it('makes those keys ready whose time has come while the machine slept, and no others', async () => {
+      queue.addAfter('a', 3_600_000);
+      queue.addAfter('b', 7_200_000);
+      jest.advanceTimersByTime(60_000);
+      expect(queue.depth).toBe(0);
+      // Asleep the clock goes on, and timers do not.
+      jest.setSystemTime(Date.now() + 3_600_000);
+      jest.advanceTimersByTime(5_000);
+      expect(queue.depth).toBe(1);
+      expect(await queue.take()).toBe('a');
     });
 
     it('forgets delays when it is stopped', () => {
