@@ -8,6 +8,7 @@ import { AuditLog } from '../audit/log.ts';
 import { KeysteadError } from '../errors.ts';
 import { startHealthServer, type Check } from '../health.ts';
 import { createLogger, type Logger } from '../log.ts';
+import { Drafting } from '../notary/drafts/drafting.ts';
 import { FrontConfiguration } from '../notary/front-configuration.ts';
 import { NotaryFront } from '../notary/front.ts';
 import { LineOutput } from '../notary/line-output.ts';
@@ -21,6 +22,7 @@ import type { WatchdogLimits } from '../notary/threads/watchdog.ts';
 import { systemClock } from '../os/clock.ts';
 import { endProcess } from '../os/end-process.ts';
 import { FileLock } from '../os/file-lock.ts';
+import { BurstMemory } from '../os/memory.ts';
 import { hardenProcess } from '../os/hardening.ts';
 import { measureProgram } from '../os/program-measure.ts';
 import { SANDBOX_MODES, sandboxProcess, type Sandbox, type SandboxMode } from '../os/sandbox.ts';
@@ -124,10 +126,12 @@ export async function runNotary(entry: string): Promise<void> {
   const startThread = (place: string): TokenThread =>
     startTokenThread(entry, { ...settings, program: program.sha256 }, { ...parts, place });
   const configuration = new FrontConfiguration({ state, log, startThread });
+  const drafting = new Drafting({ clock: systemClock, encodeUse, log });
   const front = new NotaryFront({
-    ...{ configuration, audit, encodeUse, metrics, version: manifest.version, programSha256: program.sha256 },
+    ...{ configuration, audit, drafting, metrics, version: manifest.version, programSha256: program.sha256 },
     handOver: () => void stop().then(() => log.info('handed over')),
   });
+  const memory = new BurstMemory();
   const server = new NotaryServer({
     path: settings.socket,
     mode: socketMode(settings),
@@ -139,6 +143,7 @@ export async function runNotary(entry: string): Promise<void> {
     commit: () => {
       audit.commit();
       flush();
+      memory.worked(1);
     },
   });
   await Promise.race([configuration.resume(), sleep(RESUME_PATIENCE_MS)]);
@@ -147,6 +152,7 @@ export async function runNotary(entry: string): Promise<void> {
   tellOfAudit(audit, log);
   if (settings.health !== undefined) await serveHealth(settings.health, front);
   log.info({ socket: settings.socket, version: manifest.version }, 'listening');
+  memory.started();
   let stopped: Promise<boolean> | undefined;
   const stop = (): Promise<boolean> => (stopped ??= end({ server, configuration, audit, lock }));
   stopOnSignal({ log, flush }, stop);

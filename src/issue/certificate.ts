@@ -57,12 +57,23 @@ const EXTENSIONS = 0xa3;
  * URI, and no verifier can fall back to a common name. Istio's mesh has run this form with every TLS library there is.
  */
 export function buildLeaf(signer: Signer, issuer: IssuerIdentity, fields: LeafFields): Buffer {
-  return signed(signer, { ...fields, issuer: issuer.name, subject: EMPTY_NAME }, () => {
+  const tbs = leafTbs(signer.algorithm, issuer, fields);
+  return certificateOf(tbs, signer.algorithm, signer.sign(tbs));
+}
+
+/** Its TBSCertificate, DER, for who signs elsewhere or later. Valid until the next certificate is built. */
+export function leafTbs(algorithm: KeyAlgorithm, issuer: IssuerIdentity, fields: LeafFields): Buffer {
+  return tbsOf(algorithm, { ...fields, issuer: issuer.name, subject: EMPTY_NAME }, () => {
     writeSubjectAltName(writer, fields.spiffeId, fields.dnsNames, true);
     writeAuthorityKeyIdentifier(writer, issuer.keyIdentifier);
     writeSubjectKeyIdentifier(writer, keyIdentifier(fields.publicKey));
     writer.bytes(LEAF_EXTENSIONS);
   });
+}
+
+/** The certificate that a TBSCertificate and its signature make, DER. */
+export function certificateOf(tbs: Buffer, algorithm: KeyAlgorithm, signature: Buffer): Buffer {
+  return sequence(tbs, SIGNATURE_ALGORITHMS[algorithm].identifier, bitString(signature));
 }
 
 /**
@@ -73,12 +84,14 @@ export function buildLeaf(signer: Signer, issuer: IssuerIdentity, fields: LeafFi
 export function buildCa(signer: Signer, fields: CaFields): Buffer {
   const identifier = keyIdentifier(signer.publicKey);
   const name = caName(fields.commonName);
-  return signed(signer, { ...fields, issuer: name, subject: name, publicKey: signer.publicKey }, () => {
+  const parts = { ...fields, issuer: name, subject: name, publicKey: signer.publicKey };
+  const tbs = tbsOf(signer.algorithm, parts, () => {
     writeSubjectAltName(writer, `spiffe://${fields.trustDomain}`, [], false);
     writeAuthorityKeyIdentifier(writer, identifier);
     writeSubjectKeyIdentifier(writer, identifier);
     writer.bytes(CA_EXTENSIONS);
   });
+  return certificateOf(tbs, signer.algorithm, signer.sign(tbs));
 }
 
 function caName(commonName: string): Buffer {
@@ -98,8 +111,8 @@ interface TbsFields {
 const writer = new DerWriter();
 
 /** `writeExtensions` writes them last first, as everything is written here. */
-function signed(signer: Signer, fields: TbsFields, writeExtensions: () => void): Buffer {
-  const { identifier } = SIGNATURE_ALGORITHMS[signer.algorithm];
+function tbsOf(algorithm: KeyAlgorithm, fields: TbsFields, writeExtensions: () => void): Buffer {
+  const { identifier } = SIGNATURE_ALGORITHMS[algorithm];
   writer.clear();
   writeExtensions();
   writer.wrap(TAG.sequence, 0);
@@ -112,6 +125,5 @@ function signed(signer: Signer, fields: TbsFields, writeExtensions: () => void):
   writer.unsignedInteger(fields.serial);
   writer.bytes(VERSION_3);
   writer.wrap(TAG.sequence, 0);
-  const tbs = writer.view();
-  return sequence(tbs, identifier, bitString(signer.sign(tbs)));
+  return writer.view();
 }

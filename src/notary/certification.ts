@@ -36,6 +36,17 @@ export class Certification {
     return issued;
   }
 
+  /** Throws ProfileViolation where a public key is the notary's own, or another module's. */
+  checkKey({ authority, tokens }: Held, publicKey: Buffer, spiffeId: string): void {
+    if (authority.isOwnKey(publicKey) || tokens.isOwnKey(publicKey)) {
+      throw new KeysteadError(
+        'ProfileViolation',
+        "public key: expected the module's, found one of the notary's own keys",
+      );
+    }
+    this.#parts.issuedKeys.check(publicKey, spiffeId);
+  }
+
   /** For the module's key on the token, which is made where there is none. */
   certifyHeld(held: Held, { key: name, ...request }: IssueForKeyRequest): IssuedForKey {
     const { publicKey, uri } = held.moduleKeys.obtain(name);

@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 import { asKeysteadError, KeysteadError } from '../errors.ts';
 import type { Asker } from './connection.ts';
-import type { AuditTrail, EncodeUse } from './audit.ts';
+import type { AuditTrail } from './audit.ts';
+import type { Drafted, Drafting } from './drafts/drafting.ts';
 import type { FrontConfiguration } from './front-configuration.ts';
 import { encodeAnswer, errorAnswer, MalformedRequest, openEnvelope, type Envelope } from './messages.ts';
 import type { NotaryMetrics } from './metrics.ts';
 import { operationNamed } from './operations/index.ts';
 import type { NotaryConfiguration, NotaryStatus, TokenStatus } from './port.ts';
+import type { WireError } from './protocol.ts';
 import { Shares } from './shares.ts';
 import type { ThreadAnswer } from './threads/messages.ts';
+import type { TokenThread } from './threads/thread.ts';
 
 export interface NotaryFrontOptions {
   readonly configuration: FrontConfiguration;
   readonly audit: AuditTrail;
-  readonly encodeUse: EncodeUse;
+  readonly drafting: Drafting;
   readonly metrics: NotaryMetrics;
   /** Of this program. */
   readonly version: string;
@@ -93,35 +96,66 @@ export class NotaryFront {
   }
 
   #passOn(request: Envelope, asker: Asker): void {
-    const { audit, configuration } = this.#options;
+    const { audit, configuration, drafting } = this.#options;
     const pod = podOf(request);
+    const { thread } = configuration;
     try {
       // Before the key is used, not after: what cannot be recorded is not signed.
       audit.admit();
-      if (!configuration.thread) throw unconfigured(request);
+      if (!thread) throw unconfigured(request);
       this.#shares.take(pod);
     } catch (thrown) {
       this.#refuse(request, asker, errorOf(thrown));
       return;
     }
     let held = true;
-    configuration.thread.request({
+    const giveBack = (): void => {
+      if (held) this.#shares.giveBack(pod);
+      held = false;
+    };
+    const drafted = drafting.draft(request, thread.terms);
+    if (drafted) this.#sign(thread, { request, asker, giveBack }, drafted);
+    else this.#ask(thread, { request, asker, giveBack });
+  }
+
+  #ask(thread: TokenThread, { request, asker, giveBack }: Pass): void {
+    thread.request({
       id: request.id,
       text: request.text,
       isWanted: asker.isThere,
-      dropped: () => this.#shares.giveBack(pod),
+      dropped: giveBack,
       answer: (answer) => {
-        if (held) this.#shares.giveBack(pod);
-        held = false;
+        giveBack();
         this.#recordAndAnswer(request, asker, answer);
       },
     });
   }
 
-  #recordAndAnswer(request: Envelope, asker: Asker, answer: ThreadAnswer): void {
+  #sign(thread: TokenThread, pass: Pass, drafted: Drafted): void {
+    const { request, asker, giveBack } = pass;
+    thread.sign({
+      draft: drafted.draft,
+      isWanted: asker.isThere,
+      dropped: giveBack,
+      declined: () => this.#ask(thread, pass),
+      signed: (signature, seconds, failure) => {
+        giveBack();
+        try {
+          const { text, use } = this.#options.drafting.complete(drafted, Buffer.from(signature, 'latin1'));
+          this.#recordAndAnswer(request, asker, { text, code: 'Ok', seconds, use }, failure);
+        } catch (thrown) {
+          this.#refuse(request, asker, asKeysteadError(thrown));
+        }
+      },
+    });
+  }
+
+  /** `failure`: why the answer must not leave though the key was used. */
+  #recordAndAnswer(request: Envelope, asker: Asker, answer: ThreadAnswer, failure?: WireError): void {
     const { audit, metrics } = this.#options;
     try {
       if (answer.use !== undefined) audit.append(answer.use);
+      if (failure) throw new KeysteadError(failure.code, failure.message);
     } catch (thrown) {
       this.#refuse(request, asker, asKeysteadError(thrown));
       return;
@@ -142,6 +176,14 @@ export class NotaryFront {
     this.#options.metrics.requests.inc({ operation, result: error.code });
     asker.answer(JSON.stringify(encodeAnswer(errorAnswer(id, error))));
   }
+}
+
+/** A request on its way. */
+interface Pass {
+  readonly request: Envelope;
+  readonly asker: Asker;
+  /** Gives the pod its share back; does nothing the second time. */
+  readonly giveBack: () => void;
 }
 
 /** What is malformed stays so when there is a configuration. */

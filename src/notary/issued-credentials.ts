@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { hash } from 'node:crypto';
 import { join } from 'node:path';
 import type { Clock } from '../os/clock.ts';
 import type { Requester } from './port.ts';
+import { SHORT_DIGEST_BYTES, shortDigest } from './short-digest.ts';
 import { SlotFile } from './slot-file.ts';
 
 export interface IssuedCredentialsOptions {
@@ -27,23 +27,14 @@ export interface IssuedCredential {
   readonly until: number;
 }
 
-interface Noted extends IssuedCredential {
-  /** Digests, hex. */
-  readonly pod: string;
-  readonly identity: string;
-  readonly slot: number;
-}
-
 const FILE = 'issued-credentials';
 const CAPACITY = 32_768;
-const DIGEST_BYTES = 16;
 const ID_BYTES = 16;
 const ISSUER_BYTES = 8;
 /** Digests of pod and identity, id, issuer, end (32 bits, big-endian seconds; 0 for an empty slot), kind. */
-const [IDENTITY, ID, ISSUER, UNTIL, KIND, ENTRY_BYTES] = [16, 32, 48, 56, 60, 64];
+const [POD, IDENTITY, ID, ISSUER, UNTIL, KIND, ENTRY_BYTES] = [0, 16, 32, 48, 56, 60, 64];
 const CERTIFICATE = 1;
 const TOKEN = 2;
-const EMPTY = Buffer.alloc(ENTRY_BYTES);
 
 /** Names a CA among those of one node. */
 export function issuerTag(keyIdentifier: Buffer): string {
@@ -56,52 +47,51 @@ export function issuerTag(keyIdentifier: Buffer): string {
  */
 export class IssuedCredentials {
   readonly #clock: Clock;
-  readonly #capacity: number;
   readonly #file: SlotFile;
-  readonly #slots: (Noted | undefined)[] = [];
-  readonly #pods = new Map<string, Set<Noted>>();
   #next = 0;
 
   /** The file is opened and read when it is first needed. */
   constructor({ folder, clock, capacity = CAPACITY }: IssuedCredentialsOptions) {
     this.#clock = clock;
-    this.#capacity = capacity;
-    this.#file = new SlotFile(join(folder, FILE), ENTRY_BYTES);
+    this.#file = new SlotFile({ path: join(folder, FILE), entryBytes: ENTRY_BYTES, capacity });
   }
 
   /** Throws Unavailable where what is remembered cannot be read. */
-  note({ podUid, identity }: IssuedTo, issued: IssuedCredential): void {
+  note({ podUid, identity }: IssuedTo, { kind, id, issuer, until }: IssuedCredential): void {
     this.#read();
     const slot = this.#next;
-    this.#next = (slot + 1) % this.#capacity;
-    this.#clear(this.#slots[slot]);
-    const until = Math.ceil(issued.until / 1000) * 1000;
-    const noted = { ...issued, until, pod: digest(podUid), identity: digest(identity), slot };
-    this.#keep(noted);
-    this.#file.put(slot, encoded(noted));
+    this.#next = (slot + 1) % this.#file.capacity;
+    const entry = this.#file.entry(slot).fill(0);
+    shortDigest(podUid).copy(entry, POD);
+    shortDigest(identity).copy(entry, IDENTITY);
+    entry.write(id, ID, 'hex');
+    entry.write(issuer, ISSUER, 'hex');
+    entry.writeUInt32BE(Math.ceil(until / 1000), UNTIL);
+    entry.writeUInt32BE(kind === 'Certificate' ? CERTIFICATE : TOKEN, KIND);
+    this.#file.changed(slot);
   }
 
   /** What has not ended of that which was issued to a pod, for one identity or for all. Throws like `note`. */
   living(podUid: string, identity?: string): IssuedCredential[] {
-    this.#read();
-    const wanted = identity === undefined ? undefined : digest(identity);
-    return this.#alive(this.#pods.get(digest(podUid))).filter((noted) => (wanted ?? noted.identity) === noted.identity);
+    const pod = shortDigest(podUid);
+    const wanted = identity === undefined ? undefined : shortDigest(identity);
+    return this.#alive((entry) => holds(entry, POD, pod) && (wanted === undefined || holds(entry, IDENTITY, wanted)));
   }
 
   /** What has not ended of that which was issued to any other pod than these. Throws like `note`. */
   livingBut(podUids: readonly string[]): IssuedCredential[] {
-    this.#read();
-    const kept = new Set(podUids.map(digest));
-    return [...this.#pods].flatMap(([pod, noted]) => (kept.has(pod) ? [] : this.#alive(noted)));
+    const kept = new Set(podUids.map((podUid) => shortDigest(podUid).toString('hex')));
+    return this.#alive((entry) => !kept.has(entry.toString('hex', POD, IDENTITY)));
   }
 
   /** Forgets what has been revoked. */
   forget(credentials: readonly IssuedCredential[]): void {
     const ids = new Set(credentials.map(({ id }) => id));
-    for (const noted of [...this.#pods.values()].flatMap((pod) => [...pod])) {
-      if (!ids.has(noted.id)) continue;
-      this.#clear(noted);
-      this.#file.put(noted.slot, EMPTY);
+    for (let slot = 0; slot < this.#file.capacity; slot++) {
+      const entry = this.#file.entry(slot);
+      if (isEmpty(entry) || !ids.has(idOf(entry))) continue;
+      entry.fill(0);
+      this.#file.changed(slot);
     }
   }
 
@@ -114,68 +104,56 @@ export class IssuedCredentials {
     this.#file.close();
   }
 
-  #alive(noted: Iterable<Noted> = []): Noted[] {
+  /** Looks through all slots: that takes a millisecond, and revoking is rare. */
+  #alive(isWanted: (entry: Buffer) => boolean): IssuedCredential[] {
+    this.#read();
     const now = this.#clock.now();
-    return [...noted].filter(({ until }) => until >= now);
-  }
-
-  #keep(noted: Noted): void {
-    this.#slots[noted.slot] = noted;
-    const pod = this.#pods.get(noted.pod);
-    if (pod) pod.add(noted);
-    else this.#pods.set(noted.pod, new Set([noted]));
-  }
-
-  #clear(noted: Noted | undefined): void {
-    if (!noted) return;
-    this.#slots[noted.slot] = undefined;
-    const pod = this.#pods.get(noted.pod);
-    pod?.delete(noted);
-    if (pod?.size === 0) this.#pods.delete(noted.pod);
+    const found: IssuedCredential[] = [];
+    for (let slot = 0; slot < this.#file.capacity; slot++) {
+      const entry = this.#file.entry(slot);
+      if (!isEmpty(entry) && untilOf(entry) >= now && isWanted(entry)) found.push(decoded(entry));
+    }
+    return found;
   }
 
   /** The circle goes on behind what ends last: near enough to what was noted last. */
   #read(): void {
     if (this.#file.isOpen) return;
+    this.#file.open();
     let latest = 0;
-    for (const [slot, entry] of this.#file.open().slice(0, this.#capacity).entries()) {
-      const noted = decoded(entry, slot);
-      if (!noted) continue;
-      this.#keep(noted);
-      if (noted.until < latest) continue;
-      latest = noted.until;
-      this.#next = (slot + 1) % this.#capacity;
+    for (let slot = 0; slot < this.#file.capacity; slot++) {
+      const entry = this.#file.entry(slot);
+      if (isEmpty(entry) || untilOf(entry) < latest) continue;
+      latest = untilOf(entry);
+      this.#next = (slot + 1) % this.#file.capacity;
     }
   }
 }
 
-function encoded({ pod, identity, id, issuer, until, kind }: Noted): Buffer {
-  const entry = Buffer.alloc(ENTRY_BYTES);
-  entry.write(pod, 0, 'hex');
-  entry.write(identity, IDENTITY, 'hex');
-  entry.write(id, ID, 'hex');
-  entry.write(issuer, ISSUER, 'hex');
-  entry.writeUInt32BE(until / 1000, UNTIL);
-  entry.writeUInt32BE(kind === 'Certificate' ? CERTIFICATE : TOKEN, KIND);
-  return entry;
-}
-
-/** Undefined for an empty slot, and for what is none of ours. */
-function decoded(entry: Buffer, slot: number): Noted | undefined {
-  const until = entry.readUInt32BE(UNTIL) * 1000;
+/** An empty slot, or what is none of ours. */
+function isEmpty(entry: Buffer): boolean {
   const kind = entry.readUInt32BE(KIND);
-  if (until === 0 || (kind !== CERTIFICATE && kind !== TOKEN)) return undefined;
-  return {
-    pod: entry.toString('hex', 0, DIGEST_BYTES),
-    identity: entry.toString('hex', IDENTITY, IDENTITY + DIGEST_BYTES),
-    id: entry.toString('hex', ID, ID + ID_BYTES),
-    issuer: kind === TOKEN ? '' : entry.toString('hex', ISSUER, ISSUER + ISSUER_BYTES),
-    until,
-    kind: kind === CERTIFICATE ? 'Certificate' : 'Token',
-    slot,
-  };
+  return untilOf(entry) === 0 || (kind !== CERTIFICATE && kind !== TOKEN);
 }
 
-function digest(text: string): string {
-  return hash('sha256', text).slice(0, 2 * DIGEST_BYTES);
+function untilOf(entry: Buffer): number {
+  return entry.readUInt32BE(UNTIL) * 1000;
+}
+
+function idOf(entry: Buffer): string {
+  return entry.toString('hex', ID, ID + ID_BYTES);
+}
+
+function holds(entry: Buffer, offset: number, digest: Buffer): boolean {
+  return digest.compare(entry, offset, offset + SHORT_DIGEST_BYTES) === 0;
+}
+
+function decoded(entry: Buffer): IssuedCredential {
+  const isToken = entry.readUInt32BE(KIND) === TOKEN;
+  return {
+    kind: isToken ? 'Token' : 'Certificate',
+    id: idOf(entry),
+    issuer: isToken ? '' : entry.toString('hex', ISSUER, ISSUER + ISSUER_BYTES),
+    until: untilOf(entry),
+  };
 }

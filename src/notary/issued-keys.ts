@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { hash } from 'node:crypto';
 import { join } from 'node:path';
 import { KeysteadError } from '../errors.ts';
 import type { Clock } from '../os/clock.ts';
+import { SHORT_DIGEST_BYTES, shortDigest } from './short-digest.ts';
 import { SlotFile } from './slot-file.ts';
+import { SlotIndex } from './slot-index.ts';
 
 export interface IssuedKeysOptions {
   /** The notary's state folder. */
@@ -13,21 +14,11 @@ export interface IssuedKeysOptions {
   readonly capacity?: number;
 }
 
-interface Use {
-  /** Digest of the SPIFFE ID, hex. */
-  readonly holder: string;
-  /** Seconds since the Unix epoch. */
-  readonly until: number;
-  readonly slot: number;
-}
-
 const FILE = 'issued-keys';
 const CAPACITY = 16_384;
-/** Half of a SHA-256: nobody gains from finding two keys with the same digest, and a match only refuses. */
-const DIGEST_BYTES = 16;
 /** Digest of the key, digest of its holder, end of the certificate (32 bits, big-endian seconds; 0 for an empty slot). */
-const ENTRY_BYTES = 2 * DIGEST_BYTES + 4;
-const UNTIL = 2 * DIGEST_BYTES;
+const ENTRY_BYTES = 2 * SHORT_DIGEST_BYTES + 4;
+const UNTIL = 2 * SHORT_DIGEST_BYTES;
 
 /**
  * Remembers which SPIFFE ID each public key was certified for, so that no second module gets a certificate for a key that
@@ -35,18 +26,17 @@ const UNTIL = 2 * DIGEST_BYTES;
  */
 export class IssuedKeys {
   readonly #clock: Clock;
-  readonly #capacity: number;
   readonly #file: SlotFile;
-  readonly #uses = new Map<string, Use>();
-  /** Key in each slot. */
-  readonly #slots: (string | undefined)[] = [];
+  readonly #index: SlotIndex;
   #next = 0;
+  /** The key looked at last: what is checked is noted next. */
+  #last: { readonly publicKey: Buffer; readonly digest: Buffer } | undefined;
 
   /** The file is opened and read when it is first needed. */
   constructor({ folder, clock, capacity = CAPACITY }: IssuedKeysOptions) {
     this.#clock = clock;
-    this.#capacity = capacity;
-    this.#file = new SlotFile(join(folder, FILE), ENTRY_BYTES);
+    this.#file = new SlotFile({ path: join(folder, FILE), entryBytes: ENTRY_BYTES, capacity });
+    this.#index = new SlotIndex(this.#file, SHORT_DIGEST_BYTES);
   }
 
   /**
@@ -54,25 +44,29 @@ export class IssuedKeys {
    * Unavailable where what is remembered cannot be read.
    */
   check(publicKey: Buffer, spiffeId: string): void {
-    if (!this.#file.isOpen) this.#read(this.#file.open());
-    const use = this.#uses.get(digest(publicKey));
-    if (!use || use.until * 1000 < this.#clock.now() || use.holder === digest(spiffeId)) return;
-    const end = new Date(use.until * 1000).toISOString();
-    const found = `one for which another module holds a certificate until ${end}`;
+    this.#read();
+    const slot = this.#index.find(this.#digestOf(publicKey));
+    if (slot === undefined) return;
+    const entry = this.#file.entry(slot);
+    const until = entry.readUInt32BE(UNTIL) * 1000;
+    if (until < this.#clock.now() || shortDigest(spiffeId).compare(entry, SHORT_DIGEST_BYTES, UNTIL) === 0) return;
+    const found = `one for which another module holds a certificate until ${new Date(until).toISOString()}`;
     const message = `public key: expected a key of this module alone, found ${found}; make a key for each module`;
     throw new KeysteadError('ProfileViolation', message);
   }
 
-  /** Remembers that a certificate was issued. `notAfter` in milliseconds since the Unix epoch. */
+  /** Remembers that a certificate was issued. `notAfter` in milliseconds since the Unix epoch. Throws Unavailable like `check`. */
   note(publicKey: Buffer, spiffeId: string, notAfter: number): void {
-    const key = digest(publicKey);
-    const slot = this.#uses.get(key)?.slot ?? this.#freeSlot();
-    const use = { holder: digest(spiffeId), until: Math.ceil(notAfter / 1000), slot };
-    this.#uses.set(key, use);
-    this.#slots[slot] = key;
-    const entry = Buffer.from(`${key}${use.holder}00000000`, 'hex');
-    entry.writeUInt32BE(use.until, UNTIL);
-    this.#file.put(slot, entry);
+    this.#read();
+    const key = this.#digestOf(publicKey);
+    const known = this.#index.find(key);
+    const slot = known ?? this.#freeSlot();
+    const entry = this.#file.entry(slot);
+    key.copy(entry, 0);
+    shortDigest(spiffeId).copy(entry, SHORT_DIGEST_BYTES);
+    entry.writeUInt32BE(Math.ceil(notAfter / 1000), UNTIL);
+    if (known === undefined) this.#index.add(slot);
+    this.#file.changed(slot);
   }
 
   /** Writes what was noted; no answer may leave before it. Throws Unavailable where the disk refuses. */
@@ -84,31 +78,35 @@ export class IssuedKeys {
     this.#file.close();
   }
 
+  #digestOf(publicKey: Buffer): Buffer {
+    if (this.#last?.publicKey !== publicKey) this.#last = { publicKey, digest: shortDigest(publicKey) };
+    return this.#last.digest;
+  }
+
   /** The next slot in the circle; whoever lies there is forgotten. */
   #freeSlot(): number {
     const slot = this.#next;
-    this.#next = (slot + 1) % this.#capacity;
-    const former = this.#slots[slot];
-    if (former !== undefined) this.#uses.delete(former);
+    this.#next = (slot + 1) % this.#file.capacity;
+    if (!this.#isEmpty(slot)) this.#index.remove(slot);
     return slot;
   }
 
+  #isEmpty(slot: number): boolean {
+    return this.#file.entry(slot).readUInt32BE(UNTIL) === 0;
+  }
+
   /** The circle goes on behind the certificate that ends last: near enough to the one noted last. */
-  #read(entries: readonly Buffer[]): void {
+  #read(): void {
+    if (this.#file.isOpen) return;
+    this.#file.open();
     let latest = 0;
-    for (const [slot, entry] of entries.slice(0, this.#capacity).entries()) {
-      const until = entry.readUInt32BE(UNTIL);
-      if (until === 0) continue;
-      const key = entry.toString('hex', 0, DIGEST_BYTES);
-      this.#uses.set(key, { holder: entry.toString('hex', DIGEST_BYTES, UNTIL), until, slot });
-      this.#slots[slot] = key;
+    for (let slot = 0; slot < this.#file.capacity; slot++) {
+      if (this.#isEmpty(slot)) continue;
+      this.#index.add(slot);
+      const until = this.#file.entry(slot).readUInt32BE(UNTIL);
       if (until < latest) continue;
       latest = until;
-      this.#next = (slot + 1) % this.#capacity;
+      this.#next = (slot + 1) % this.#file.capacity;
     }
   }
-}
-
-function digest(value: Buffer | string): string {
-  return hash('sha256', value).slice(0, 2 * DIGEST_BYTES);
 }

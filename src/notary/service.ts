@@ -13,6 +13,8 @@ import { Attestations } from './attestations.ts';
 import type { UseRecorder } from './audit.ts';
 import { Certification } from './certification.ts';
 import { Custody, type CustodyOptions, type Held } from './custody.ts';
+import type { Draft } from './drafts/draft.ts';
+import { TermsKeeper, type DraftingTerms } from './drafts/terms.ts';
 import type { HubKeys, HubUse } from './hub-keys.ts';
 import type { HubCipherRequest, HubKeyImport, HubSignRequest } from './hub-port.ts';
 import { IssuedCredentials, issuerTag } from './issued-credentials.ts';
@@ -62,6 +64,7 @@ export class NotaryService implements TokenPerformers {
   readonly #revocations: Revocations;
   readonly #certification: Certification;
   readonly #attestations: Attestations;
+  readonly #terms = new TermsKeeper();
 
   constructor(options: NotaryServiceOptions) {
     this.#options = options;
@@ -118,6 +121,20 @@ export class NotaryService implements TokenPerformers {
   /** Issues within the profile. */
   issue(request: CertificateRequest): IssuedCertificate {
     return this.#issue('issue', request, (held) => this.#certification.certify(held, request));
+  }
+
+  /** Under which leaves may be drafted now; undefined where none can be issued. */
+  get draftingTerms(): DraftingTerms | undefined {
+    return this.#terms.of(this.#custody.held);
+  }
+
+  /** Signs a leaf that was drafted; undefined where it has to be asked for as a whole, which says why. */
+  signDraft(draft: Draft): Buffer | undefined {
+    try {
+      return this.#custody.use((held) => this.#signDraft(held, draft));
+    } catch {
+      return undefined;
+    }
   }
 
   /** Issues for the module's key on the token. */
@@ -230,6 +247,18 @@ export class NotaryService implements TokenPerformers {
     this.#custody.close();
     this.#issuedKeys.close();
     this.#issued.close();
+  }
+
+  #signDraft(held: Held, draft: Draft): Buffer | undefined {
+    const { epoch, tbs, publicKey, spiffeId, serial, notAfter } = draft;
+    if (this.#terms.of(held)?.epoch !== epoch) return undefined;
+    this.#certification.checkKey(held, publicKey, spiffeId);
+    const { key, identity } = held.authority.issuer;
+    const signature = key.sign(tbs);
+    this.#issuedKeys.note(publicKey, spiffeId, notAfter);
+    const issuer = issuerTag(identity.keyIdentifier);
+    this.#issued.note(draft, { kind: 'Certificate', id: serial, issuer, until: notAfter });
+    return signature;
   }
 
   #issue<T extends IssuedCertificate>(

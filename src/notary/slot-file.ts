@@ -1,64 +1,73 @@
 // SPDX-License-Identifier: Apache-2.0
-import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
 import { KeysteadError } from '../errors.ts';
 import { errnoOf } from '../os/files.ts';
 
-interface Pending {
-  readonly slot: number;
-  readonly entry: Buffer;
+export interface SlotFileOptions {
+  readonly path: string;
+  readonly entryBytes: number;
+  /** How many slots there are; what a file holds behind them is left alone. */
+  readonly capacity: number;
 }
 
 /**
- * Entries of one size in a file, each in its slot, written before answers leave and not synced: a power cut takes at most
- * what the audit log loses with it.
+ * A table of entries of one size, each in its slot, held in memory as the file holds it: thousands of entries are one
+ * buffer, which no collector of garbage walks through. What has changed is written before answers leave, and not synced: a
+ * power cut takes at most what the audit log loses with it.
  */
 export class SlotFile {
-  readonly #path: string;
-  readonly #entryBytes: number;
+  readonly #options: SlotFileOptions;
+  readonly #table: Buffer;
   #file: number | undefined;
-  #pending: Pending[] = [];
+  #changed: number[] = [];
 
-  constructor(path: string, entryBytes: number) {
-    this.#path = path;
-    this.#entryBytes = entryBytes;
+  constructor(options: SlotFileOptions) {
+    this.#options = options;
+    this.#table = Buffer.alloc(options.entryBytes * options.capacity);
   }
 
   get isOpen(): boolean {
     return this.#file !== undefined;
   }
 
-  /** Opens the file, made where it is missing, and gives its entries; one that was written in part is left out. Throws Unavailable. */
-  open(): Buffer[] {
+  get capacity(): number {
+    return this.#options.capacity;
+  }
+
+  /** Opens the file, made where it is missing, and reads it; an entry that was written in part is left out. Throws Unavailable. */
+  open(): void {
     try {
-      this.#file ??= openSync(this.#path, constants.O_RDWR | constants.O_CREAT, 0o600);
-      const content = readFileSync(this.#path);
-      const count = Math.floor(content.length / this.#entryBytes);
-      return Array.from({ length: count }, (_, slot) =>
-        content.subarray(slot * this.#entryBytes, (slot + 1) * this.#entryBytes),
-      );
+      this.#file = openSync(this.#options.path, constants.O_RDWR | constants.O_CREAT, 0o600);
+      const read = readSync(this.#file, this.#table, 0, this.#table.length, 0);
+      this.#table.fill(0, read - (read % this.#options.entryBytes));
     } catch (thrown) {
       this.close();
       throw this.#unavailable(thrown);
     }
   }
 
-  /** Notes what is to be written into a slot. */
-  put(slot: number, entry: Buffer): void {
-    this.#pending.push({ slot, entry });
+  /** The bytes of a slot, zeros where it is empty. Who writes into them says so with `changed`. */
+  entry(slot: number): Buffer {
+    const { entryBytes } = this.#options;
+    return this.#table.subarray(slot * entryBytes, (slot + 1) * entryBytes);
   }
 
-  /** Writes what was noted. Throws Unavailable where the disk refuses. */
+  changed(slot: number): void {
+    this.#changed.push(slot);
+  }
+
+  /** Writes what has changed. Throws Unavailable where the disk refuses. */
   commit(): void {
-    if (this.#pending.length === 0) return;
-    if (this.#file === undefined) this.open();
-    const pending = this.#pending;
-    this.#pending = [];
+    if (this.#changed.length === 0) return;
+    const changed = this.#changed;
+    this.#changed = [];
+    const { entryBytes } = this.#options;
     try {
-      for (let first = 0; first < pending.length;) {
-        const run = runFrom(pending, first);
-        const entries = Buffer.concat(run.map(({ entry }) => entry));
-        writeSync(this.#file ?? -1, entries, 0, entries.length, (run[0]?.slot ?? 0) * this.#entryBytes);
-        first += run.length;
+      for (let first = 0; first < changed.length;) {
+        const end = endOfRun(changed, first);
+        const start = (changed[first] ?? 0) * entryBytes;
+        writeSync(this.#file ?? -1, this.#table, start, (end - first) * entryBytes, start);
+        first = end;
       }
     } catch (thrown) {
       throw this.#unavailable(thrown);
@@ -73,13 +82,13 @@ export class SlotFile {
   #unavailable(cause: unknown): KeysteadError {
     const found = errnoOf(cause) ?? String(cause);
     const remedy = 'free space or repair the disk; nothing is issued until then';
-    return new KeysteadError('Unavailable', `cannot use ${this.#path}: ${found}; ${remedy}`, { cause });
+    return new KeysteadError('Unavailable', `cannot use ${this.#options.path}: ${found}; ${remedy}`, { cause });
   }
 }
 
-/** Those from `first` on that lie side by side in the file: one write for all of them. */
-function runFrom(pending: readonly Pending[], first: number): readonly Pending[] {
+/** Those from `first` on that lie side by side in the file are one write. */
+function endOfRun(slots: readonly number[], first: number): number {
   let end = first + 1;
-  while (pending[end]?.slot === (pending[end - 1]?.slot ?? 0) + 1) end++;
-  return pending.slice(first, end);
+  while (slots[end] === (slots[end - 1] ?? 0) + 1) end++;
+  return end;
 }

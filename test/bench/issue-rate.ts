@@ -8,19 +8,24 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { bundlePrograms, PROGRAMS } from '../../src/build/bundle.ts';
-import type { NotaryClient } from '../../src/notary/client.ts';
+import { encodeRequest } from '../../src/notary/messages.ts';
 import type { NotaryConfiguration } from '../../src/notary/port.ts';
+import type { Request } from '../../src/notary/protocol.ts';
 import { NotaryProcess } from '../integration/softhsm/notary-process.ts';
 import { freshRequest } from '../integration/softhsm/requests.ts';
+import { NotaryLoad } from './notary-load.ts';
 import { compileC, SoftHsm, softhsmLibrary } from '../integration/softhsm/softhsm.ts';
 
 export interface IssueRate {
   /** Signatures a second, C program, one session. */
   readonly raw: number;
-  /** Certificates a second, through the socket, checked by the client. */
+  /** Certificates a second, through the socket. */
   readonly issue: number;
   readonly ratio: number;
+  /** The same where the client checks each of them, as the agent does: an ECDSA verification more on the same two cores. */
+  readonly checkedIssue: number;
   /** P-256 signatures a second with a module's key, through the socket, and their ratio to `raw`. */
   readonly sign: number;
   readonly signRatio: number;
@@ -33,8 +38,9 @@ export interface IssueRate {
   readonly p99At8: number;
   readonly signP50At8: number;
   readonly signP99At8: number;
-  /** Of the notary after the run, MiB. */
+  /** Of the notary when it has been at rest for a moment after the run, and right at its end, MiB. */
   readonly privateMemory: number;
+  readonly busyMemory: number;
 }
 
 const TOKEN = 'bench';
@@ -45,12 +51,15 @@ const FLAGS = [
   '--no-maglev',
   '--no-sparkplug',
   '--disable-sigusr1',
+  '--expose-gc',
 ];
 const SECOND_MS = 1000;
 /** A notary that has run for a while has its hot paths compiled; so shall the one measured. */
 const WARM_UP_MS = 4000;
 const IN_FLIGHT = 64;
 const CALLERS = 8;
+/** The notary gives memory back five seconds after the last of many requests. */
+const REST_MS = 8_000;
 /** Clock ticks of /proc/<pid>/stat, microseconds. */
 const TICK_MICROS = 10_000;
 
@@ -66,14 +75,21 @@ export async function issueRate(rounds: number): Promise<IssueRate> {
   try {
     notary.start();
     await notary.client.configure(configuration(hsm));
-    const loads = await loadsOn(notary.client);
-    for (const load of [loads.issue, loads.sign]) await doneWithin(load, IN_FLIGHT, WARM_UP_MS);
+    const loads = await loadsOn(notary);
     const results = [];
-    for (let round = 0; round < rounds; round++) results.push(await measured(notary, loads, { rawSign, hsm }));
-    const [p50At8, p99At8] = await quantiles(loads.issue, rounds * SECOND_MS);
-    const [signP50At8, signP99At8] = await quantiles(loads.sign, rounds * SECOND_MS);
-    const privateMemory = Math.round(privateKiB(notary.pid) / 1024);
-    return { ...medians(results), p50At8, p99At8, signP50At8, signP99At8, privateMemory };
+    try {
+      for (const load of [loads.issue, loads.sign]) await load.run(WARM_UP_MS);
+      for (let round = 0; round < rounds; round++) results.push(await measured(notary, loads, { rawSign, hsm }));
+    } finally {
+      loads.issue.close();
+      loads.sign.close();
+    }
+    const [p50At8, p99At8] = await quantiles(loads.checkedIssue, rounds * SECOND_MS);
+    const [signP50At8, signP99At8] = await quantiles(loads.checkedSign, rounds * SECOND_MS);
+    const busyMemory = privateMiB(notary.pid);
+    await sleep(REST_MS);
+    const memory = { busyMemory, privateMemory: privateMiB(notary.pid) };
+    return { ...medians(results), p50At8, p99At8, signP50At8, signP99At8, ...memory };
   } finally {
     notary.client.close();
     await notary.stop();
@@ -82,21 +98,34 @@ export async function issueRate(rounds: number): Promise<IssueRate> {
 }
 
 /** Does one thing; each of those in flight has its number. */
-type Load = (number: number) => Promise<unknown>;
+type Call = (number: number) => Promise<unknown>;
 interface Loads {
-  readonly issue: Load;
-  readonly sign: Load;
+  readonly issue: NotaryLoad;
+  readonly sign: NotaryLoad;
+  readonly checkedIssue: Call;
+  readonly checkedSign: Call;
 }
 
-async function loadsOn(client: NotaryClient): Promise<Loads> {
+async function loadsOn({ client, socket }: NotaryProcess): Promise<Loads> {
   const requests = Array.from({ length: IN_FLIGHT }, () => freshRequest());
   const [request = freshRequest()] = requests;
+  const { requester } = request;
   const key = { identityUid: 'bench', generation: 1 };
   await client.issueForKey({ ...request, key });
-  const message = Buffer.alloc(32, 1);
+  const signing = { key, requester, message: Buffer.alloc(32, 1) };
+  const encoded = (operation: 'issue' | 'signWithKey', bodies: readonly object[]): unknown[] =>
+    bodies.map((body, index) => encodeRequest({ id: index + 1, operation, body } as Request));
   return {
-    issue: (number) => client.issue(requests[number] ?? request),
-    sign: () => client.signWithKey({ key, requester: request.requester, message }),
+    issue: new NotaryLoad(socket, encoded('issue', requests)),
+    sign: new NotaryLoad(
+      socket,
+      encoded(
+        'signWithKey',
+        requests.map(() => signing),
+      ),
+    ),
+    checkedIssue: (number) => client.issue(requests[number] ?? request),
+    checkedSign: () => client.signWithKey(signing),
   };
 }
 
@@ -112,7 +141,15 @@ function configuration(hsm: SoftHsm): NotaryConfiguration {
 
 type Round = Pick<
   IssueRate,
-  'raw' | 'issue' | 'ratio' | 'sign' | 'signRatio' | 'rawCpuMicros' | 'issueCpuMicros' | 'signCpuMicros'
+  | 'raw'
+  | 'issue'
+  | 'checkedIssue'
+  | 'ratio'
+  | 'sign'
+  | 'signRatio'
+  | 'rawCpuMicros'
+  | 'issueCpuMicros'
+  | 'signCpuMicros'
 >;
 
 async function measured(
@@ -125,9 +162,11 @@ async function measured(
   const [raw = 0, rawCpuMicros = 0] = output.trim().split(' ').map(Number);
   const issued = await rateOf(notary, loads.issue);
   const signed = await rateOf(notary, loads.sign);
+  const checked = (await doneWithin(loads.checkedIssue, IN_FLIGHT, SECOND_MS)).length;
   return {
     raw,
     issue: issued.rate,
+    checkedIssue: Math.round((checked / SECOND_MS) * 1000),
     ratio: issued.rate / raw,
     sign: signed.rate,
     signRatio: signed.rate / raw,
@@ -137,18 +176,14 @@ async function measured(
   };
 }
 
-async function rateOf(notary: NotaryProcess, load: Load): Promise<{ rate: number; micros: number }> {
+async function rateOf(notary: NotaryProcess, load: NotaryLoad): Promise<{ rate: number; micros: number }> {
   const before = cpuMicros(notary.pid);
-  const start = performance.now();
-  const count = (await doneWithin(load, IN_FLIGHT, SECOND_MS)).length;
-  return {
-    rate: Math.round((count / (performance.now() - start)) * 1000),
-    micros: (cpuMicros(notary.pid) - before) / count,
-  };
+  const rate = Math.round(await load.run(SECOND_MS));
+  return { rate, micros: ((cpuMicros(notary.pid) - before) / rate) * (1000 / SECOND_MS) };
 }
 
 /** Goes on for a time, so many at once. Gives how long each took, milliseconds, sorted. */
-async function doneWithin(load: Load, atOnce: number, ms: number): Promise<number[]> {
+async function doneWithin(load: Call, atOnce: number, ms: number): Promise<number[]> {
   const end = performance.now() + ms;
   const times: number[] = [];
   const caller = async (number: number): Promise<void> => {
@@ -162,7 +197,7 @@ async function doneWithin(load: Load, atOnce: number, ms: number): Promise<numbe
 }
 
 /** p50 and p99 with eight callers, milliseconds. */
-async function quantiles(load: Load, ms: number): Promise<[number, number]> {
+async function quantiles(load: Call, ms: number): Promise<[number, number]> {
   const times = await doneWithin(load, CALLERS, ms);
   const at = (share: number): number => rounded(times[Math.floor(times.length * share)] ?? 0);
   return [at(0.5), at(0.99)];
@@ -176,6 +211,7 @@ function medians(rounds: readonly Round[]): Round {
   return {
     raw: median('raw'),
     issue: median('issue'),
+    checkedIssue: median('checkedIssue'),
     ratio: median('ratio'),
     sign: median('sign'),
     signRatio: median('signRatio'),
@@ -191,8 +227,9 @@ function cpuMicros(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) * TICK_MICROS;
 }
 
-function privateKiB(pid: number): number {
-  return Number(/Private_Dirty:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0);
+function privateMiB(pid: number): number {
+  const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+  return Math.round(Number(/Private_Dirty:\s+(\d+)/.exec(text)?.[1] ?? 0) / 1024);
 }
 
 function rounded(value: number): number {

@@ -1,22 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ErrorCode } from '../../errors.ts';
+import type { DraftValues } from '../drafts/draft.ts';
+import type { DraftingTerms } from '../drafts/terms.ts';
 import type { NotaryConfiguration, TokenStatus } from '../port.ts';
 import type { WireError } from '../protocol.ts';
 
 /** To the thread that holds a root of trust. Requests are passed on as they came: reading them is that thread's work. */
 export type ToThread =
   | { readonly kind: 'requests'; readonly texts: readonly string[] }
+  /** Leaves to sign, see `draftAt`. */
+  | { readonly kind: 'drafts'; readonly values: DraftValues }
   /** `mustOpen`: where the root of trust cannot be opened that is a failure, and nothing has changed. */
   | { readonly kind: 'configure'; readonly configuration: NotaryConfiguration; readonly mustOpen: boolean }
   | { readonly kind: 'close' };
 
-/** From it. Requests and configurations are answered in the order in which they were sent. */
+/** From it. Requests, drafts and configurations are answered in the order in which they were sent. */
 export type FromThread =
   /** `failure`: what they say was done cannot be kept, so that they must not leave. */
-  | { readonly kind: 'answers'; readonly answers: readonly ThreadAnswer[]; readonly failure?: WireError }
+  | {
+      readonly kind: 'answers';
+      readonly answers: readonly (ThreadAnswer | SignedDraft)[];
+      readonly failure?: WireError;
+    }
   | { readonly kind: 'configured'; readonly failure?: WireError }
   /** Sent whenever it has changed, before the answers that a change came with. */
-  | { readonly kind: 'status'; readonly status: TokenStatus }
+  | { readonly kind: 'status'; readonly status: TokenStatus; readonly terms?: DraftingTerms }
   /** An attempt to open the root of trust has ended so. */
   | { readonly kind: 'opening'; readonly result: AnswerCode }
   | { readonly kind: 'log'; readonly lines: string }
@@ -31,6 +39,12 @@ export interface ThreadAnswer {
   /** The use of a key to record before the answer leaves: a JSON object as the audit log writes it. */
   readonly use?: string;
   /** How long it took from the checked request to the result. */
+  readonly seconds: number;
+}
+
+export interface SignedDraft {
+  /** An octet each character; absent where the request must be made as a whole. */
+  readonly signature?: string;
   readonly seconds: number;
 }
 

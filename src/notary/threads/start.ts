@@ -5,6 +5,7 @@ import { withLog, type EncodeUse } from '../audit.ts';
 import { RootOpener } from '../root-of-trust/opener.ts';
 import { NotaryService } from '../service.ts';
 import { StateFolder } from '../state-folder.ts';
+import { BurstMemory } from '../../os/memory.ts';
 import type { FromThread, ThreadLine, ToThread } from './messages.ts';
 import { HeldBackUse } from './performer.ts';
 import { TokenWorker } from './worker.ts';
@@ -48,8 +49,11 @@ export function runTokenThread(
     opening: (result) => line.postMessage({ kind: 'opening', result }),
     changed: () => worker.tellStatus(),
   });
+  const memory = new BurstMemory();
   const worker = new TokenWorker({
     line,
+    configured: () => memory.started(),
+    worked: (requests) => memory.worked(requests),
     service,
     uses,
     flush,

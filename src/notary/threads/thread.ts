@@ -1,25 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
 import { KeysteadError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
+import { putDraft, type Draft, type DraftValues } from '../drafts/draft.ts';
+import { receivedTerms, type DraftingTerms } from '../drafts/terms.ts';
 import { encodeAnswer, errorAnswer } from '../messages.ts';
 import type { NotaryConfiguration, TokenStatus } from '../port.ts';
 import type { WireError } from '../protocol.ts';
-import type { AnswerCode, FromThread, ThreadAnswer, ThreadLine, ToThread } from './messages.ts';
+import type { AnswerCode, FromThread, SignedDraft, ThreadAnswer, ThreadLine, ToThread } from './messages.ts';
 import { Watchdog, type WatchdogLimits } from './watchdog.ts';
 
-/** A request on its way through a thread. */
-export interface Job {
-  readonly id: number;
-  readonly text: string;
+interface Waiting {
   /** Whether somebody still waits for the answer. Asked once, before it is too late to spare the work. */
   readonly isWanted: () => boolean;
   /** It was not wanted any more; no answer follows. */
   readonly dropped: () => void;
+}
+
+/** A request on its way through a thread. */
+export interface Job extends Waiting {
+  readonly id: number;
+  readonly text: string;
   /**
    * Takes the answer. Where the thread hangs that is an error, and the thread's own answer may still come after it: then
    * it counts for the record alone.
    */
   readonly answer: (answer: ThreadAnswer) => void;
+}
+
+/** A leaf to be signed on its way through a thread. */
+export interface DraftJob extends Waiting {
+  readonly draft: Draft;
+  /**
+   * Takes the signature, an octet each character, once and perhaps after `declined`: then, and where there is a failure,
+   * for the record alone.
+   */
+  readonly signed: (signature: string, seconds: number, failure?: WireError) => void;
+  /** The request has to be made as a whole. */
+  readonly declined: () => void;
 }
 
 export interface TokenThreadOptions {
@@ -42,7 +59,8 @@ interface Change {
   readonly stuck: (error: KeysteadError) => void;
 }
 
-type Sent = { readonly job: Job } | { readonly change: Change };
+type Work = { readonly job: Job } | { readonly leaf: DraftJob };
+type Sent = Work | { readonly change: Change };
 
 /** So many requests lie with the thread; the others wait here, where those can be dropped that nobody waits for. */
 const WINDOW = 64;
@@ -58,8 +76,9 @@ export class TokenThread {
   readonly #watchdog: Watchdog;
   readonly #ticking: NodeJS.Timeout;
   readonly #sent: Sent[] = [];
-  #waiting: Job[] = [];
+  #waiting: Work[] = [];
   #status: TokenStatus = { ready: false, reason: 'Unavailable', message: 'the root of trust is being opened' };
+  #terms: DraftingTerms | undefined;
   #pumpScheduled = false;
   /** Whether the thread has said anything yet: before that it is Node.js that takes its time. */
   #up = false;
@@ -79,13 +98,24 @@ export class TokenThread {
     return { ...this.#status, ready: false, reason: code, message };
   }
 
+  /** Under which leaves may be drafted for it; undefined where it can sign none now. */
+  get terms(): DraftingTerms | undefined {
+    return this.#watchdog.verdict === 'Moving' ? this.#terms : undefined;
+  }
+
+  /** Has a leaf signed. */
+  sign(leaf: DraftJob): void {
+    this.#waiting.push({ leaf });
+    this.#pumpSoon();
+  }
+
   /** Answers at once where the thread hangs, else when it has been done. */
   request(job: Job): void {
     if (this.#watchdog.verdict !== 'Moving') {
       job.answer(refusal(job, this.#stuckError()));
       return;
     }
-    this.#waiting.push(job);
+    this.#waiting.push({ job });
     this.#pumpSoon();
   }
 
@@ -125,21 +155,22 @@ export class TokenThread {
 
   #pump(): void {
     this.#pumpScheduled = false;
-    const texts: string[] = [];
+    const batch = new Batch(this.#options.line);
     let taken = 0;
     while (taken < this.#waiting.length && this.#sent.length < WINDOW) {
-      const job = this.#waiting[taken++];
-      if (!job) break;
+      const work = this.#waiting[taken++];
+      if (!work) break;
+      const waiting = 'job' in work ? work.job : work.leaf;
       // Nobody waits any more: nothing is issued for the wastebasket.
-      if (job.isWanted()) {
-        this.#sent.push({ job });
-        texts.push(job.text);
+      if (waiting.isWanted()) {
+        this.#sent.push(work);
+        batch.add(work);
       } else {
-        job.dropped();
+        waiting.dropped();
       }
     }
     this.#waiting.splice(0, taken);
-    if (texts.length > 0) this.#options.line.postMessage({ kind: 'requests', texts });
+    batch.send();
   }
 
   #receive(message: FromThread): void {
@@ -149,17 +180,29 @@ export class TokenThread {
     if (stuck) this.#options.log.warn({ place: this.#options.place }, 'the token library came back');
     if (message.kind === 'answers') this.#answered(message.answers, message.failure);
     else if (message.kind === 'configured') this.#configured(message.failure);
-    else if (message.kind === 'status') this.#status = message.status;
+    else if (message.kind === 'status') this.#statusCame(message);
     else if (message.kind === 'opening') this.#options.opening(message.result);
     else if (message.kind === 'log') this.#options.write(message.lines);
     else this.#ended();
   }
 
-  #answered(answers: readonly ThreadAnswer[], failure: WireError | undefined): void {
+  #statusCame({ status, terms }: { readonly status: TokenStatus; readonly terms?: DraftingTerms }): void {
+    this.#status = status;
+    this.#terms = terms && receivedTerms(terms);
+  }
+
+  #answered(answers: readonly (ThreadAnswer | SignedDraft)[], failure: WireError | undefined): void {
     for (const answer of answers) {
       const sent = this.#sent.shift();
-      if (!sent || !('job' in sent)) throw new KeysteadError('Internal', 'the thread answered what it was not asked');
-      sent.job.answer(failure ? { ...answer, ...refusal(sent.job, failure) } : answer);
+      if (sent && 'job' in sent && 'text' in answer) {
+        sent.job.answer(failure ? { ...answer, ...refusal(sent.job, failure) } : answer);
+      } else if (sent && 'leaf' in sent && !('text' in answer)) {
+        const { signature, seconds } = answer;
+        if (signature === undefined) sent.leaf.declined();
+        else sent.leaf.signed(signature, seconds, failure);
+      } else {
+        throw new KeysteadError('Internal', 'the thread answered what it was not asked');
+      }
     }
     this.#pump();
   }
@@ -190,10 +233,10 @@ export class TokenThread {
   #tellAll(error: KeysteadError): void {
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const job of waiting) job.answer(refusal(job, error));
-    for (const sent of this.#sent) {
-      if ('job' in sent) sent.job.answer(refusal(sent.job, error));
-      else sent.change.stuck(error);
+    for (const work of [...waiting, ...this.#sent]) {
+      if ('job' in work) work.job.answer(refusal(work.job, error));
+      else if ('leaf' in work) work.leaf.declined();
+      else work.change.stuck(error);
     }
   }
 
@@ -202,6 +245,34 @@ export class TokenThread {
     const found = `a call into ${place} has not returned for ${this.#watchdog.ticks} s`;
     const remedy = `the notary ends itself after ${limits.endAfter} s and starts anew; check the token and its service`;
     return new KeysteadError('TokenFailed', `${found}; ${remedy}`, { retryAfterMs: RETRY_AFTER_MS });
+  }
+}
+
+/** What leaves in one turn: a message for each run of one kind, in the order in which it came. */
+class Batch {
+  readonly #line: TokenThreadOptions['line'];
+  #texts: string[] = [];
+  #values: DraftValues = [];
+
+  constructor(line: TokenThreadOptions['line']) {
+    this.#line = line;
+  }
+
+  add(work: Work): void {
+    if ('job' in work) {
+      if (this.#values.length > 0) this.send();
+      this.#texts.push(work.job.text);
+    } else {
+      if (this.#texts.length > 0) this.send();
+      putDraft(this.#values, work.leaf.draft);
+    }
+  }
+
+  send(): void {
+    if (this.#texts.length > 0) this.#line.postMessage({ kind: 'requests', texts: this.#texts });
+    if (this.#values.length > 0) this.#line.postMessage({ kind: 'drafts', values: this.#values });
+    this.#texts = [];
+    this.#values = [];
   }
 }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { asKeysteadError } from '../../errors.ts';
+import { DRAFT_VALUES, draftAt, type Draft } from '../drafts/draft.ts';
 import type { NotaryConfiguration } from '../port.ts';
 import type { WireError } from '../protocol.ts';
 import type { NotaryService } from '../service.ts';
 import { Turns } from '../turns.ts';
-import type { FromThread, ThreadAnswer, ThreadLine, ToThread } from './messages.ts';
+import type { FromThread, SignedDraft, ThreadAnswer, ThreadLine, ToThread } from './messages.ts';
 import { perform, type HeldBackUse } from './performer.ts';
 
 export interface TokenWorkerOptions {
@@ -13,6 +14,10 @@ export interface TokenWorkerOptions {
   readonly uses: HeldBackUse;
   /** Called after each slice of work, before its answers leave. */
   readonly flush: () => void;
+  /** Told of a configuration put into effect, or not. */
+  readonly configured: () => void;
+  /** Told how many requests were done. */
+  readonly worked: (requests: number) => void;
   /** Called when all is closed, before the thread ends. */
   readonly end: () => void;
 }
@@ -24,8 +29,9 @@ export interface TokenWorkerOptions {
 export class TokenWorker {
   readonly #options: TokenWorkerOptions;
   readonly #turns = new Turns(() => this.#send());
-  #answers: ThreadAnswer[] = [];
+  #answers: (ThreadAnswer | SignedDraft)[] = [];
   #toldStatus = '';
+  #toldEpoch: number | undefined;
 
   constructor(options: TokenWorkerOptions) {
     this.#options = options;
@@ -35,22 +41,37 @@ export class TokenWorker {
 
   /** Tells how the root of trust is, where that has changed. */
   tellStatus(): void {
-    const status = this.#options.service.status();
+    const { service, line } = this.#options;
+    const status = service.status();
+    const terms = service.draftingTerms;
     const text = JSON.stringify(status);
-    if (text === this.#toldStatus) return;
+    if (text === this.#toldStatus && terms?.epoch === this.#toldEpoch) return;
     this.#toldStatus = text;
-    this.#options.line.postMessage({ kind: 'status', status });
+    this.#toldEpoch = terms?.epoch;
+    line.postMessage({ kind: 'status', status, ...(terms && { terms }) });
   }
 
   #receive(message: ToThread): void {
     const { service, uses } = this.#options;
     if (message.kind === 'requests') {
       for (const text of message.texts) this.#turns.add(() => this.#answers.push(perform(text, service, uses)));
+    } else if (message.kind === 'drafts') {
+      const { values } = message;
+      for (let index = 0; index * DRAFT_VALUES < values.length; index++) {
+        this.#turns.add(() => this.#answers.push(this.#sign(draftAt(values, index))));
+      }
     } else if (message.kind === 'configure') {
       this.#turns.add(() => this.#configure(message.configuration, message.mustOpen));
     } else {
       this.#turns.add(() => this.#close());
     }
+  }
+
+  #sign(draft: Draft): SignedDraft {
+    const start = performance.now();
+    const signature = this.#options.service.signDraft(draft)?.toString('latin1');
+    const seconds = (performance.now() - start) / 1000;
+    return signature === undefined ? { seconds } : { signature, seconds };
   }
 
   #configure(configuration: NotaryConfiguration, mustOpen: boolean): void {
@@ -59,6 +80,7 @@ export class TokenWorker {
     const { line, service } = this.#options;
     const failure = failureOf(() => service.configure(configuration, mustOpen));
     this.tellStatus();
+    this.#options.configured();
     line.postMessage({ kind: 'configured', ...(failure && { failure }) });
   }
 
@@ -75,6 +97,7 @@ export class TokenWorker {
     this.#answers = [];
     const failure = failureOf(() => this.#options.service.commit());
     this.#options.flush();
+    this.#options.worked(answers.length);
     this.#options.line.postMessage({ kind: 'answers', answers, ...(failure && { failure }) });
   }
 }

@@ -10,6 +10,7 @@ import { MessageChannel } from 'node:worker_threads';
 import { encodeUse } from '../../../src/audit/key-use.ts';
 import type { ErrorCode } from '../../../src/errors.ts';
 import type { AuditEntry, AuditTrail, UseRecorder } from '../../../src/notary/audit.ts';
+import { Drafting } from '../../../src/notary/drafts/drafting.ts';
 import { FrontConfiguration } from '../../../src/notary/front-configuration.ts';
 import { NotaryFront } from '../../../src/notary/front.ts';
 import { NotaryMetrics } from '../../../src/notary/metrics.ts';
@@ -165,7 +166,8 @@ export function frontOver(parts: ServiceParts): {
     threadOver({ ...parts, folder }, { place, log, opening: (result) => metrics.tokenOpenings.inc({ result }) });
   const configuration = new FrontConfiguration({ state: new StateFolder(folder), log, startThread });
   const front = new NotaryFront({
-    ...{ configuration, audit: trail, encodeUse, metrics, version: '1.2.3' },
+    ...{ configuration, audit: trail, metrics, version: '1.2.3' },
+    drafting: new Drafting({ clock: parts.clock ?? new SettableClock(), encodeUse, log }),
     handOver: () => undefined,
   });
   return { front, configuration, trail, metrics, lines, log };
@@ -182,7 +184,15 @@ function threadOver(
   const service = new NotaryService(
     serviceOptions(parts, { log, uses, opening: (result) => port2.postMessage({ kind: 'opening', result }), changed }),
   );
-  const worker = new TokenWorker({ line: port2, service, uses, flush: () => undefined, end: () => port2.close() });
+  const worker = new TokenWorker({
+    line: port2,
+    service,
+    uses,
+    flush: () => undefined,
+    configured: () => undefined,
+    worked: () => undefined,
+    end: () => port2.close(),
+  });
   return new TokenThread({
     line: port1,
     log,
