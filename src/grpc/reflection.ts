@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { toBinary, type DescFile, type DescService } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
-import { status, type Server } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
 import { ServerReflection, type ServerReflectionRequest } from '../gen/grpc/reflection/v1/reflection_pb.js';
 import { ServerReflection as AlphaReflection } from '../gen/grpc/reflection/v1alpha/reflection_pb.js';
-import { addService, type CallContext, type Handler } from './server.ts';
+import type { CallContext, GrpcServer, Handler } from './server.ts';
 
 type Method = typeof ServerReflection.method.serverReflectionInfo;
 type Response = ReturnType<Handler<Method>> extends AsyncIterable<infer M> ? M : never;
@@ -17,7 +17,7 @@ type Question = Pick<ServerReflectionRequest, 'messageRequest' | 'host'>;
  * are and what their messages look like. `enter` is called for each stream and gives what to call at its end.
  */
 export function addReflection(
-  server: Server,
+  server: GrpcServer,
   services: readonly DescService[],
   enter: (context: CallContext) => () => void,
 ): void {
@@ -37,8 +37,8 @@ export function addReflection(
       leave();
     }
   };
-  addService(server, ServerReflection, { serverReflectionInfo });
-  addService(server, AlphaReflection, { serverReflectionInfo: serverReflectionInfo as never });
+  server.addService(ServerReflection, { serverReflectionInfo });
+  server.addService(AlphaReflection, { serverReflectionInfo: serverReflectionInfo as never });
 }
 
 /** What services look like, by the names that are asked for. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Metadata, status, type ServiceError } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
 import { asKeysteadError, KeysteadError, type ErrorCode } from '../errors.ts';
 
 /** How each of our error codes looks to a gRPC caller. Callers retry UNAVAILABLE and RESOURCE_EXHAUSTED by themselves. */
@@ -39,13 +39,9 @@ export class NotOffered extends Error {
 }
 
 /** What a gRPC handler answers with when it throws: code by the table above, message as it stands, never a stack. */
-export function toServiceError(thrown: unknown): Pick<ServiceError, 'code' | 'details' | 'metadata'> & Error {
-  const error = asKeysteadError(thrown);
-  return Object.assign(new Error(error.message, { cause: error }), {
-    code: thrown instanceof NotOffered ? status.UNIMPLEMENTED : OUTWARD[error.code],
-    details: error.message,
-    metadata: new Metadata(),
-  });
+export function outwardStatus(thrown: unknown): { readonly code: status; readonly details: string } {
+  const { code, message } = asKeysteadError(thrown);
+  return { code: thrown instanceof NotOffered ? status.UNIMPLEMENTED : OUTWARD[code], details: message };
 }
 
 /** Whether the other side answered with just this gRPC status; reads through `fromServiceError`'s wrapping. */

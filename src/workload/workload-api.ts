@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Server, ServerCredentials, type ConnectionInjector } from '@grpc/grpc-js';
 import type { Socket } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import type { PublishedVolume } from '../deliver/port.ts';
@@ -7,7 +6,7 @@ import { SecretDiscoveryService } from '../gen/envoy/service/secret/v3/sds_pb.js
 import { Notary } from '../gen/keystead/notary/v1alpha1/notary_pb.js';
 import { SpiffeWorkloadAPI } from '../gen/spiffe/workload_pb.js';
 import { addReflection } from '../grpc/reflection.ts';
-import { addService } from '../grpc/server.ts';
+import { GrpcServer } from '../grpc/server.ts';
 import type { Logger } from '../log.ts';
 import type { HeldSockets } from '../os/held-sockets.ts';
 import { Callers } from './callers.ts';
@@ -45,8 +44,7 @@ export interface WorkloadApiOptions {
 
 /** The sockets in the pods' volumes and the gRPC services on them: the SPIFFE Workload API and the Notary API. */
 export class WorkloadApi {
-  readonly #server: Server;
-  readonly #injector: ConnectionInjector;
+  readonly #server: GrpcServer;
   readonly #peers: PeerServer;
   /** Who may call; the other APIs on the pods' sockets ask the same. */
   readonly callers: Callers;
@@ -54,13 +52,8 @@ export class WorkloadApi {
   readonly #tokens: ModuleTokens;
 
   constructor({ ports, notary, log, held, socket, identityAttribute }: WorkloadApiOptions) {
-    this.#server = new Server({
-      'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
-      'grpc.max_concurrent_streams': MAX_STREAMS,
-      'grpc.enable_channelz': 0,
-    });
-    this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
-    const front = new GrpcFront((connection) => this.#injector.injectConnection(connection), log);
+    this.#server = new GrpcServer({ maxRequestBytes: MAX_REQUEST_BYTES, maxStreams: MAX_STREAMS });
+    const front = new GrpcFront((connection) => this.#server.serve(connection), log);
     const serve = (connection: Socket): void => {
       const { podUid, pid } = this.#peers.caller(connection.remoteAddress ?? '') ?? {};
       front.serve(connection, `${podUid}/${pid}`);
@@ -87,11 +80,11 @@ export class WorkloadApi {
       terms: (podUid: string, identity: string) => ports.terms(podUid, identity),
     };
     const spiffe = new SpiffeService({ ...common, token: (request) => this.#tokens.token(request) });
-    addService(this.#server, SpiffeWorkloadAPI, spiffe.handlers());
+    this.#server.addService(SpiffeWorkloadAPI, spiffe.handlers());
     const notaryApi = new NotaryApiService({ ...common, turns: new PodTurns(), ports: notary });
-    addService(this.#server, Notary, notaryApi.handlers());
+    this.#server.addService(Notary, notaryApi.handlers());
     const envoy = new SecretService({ follow: (context) => spiffe.contents(context), log });
-    addService(this.#server, SecretDiscoveryService, envoy.handlers());
+    this.#server.addService(SecretDiscoveryService, envoy.handlers());
     const described = [SpiffeWorkloadAPI, SecretDiscoveryService, Notary];
     addReflection(this.#server, described, (context) => calls.enter(context));
   }
@@ -144,14 +137,13 @@ export class WorkloadApi {
     // Who has connected a moment ago has asked nothing yet, and would find the connection closed under his first call.
     await setTimeout(SETTLE_MS);
     this.#changes.end();
-    this.#injector.drain(graceMs);
+    this.#server.drain(graceMs);
     await this.#peers.whenEmpty(graceMs);
   }
 
   /** Stops serving; the sockets' files stay for the next agent. */
   stop(): void {
     this.#peers.stop();
-    this.#injector.destroy();
-    this.#server.forceShutdown();
+    this.#server.close();
   }
 }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Server } from '@grpc/grpc-js';
 import { join } from 'node:path';
 import { CSI_DRIVER } from '../../api/names.ts';
 import { Identity, Node, NodeServiceCapability_RPC_Type } from '../../gen/csi/v1/csi_pb.js';
-import { addService } from '../../grpc/server.ts';
+import { GrpcServer } from '../../grpc/server.ts';
 import type { Logger } from '../../log.ts';
 import { isMountPoint, mountTmpfs, unmountAll } from '../../os/mount.ts';
 import type { VolumeStore } from '../volume.ts';
@@ -89,9 +88,9 @@ interface Names {
 }
 
 /** CSI spec, Identity Service RPC and Node Service RPC. What is not here answers UNIMPLEMENTED. */
-function csiServer(node: NodeService, { driverName, version, nodeName }: Names): Server {
-  const server = new Server();
-  addService(server, Identity, {
+function csiServer(node: NodeService, { driverName, version, nodeName }: Names): GrpcServer {
+  const server = new GrpcServer();
+  server.addService(Identity, {
     getPluginInfo: () => Promise.resolve({ name: driverName, vendorVersion: version }),
     // No controller service: inline volumes need none.
     getPluginCapabilities: () => Promise.resolve({}),
@@ -99,7 +98,7 @@ function csiServer(node: NodeService, { driverName, version, nodeName }: Names):
   });
   // With VOLUME_MOUNT_GROUP the kubelet passes fsGroup here and keeps its own chown and chmod away from the files.
   const mountGroup = { case: 'rpc', value: { type: NodeServiceCapability_RPC_Type.VOLUME_MOUNT_GROUP } } as const;
-  addService(server, Node, {
+  server.addService(Node, {
     nodePublishVolume: (request) => node.publish(request).then(() => ({})),
     nodeUnpublishVolume: (request) => node.unpublish(request).then(() => ({})),
     nodeGetCapabilities: () => Promise.resolve({ capabilities: [{ type: mountGroup }] }),

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Server } from '@grpc/grpc-js';
 import { Registration, type RegistrationStatus } from '../../gen/pluginregistration/v1/api_pb.js';
-import { addService } from '../../grpc/server.ts';
+import { GrpcServer } from '../../grpc/server.ts';
 import type { Logger } from '../../log.ts';
 
 /** CSI versions that the kubelet is offered: v1, whose services these are. */
@@ -26,15 +25,15 @@ export class RegistrationService {
     return this.#registered;
   }
 
-  server(): Server {
-    const server = new Server();
+  server(): GrpcServer {
+    const server = new GrpcServer();
     const info = {
       type: 'CSIPlugin',
       name: this.#driverName,
       endpoint: this.#endpoint,
       supportedVersions: CSI_VERSIONS,
     };
-    addService(server, Registration, {
+    server.addService(Registration, {
       getInfo: () => Promise.resolve(info),
       notifyRegistrationStatus: (status) => {
         this.#heard(status);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, renameSync, statSync, unlinkSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import { KeysteadError } from '../../errors.ts';
+import type { GrpcServer } from '../../grpc/server.ts';
 import { errnoOf } from '../../os/files.ts';
 
 /** sun_path holds 108 bytes and ends with a zero, see unix(7). */
@@ -24,13 +25,14 @@ export interface Serving {
  * Serves at a socket path that only root may connect to. What a predecessor left there, dead or still alive, is
  * replaced by one rename: no caller ever finds the path missing, and the predecessor's own clean-up misses ours.
  */
-export async function serveAt(server: Server, path: string): Promise<Serving> {
+export async function serveAt(server: GrpcServer, path: string): Promise<Serving> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
   // A leading dot keeps the kubelet's plugin watcher from registering the socket before it has its name.
   const temporary = join(dirname(path), `.${randomBytes(4).toString('hex')}`);
   requireShort(path);
   requireShort(temporary);
-  await bind(server, temporary);
+  const listener = createServer((socket) => server.serve(socket));
+  await bind(listener, temporary);
   chmodSync(temporary, 0o600);
   const { ino } = statSync(temporary);
   renameSync(temporary, path);
@@ -41,7 +43,7 @@ export async function serveAt(server: Server, path: string): Promise<Serving> {
     },
     async stop() {
       removeOwn(path, ino);
-      await shutDown(server);
+      await shutDown(listener, server);
     },
   };
 }
@@ -54,12 +56,12 @@ function requireShort(path: string): void {
   );
 }
 
-function bind(server: Server, path: string): Promise<void> {
+function bind(listener: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.bindAsync(`unix:${path}`, ServerCredentials.createInsecure(), (error) => {
-      if (error) reject(new KeysteadError('Internal', `Cannot listen on ${path}: ${error.message}`, { cause: error }));
-      else resolve();
+    listener.once('error', (error) => {
+      reject(new KeysteadError('Internal', `Cannot listen on ${path}: ${error.message}`, { cause: error }));
     });
+    listener.listen(path, resolve);
   });
 }
 
@@ -71,15 +73,11 @@ function removeOwn(path: string, ino: number): void {
   }
 }
 
-function shutDown(server: Server): Promise<void> {
+/** Resolves when the last call has ended, or after the grace. */
+function shutDown(listener: Server, server: GrpcServer): Promise<void> {
   return new Promise((resolve) => {
-    const force = setTimeout(() => {
-      server.forceShutdown();
-      resolve();
-    }, GRACE_MS);
-    server.tryShutdown(() => {
-      clearTimeout(force);
-      resolve();
-    });
+    // Once all connections are closed as well.
+    listener.close(() => resolve());
+    server.drain(GRACE_MS);
   });
 }

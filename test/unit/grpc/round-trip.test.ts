@@ -3,28 +3,29 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Server, ServerCredentials, status } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
 import { KeysteadError } from '../../../src/errors.ts';
 import { Identity } from '../../../src/gen/csi/v1/csi_pb.js';
 import { Events } from '../../../src/gen/containerd/services/events/v1/events_pb.js';
 import { GrpcClient } from '../../../src/grpc/client.ts';
-import { addService } from '../../../src/grpc/server.ts';
+import { GrpcServer } from '../../../src/grpc/server.ts';
+import { listenAt } from '../../fakes/grpc-listener.ts';
 import { hasStatus } from '../../../src/grpc/status.ts';
 
 let folder: string;
-let server: Server;
+let end: () => void;
 let client: GrpcClient;
 let seen: { namespace?: unknown; cancelled: boolean };
 
-async function serve(socket: string): Promise<Server> {
-  const serving = new Server();
-  addService(serving, Identity, {
+function serve(socket: string): Promise<() => void> {
+  const serving = new GrpcServer();
+  serving.addService(Identity, {
     getPluginInfo: async () => Promise.resolve({ name: 'csi.keystead.dev', vendorVersion: '1' }),
     probe: () => {
       throw new KeysteadError('Overloaded', 'ask again in 5 s');
     },
   });
-  addService(serving, Events, {
+  serving.addService(Events, {
     async *subscribe(request, context) {
       seen.namespace = context.metadata.get('containerd-namespace')[0];
       context.signal.addEventListener('abort', () => (seen.cancelled = true));
@@ -33,23 +34,18 @@ async function serve(socket: string): Promise<Server> {
       if (request.filters.includes('hang')) await new Promise(() => undefined);
     },
   });
-  await new Promise<void>((resolve, reject) =>
-    serving.bindAsync(`unix:${socket}`, ServerCredentials.createInsecure(), (error) =>
-      error ? reject(error) : resolve(),
-    ),
-  );
-  return serving;
+  return listenAt(socket, serving);
 }
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'keystead-grpc-'));
   seen = { cancelled: false };
-  server = await serve(join(folder, 's'));
+  end = await serve(join(folder, 's'));
   client = new GrpcClient(join(folder, 's'), { headers: { 'containerd-namespace': 'k8s.io' } });
 });
 afterEach(() => {
   client.close();
-  server.forceShutdown();
+  end();
   rmSync(folder, { recursive: true });
 });
 
@@ -98,13 +94,24 @@ describe('gRPC over a unix socket', () => {
     expect(seen.cancelled).toBe(true);
   });
 
+  it('serves on a client that reads one message of each of many streams and gives it up', async () => {
+    const topics: string[] = [];
+    for (let call = 0; call < 1_500; call++) {
+      const stream = client.serverStream(Events.method.subscribe, { filters: ['hang'] });
+      const { value } = await stream.next();
+      topics.push(value?.topic ?? '');
+      await stream.return();
+    }
+    expect(new Set(topics)).toEqual(new Set(['hang']));
+  }, 30_000);
+
   it('fails with Unavailable naming the socket while nobody listens, and works once the server is back', async () => {
-    server.forceShutdown();
+    end();
     await expect(client.unary(Identity.method.getPluginInfo, {}, { timeout: 500 })).rejects.toMatchObject({
       code: 'Unavailable',
       message: expect.stringContaining(join(folder, 's')),
     });
-    server = await serve(join(folder, 's'));
+    end = await serve(join(folder, 's'));
     const until = Date.now() + 3000;
     let name = '';
     while (name === '' && Date.now() < until)

@@ -4,19 +4,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { create, toBinary } from '@bufbuild/protobuf';
-import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { TaskExitSchema, TaskStartSchema } from '../../../src/gen/containerd/events/task_pb.js';
 import { Events } from '../../../src/gen/containerd/services/events/v1/events_pb.js';
 import { Plugin } from '../../../src/gen/nri/api_pb.js';
-import { addService } from '../../../src/grpc/server.ts';
+import { GrpcServer } from '../../../src/grpc/server.ts';
+import { listenAt } from '../../fakes/grpc-listener.ts';
 import { createLogger } from '../../../src/log.ts';
 import type { AliveContainer, ContainerEvent } from '../../../src/runtime/port.ts';
 import { RuntimeStarts } from '../../../src/runtime/starts.ts';
 import { FakeNri } from './fake-nri.ts';
 
 let folder: string;
-let server: Server;
+let end: () => void;
 let emit: (envelope: { topic: string; event: { typeUrl: string; value: Uint8Array } }) => void;
 let stop: AbortController;
 let running: Promise<void>;
@@ -30,8 +30,8 @@ async function eventually(check: () => boolean): Promise<void> {
 
 /** containerd's events service, without containerd. */
 async function serve(): Promise<void> {
-  server = new Server();
-  addService(server, Events, {
+  const server = new GrpcServer();
+  server.addService(Events, {
     async *subscribe(_, { signal }) {
       const queue: Parameters<typeof emit>[0][] = [];
       let wake = (): void => undefined;
@@ -46,9 +46,7 @@ async function serve(): Promise<void> {
       }
     },
   });
-  await new Promise<void>((resolve) =>
-    server.bindAsync(`unix:${folder}/containerd.sock`, ServerCredentials.createInsecure(), () => resolve()),
-  );
+  end = await listenAt(`${folder}/containerd.sock`, server);
 }
 
 function open(nri: boolean): RuntimeStarts {
@@ -92,7 +90,7 @@ beforeEach(async () => {
 afterEach(async () => {
   stop.abort();
   await running;
-  server.forceShutdown();
+  end();
   rmSync(folder, { recursive: true });
 });
 
@@ -180,7 +178,7 @@ describe('container starts', () => {
     const starts = open(false);
     await eventually(() => starts.connected && seen.length === 1);
     await sleep(1300);
-    server.forceShutdown();
+    end();
     await eventually(() => !starts.connected);
     alive = () => Promise.resolve([]);
     await serve();
