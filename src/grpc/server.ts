@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import type {
-  DescMethod,
   DescMethodBiDiStreaming,
   DescMethodServerStreaming,
   DescMethodUnary,
@@ -79,7 +78,7 @@ export class GrpcServer {
       const handler: unknown = implementation[method.localName as keyof S['method']];
       const bound =
         typeof handler === 'function' ? (handler.bind(implementation) as ServedMethod['handler']) : undefined;
-      this.#methods.set(methodPath(method), bound && { method: method as DescMethod, handler: bound });
+      this.#methods.set(methodPath(method), bound && { method: method, handler: bound });
     }
   }
 
