@@ -12,6 +12,8 @@ import { startHealthServer, type Check, type HealthOptions } from '../health.ts'
 import { allSynced, Events, KubeClient } from '../kube/index.ts';
 import { createLogger, type Logger } from '../log.ts';
 import { NotaryClient } from '../notary/client.ts';
+import { releaseMemoryAtRest } from '../os/memory.ts';
+import { trimMemory } from '../os/malloc-trim.ts';
 import { HeldSockets } from '../os/held-sockets.ts';
 import { CriRuntime } from '../runtime/cri.ts';
 import { RuntimeStarts } from '../runtime/starts.ts';
@@ -199,6 +201,7 @@ function checks({ agent, caches, csi, starts }: Checked): Check[] {
 const stopping = new AbortController();
 for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stopping.abort());
 let log = createLogger('agent');
+releaseMemoryAtRest(trimMemory);
 try {
   const configuration = agentConfiguration(process.env);
   log = createLogger('agent', configuration.logLevel);

@@ -5,6 +5,7 @@ import { asKeysteadError } from '../errors.ts';
 import { startHealthServer, type Check } from '../health.ts';
 import { allSynced, Events, KubeClient, LeaderElection, type Controller } from '../kube/index.ts';
 import { createLogger, type Logger } from '../log.ts';
+import { releaseMemoryAtRest } from '../os/memory.ts';
 import { controllerCaches, each, type ControllerCaches } from './controller/caches.ts';
 import { controllerConfiguration, type ControllerConfiguration } from './controller/configuration.ts';
 import { ControllerMetrics } from './controller/metrics.ts';
@@ -79,6 +80,7 @@ function checks(caches: ControllerCaches): Check[] {
 const stopping = new AbortController();
 for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stopping.abort(new Error(name)));
 let log = createLogger('controller');
+releaseMemoryAtRest();
 try {
   const configuration = await controllerConfiguration(process.env);
   log = createLogger('controller', configuration.logLevel);

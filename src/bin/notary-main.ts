@@ -22,7 +22,8 @@ import type { WatchdogLimits } from '../notary/threads/watchdog.ts';
 import { systemClock } from '../os/clock.ts';
 import { endProcess } from '../os/end-process.ts';
 import { FileLock } from '../os/file-lock.ts';
-import { BurstMemory } from '../os/memory.ts';
+import { trimMemory } from '../os/malloc-trim.ts';
+import { releaseMemoryAtRest } from '../os/memory.ts';
 import { hardenProcess } from '../os/hardening.ts';
 import { measureProgram } from '../os/program-measure.ts';
 import { SANDBOX_MODES, sandboxProcess, type Sandbox, type SandboxMode } from '../os/sandbox.ts';
@@ -102,6 +103,7 @@ function socketMode({ agentUid }: Settings): number {
 /** Runs the notary. `entry` is the program's file, which threads are started with too. */
 export async function runNotary(entry: string): Promise<void> {
   hardenProcess();
+  releaseMemoryAtRest(trimMemory);
   const settings = readSettings();
   const sandbox = sandboxProcess(settings.sandbox);
   const output = new LineOutput(STANDARD_OUTPUT);
@@ -131,7 +133,6 @@ export async function runNotary(entry: string): Promise<void> {
     ...{ configuration, audit, drafting, metrics, version: manifest.version, programSha256: program.sha256 },
     handOver: () => void stop().then(() => log.info('handed over')),
   });
-  const memory = new BurstMemory();
   const server = new NotaryServer({
     path: settings.socket,
     mode: socketMode(settings),
@@ -143,7 +144,6 @@ export async function runNotary(entry: string): Promise<void> {
     commit: () => {
       audit.commit();
       flush();
-      memory.worked(1);
     },
   });
   await Promise.race([configuration.resume(), sleep(RESUME_PATIENCE_MS)]);
@@ -152,7 +152,6 @@ export async function runNotary(entry: string): Promise<void> {
   tellOfAudit(audit, log);
   if (settings.health !== undefined) await serveHealth(settings.health, front);
   log.info({ socket: settings.socket, version: manifest.version }, 'listening');
-  memory.started();
   let stopped: Promise<boolean> | undefined;
   const stop = (): Promise<boolean> => (stopped ??= end({ server, configuration, audit, lock }));
   stopOnSignal({ log, flush }, stop);

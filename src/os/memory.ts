@@ -1,54 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
-import { libc } from './libc.ts';
 
-const mallocTrim = libc('int malloc_trim(size_t pad)');
-
-/** After so long without work a burst is over, milliseconds. */
-const QUIET_MS = 5_000;
-/** Less than this leaves nothing behind that is worth a collection. */
-const BURST = 100;
+/** How often it is looked whether a thread is at rest, milliseconds. */
+const INTERVAL_MS = 5_000;
+/** A thread that used less of an interval than this is at rest, milliseconds of processor time. */
+const REST_MS = 250;
+/** Less work than this since the last time leaves nothing behind that is worth a collection, milliseconds. */
+const BURST_MS = 500;
 
 /**
- * Gives memory back when a burst of work is over: V8 lets its heap grow while there is work and keeps what it has, and the
- * C library does likewise. A thread has one of its own. Node.js must run with `--expose-gc`; without it nothing happens.
+ * Decides when to give memory back: when a burst of work is over, as the start of the program is one. Looked at in equal
+ * intervals by the processor time that the thread has used in all. Pure.
  */
-export class BurstMemory {
-  readonly #quietMs: number;
-  readonly #collect: (() => void) | undefined;
-  #worked = 0;
-  #timer: NodeJS.Timeout | undefined;
+export class Rest {
+  #before = 0;
+  #released = 0;
 
-  constructor(quietMs = QUIET_MS, collect: (() => void) | undefined = collector()) {
-    this.#quietMs = quietMs;
-    this.#collect = collect;
+  /** `used`: processor time so far, milliseconds. */
+  isDue(used: number): boolean {
+    const lately = used - this.#before;
+    this.#before = used;
+    return lately < REST_MS && used - this.#released > BURST_MS;
   }
 
-  /** The start of the program is over, which is a burst too. */
-  started(): void {
-    this.worked(BURST);
-  }
-
-  /** So many pieces of work were done. */
-  worked(pieces: number): void {
-    this.#worked += pieces;
-    if (this.#worked < BURST || !this.#collect) return;
-    if (this.#timer) this.#timer.refresh();
-    else this.#timer = setTimeout(() => this.#release(), this.#quietMs).unref();
-  }
-
-  #release(): void {
-    this.#timer = undefined;
-    this.#worked = 0;
-    this.#collect?.();
+  /** What that took does not count as work. */
+  released(used: number): void {
+    this.#before = used;
+    this.#released = used;
   }
 }
 
-function collector(): (() => void) | undefined {
+/**
+ * Has this thread give memory back whenever it comes to rest: V8 lets its heap grow while there is work and keeps what it
+ * has, and the C library does likewise, which `trim` cures. Node.js must run with `--expose-gc`; without it nothing happens.
+ */
+export function releaseMemoryAtRest(trim: () => void = () => undefined): void {
   const { gc } = globalThis;
-  if (!gc) return undefined;
-  return () => {
-    // Twice: what the first one finds unreachable may hold buffers that only the second one frees.
-    for (let round = 0; round < 2; round++) gc({ type: 'major', execution: 'sync', flavor: 'last-resort' });
-    mallocTrim(0);
+  if (!gc) return;
+  const rest = new Rest();
+  const used = (): number => {
+    const { user, system } = process.threadCpuUsage();
+    return (user + system) / 1000;
   };
+  setInterval(() => {
+    if (!rest.isDue(used())) return;
+    gc({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+    trim();
+    rest.released(used());
+  }, INTERVAL_MS).unref();
 }

@@ -58,8 +58,8 @@ const SECOND_MS = 1000;
 const WARM_UP_MS = 4000;
 const IN_FLIGHT = 64;
 const CALLERS = 8;
-/** The notary gives memory back five seconds after the last of many requests. */
-const REST_MS = 8_000;
+/** The notary gives memory back within ten seconds after a burst of requests. */
+const REST_MS = 12_000;
 /** Clock ticks of /proc/<pid>/stat, microseconds. */
 const TICK_MICROS = 10_000;
 

@@ -5,7 +5,8 @@ import { withLog, type EncodeUse } from '../audit.ts';
 import { RootOpener } from '../root-of-trust/opener.ts';
 import { NotaryService } from '../service.ts';
 import { StateFolder } from '../state-folder.ts';
-import { BurstMemory } from '../../os/memory.ts';
+import { trimMemory } from '../../os/malloc-trim.ts';
+import { releaseMemoryAtRest } from '../../os/memory.ts';
 import type { FromThread, ThreadLine, ToThread } from './messages.ts';
 import { HeldBackUse } from './performer.ts';
 import { TokenWorker } from './worker.ts';
@@ -27,6 +28,7 @@ export function runTokenThread(
   settings: ThreadSettings,
   parts: { readonly encodeUse: EncodeUse; readonly end: () => void },
 ): void {
+  releaseMemoryAtRest(trimMemory);
   let held = '';
   const log = createLogger('notary', settings.logLevel, { write: (text: string) => void (held += text) });
   const flush = (): void => {
@@ -49,11 +51,8 @@ export function runTokenThread(
     opening: (result) => line.postMessage({ kind: 'opening', result }),
     changed: () => worker.tellStatus(),
   });
-  const memory = new BurstMemory();
   const worker = new TokenWorker({
     line,
-    configured: () => memory.started(),
-    worked: (requests) => memory.worked(requests),
     service,
     uses,
     flush,

@@ -14,10 +14,6 @@ export interface TokenWorkerOptions {
   readonly uses: HeldBackUse;
   /** Called after each slice of work, before its answers leave. */
   readonly flush: () => void;
-  /** Told of a configuration put into effect, or not. */
-  readonly configured: () => void;
-  /** Told how many requests were done. */
-  readonly worked: (requests: number) => void;
   /** Called when all is closed, before the thread ends. */
   readonly end: () => void;
 }
@@ -80,7 +76,6 @@ export class TokenWorker {
     const { line, service } = this.#options;
     const failure = failureOf(() => service.configure(configuration, mustOpen));
     this.tellStatus();
-    this.#options.configured();
     line.postMessage({ kind: 'configured', ...(failure && { failure }) });
   }
 
@@ -97,7 +92,6 @@ export class TokenWorker {
     this.#answers = [];
     const failure = failureOf(() => this.#options.service.commit());
     this.#options.flush();
-    this.#options.worked(answers.length);
     this.#options.line.postMessage({ kind: 'answers', answers, ...(failure && { failure }) });
   }
 }

@@ -189,8 +189,6 @@ function threadOver(
     service,
     uses,
     flush: () => undefined,
-    configured: () => undefined,
-    worked: () => undefined,
     end: () => port2.close(),
   });
   return new TokenThread({
