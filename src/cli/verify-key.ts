@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createPublicKey, X509Certificate } from 'node:crypto';
 import { KeysteadError } from '../errors.ts';
-import { keyStatements, parseKeyEvidence, type Statement } from '../integrity/key-statements.ts';
+import { parseKeyEvidence } from '../integrity/key-evidence-reader.ts';
+import { keyStatements, type Statement } from '../integrity/key-statements.ts';
 import { EXIT, JSON_OPTION, text, UsageError, type Command, type Exit, type Invocation } from './command.ts';
 import type { Style } from './port.ts';
 

@@ -28,20 +28,6 @@ export interface Known {
   readonly now: number;
 }
 
-/** Reads evidence as `key-evidence` writes it. Throws InvalidRequest. */
-export function parseKeyEvidence(text: string): KeyEvidence {
-  let found: unknown;
-  try {
-    found = JSON.parse(text);
-  } catch {
-    throw malformed('no JSON');
-  }
-  const { format, key, token } = (found ?? {}) as Partial<KeyEvidence>;
-  if (format !== 1) throw malformed(`format ${String(format)}`);
-  if (typeof key?.publicKey !== 'string' || typeof token?.kind !== 'string') throw malformed('no key or no token');
-  return found as KeyEvidence;
-}
-
 /** Says of evidence what is proven and what is only claimed. Pure; nothing is asked of any TPM or network. */
 export function keyStatements(evidence: KeyEvidence, known: Known): Statement[] {
   return [
@@ -155,8 +141,4 @@ function octets(base64: string): Buffer {
 
 function signed({ attest, signature }: TpmEvidence['presence']): { attest: Buffer; signature: Buffer } {
   return { attest: octets(attest), signature: octets(signature) };
-}
-
-function malformed(found: string): KeysteadError {
-  return new KeysteadError('InvalidRequest', `evidence: expected what keystead key-evidence writes, found ${found}`);
 }

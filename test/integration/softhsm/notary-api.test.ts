@@ -8,7 +8,8 @@ import { Notary, Residency, SignatureFormat } from '../../../src/gen/keystead/no
 import { SpiffeWorkloadAPI } from '../../../src/gen/spiffe/workload_pb.js';
 import { GrpcClient } from '../../../src/grpc/client.ts';
 import { hasStatus } from '../../../src/grpc/status.ts';
-import { keyStatements, parseKeyEvidence } from '../../../src/integrity/key-statements.ts';
+import { parseKeyEvidence } from '../../../src/integrity/key-evidence-reader.ts';
+import { keyStatements } from '../../../src/integrity/key-statements.ts';
 import { buildCertificationRequest } from '../../../src/issue/certification-request-writer.ts';
 import { NotaryApiStand } from './notary-api-stand.ts';
 import { atEnd, TOKEN } from './setting.ts';
