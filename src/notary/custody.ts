@@ -14,13 +14,15 @@ import { ModuleKeys, UnfitModuleKey } from './module-keys.ts';
 import type { NotaryConfiguration } from './port.ts';
 import type { Attester } from './root-of-trust/attester.ts';
 import type { AttesterPlace, RootChoice } from './root-of-trust/choice.ts';
+import type { RootOpening } from './root-of-trust/opener.ts';
+import type { Sealer } from './root-of-trust/pkcs11/sealed-pin.ts';
 import type { HeldKey, RootOfTrust } from './root-of-trust/port.ts';
 import { openRoots, type Roots } from './root-of-trust/roots.ts';
 import type { StateFolder } from './state-folder.ts';
 import { TokenKeys } from './token-keys.ts';
 
 export interface CustodyOptions {
-  readonly openRoot: (choice: RootChoice) => RootOfTrust;
+  readonly openRoot: (opening: RootOpening) => RootOfTrust;
   /** Opens the TPM that attests where the root of trust is another. */
   readonly openAttester: (place: AttesterPlace) => Attester;
   /** SHA-256 of this program, which is measured into that TPM. */
@@ -78,6 +80,8 @@ export class Custody {
   #failure: KeysteadError | undefined;
   #retryMs = FIRST_RETRY_MS;
   #retry: NodeJS.Timeout | undefined;
+  /** What seals PINs, where a TPM of its own attests. */
+  #sealing: Attestation | undefined;
   readonly #maintenance: NodeJS.Timeout;
   readonly #inventory: KeyInventory;
 
@@ -175,10 +179,13 @@ export class Custody {
     const { openRoot, opening, clock, log, state } = this.#options;
     const rest = { clock, log, state };
     try {
-      const roots = openRoots(configuration.rootOfTrust, (choice) => this.#inventory.watch(openRoot(choice)));
+      const { attestation: early, sealer } = this.#early(configuration);
+      const open = (choice: RootChoice): RootOfTrust =>
+        this.#inventory.watch(openRoot({ ...choice, ...(sealer && { sealer }) }));
+      const roots = closing(early, () => openRoots(configuration.rootOfTrust, open));
       const { device: root, modules } = roots;
-      const attestation = this.#attestation(root, configuration);
-      attestation.measure();
+      const attestation = early ?? this.#attestation(root, configuration);
+      if (!early) attestation.measure();
       const authority = authorityOn(roots, { ...rest, configuration });
       const moduleKeys = new ModuleKeys(modules, configuration, rest.log);
       const tokens = new TokenKeys({ ...rest, root, configuration });
@@ -195,10 +202,26 @@ export class Custody {
     }
   }
 
-  #attestation(root: RootOfTrust, { measuredBoot }: NotaryConfiguration): Attestation {
+  /** A TPM of its own attests before anything else is opened: what it has sealed may be needed for that. */
+  #early(configuration: NotaryConfiguration): { attestation?: Attestation; sealer?: Sealer } {
+    const { tpm, applicationPcr } = configuration.measuredBoot ?? {};
+    if (!tpm || applicationPcr === undefined) return {};
+    const attestation = this.#attestation(undefined, configuration);
+    attestation.measure();
+    this.#sealing = attestation;
+    // Of the attestation that there is then: another one measures what it was configured with.
+    const current = (): Attestation => this.#sealing ?? attestation;
+    const sealer: Sealer = {
+      seal: (secret) => current().use((attester) => attester.seal(secret, applicationPcr)),
+      unseal: (sealed) => current().use((attester) => attester.unseal(sealed)),
+    };
+    return { attestation, sealer };
+  }
+
+  #attestation(root: RootOfTrust | undefined, { measuredBoot }: NotaryConfiguration): Attestation {
     const { openAttester, program, log } = this.#options;
     const { tpm, applicationPcr = 0, agentProgram } = measuredBoot ?? {};
-    const own = root.attester;
+    const own = root?.attester;
     const open = tpm ? () => openAttester(tpm) : own && measuredBoot && (() => own);
     const programs = [program, ...(agentProgram === undefined ? [] : [Buffer.from(agentProgram, 'hex')])];
     return new Attestation({ open, pcr: applicationPcr, programs, log });
@@ -209,6 +232,7 @@ export class Custody {
     held.attestation.close();
     const attestation = this.#attestation(held.roots.device, configuration);
     attestation.measure();
+    this.#sealing = attestation;
     return attestation;
   }
 
@@ -248,6 +272,16 @@ function authorityOn(roots: Roots, options: Omit<Parameters<typeof openAuthority
     return openAuthority({ ...options, root: roots.device });
   } catch (thrown) {
     roots.close();
+    throw thrown;
+  }
+}
+
+/** Lets go of a TPM that was opened for what then fails. */
+function closing<T>(attestation: Attestation | undefined, open: () => T): T {
+  try {
+    return open();
+  } catch (thrown) {
+    attestation?.close();
     throw thrown;
   }
 }

@@ -92,6 +92,8 @@ export interface EdgeDeviceSpecRootOfTrustPkcs11 {
    * has module-path for the library and pin-source for the PIN file.
    */
   readonly uri?: string;
+  /** Whether the PIN is sealed by the TPM of measuredBoot.tpm, to the programs of notary and agent, once the token has accepted it. From then on the PIN file is needed only after the programs have changed. */
+  readonly sealPin?: boolean;
   /**
    * Absolute path, inside the notary's container, of the file that holds the user PIN; /etc/keystead/pin/pin,
    * where the chart puts the PIN's Secret, unless told here or by the uri's pin-source.
@@ -194,6 +196,8 @@ export interface EdgeDeviceSpecRootOfTrustModulesPkcs11 {
    * has module-path for the library and pin-source for the PIN file.
    */
   readonly uri?: string;
+  /** Whether the PIN is sealed by the TPM of measuredBoot.tpm, to the programs of notary and agent, once the token has accepted it. From then on the PIN file is needed only after the programs have changed. */
+  readonly sealPin?: boolean;
   /**
    * Absolute path, inside the notary's container, of the file that holds the user PIN; /etc/keystead/pin/pin,
    * where the chart puts the PIN's Secret, unless told here or by the uri's pin-source.

@@ -26,6 +26,13 @@ export interface PcrQuote {
   readonly pcrs: readonly { readonly index: number; readonly sha256: string }[];
 }
 
+/** What the TPM gives back while a PCR is as it was: blobs of the TPM's own, base64. */
+export interface SealedSecret {
+  readonly publicArea: string;
+  readonly privateArea: string;
+  readonly pcr: number;
+}
+
 /** A TPM that proves what the machine booted. */
 export interface Attester {
   keys(): AttesterKeys;
@@ -33,5 +40,9 @@ export interface Attester {
   quote(nonce: Buffer, pcrs: readonly number[]): PcrQuote;
   /** Makes these SHA-256 digests, and nothing else, the content of a PCR. */
   measure(pcr: number, digests: readonly Buffer[]): void;
+  /** Seals up to 128 octets to the present value of a PCR of the SHA-256 bank; the caller wipes them. */
+  seal(secret: Buffer, pcr: number): SealedSecret;
+  /** Throws PermissionDenied where the PCR has another value, KeyUnfit where another TPM sealed it. */
+  unseal(sealed: SealedSecret): Buffer;
   close(): void;
 }

@@ -14,6 +14,8 @@ export interface Pkcs11Choice {
   readonly uri?: string;
   /** Absolute path of a file that holds the PIN; where the chart puts it unless told. */
   readonly pinFile?: string;
+  /** Whether the PIN is sealed by the TPM that attests once it was accepted. */
+  readonly sealPin?: boolean;
 }
 
 /** A TPM 2.0, at a device node or at the unix socket of a software TPM. */
@@ -76,6 +78,7 @@ function decodePkcs11(fields: Fields): Pkcs11Choice {
     ...(fields.has('slot') && { slot: fields.integer('slot', 0, 2 ** 32 - 1) }),
     ...(fields.has('uri') && { uri: fields.secretString('uri', MAX_URI_CHARACTERS) }),
     ...(fields.has('pinFile') && { pinFile: fields.path('pinFile') }),
+    ...(fields.has('sealPin') && { sealPin: fields.boolean('sealPin') }),
   };
   pkcs11Place(choice);
   return choice;

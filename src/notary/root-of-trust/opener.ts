@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { KeysteadError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import { StateFolder } from '../state-folder.ts';
 import type { Attester } from './attester.ts';
@@ -9,6 +10,7 @@ import { KeyOwner } from './pkcs11/key-owner.ts';
 import { Pkcs11Libraries, resolvedLibrary } from './pkcs11/library.ts';
 import { PinGuard } from './pkcs11/pin-guard.ts';
 import { pkcs11Place } from './pkcs11/place.ts';
+import { SealedPin, type Sealer } from './pkcs11/sealed-pin.ts';
 import { Pkcs11Root } from './pkcs11/root.ts';
 import type { RootOfTrust } from './port.ts';
 import { readSecretFile } from './secret-file.ts';
@@ -21,6 +23,9 @@ export interface RootOpenerOptions {
   readonly state: StateFolder;
   readonly log: Logger;
 }
+
+/** Which root of trust to open, and the TPM that seals where one attests. */
+export type RootOpening = RootChoice & { readonly sealer?: Sealer };
 
 /**
  * Opens roots of trust; the one place that knows all kinds. Lives in the thread that uses what it opens, and keeps what
@@ -39,11 +44,11 @@ export class RootOpener {
   }
 
   /** Throws what the root of trust throws where it cannot be opened. */
-  open(choice: RootChoice): RootOfTrust {
+  open({ sealer, ...choice }: RootOpening): RootOfTrust {
     if ('tpm' in choice) return this.#openTpm(choice.tpm);
     // The only way to software keys: there is no fall-back to them.
     if ('software' in choice) return this.#openSoftware(choice.software);
-    return this.#openToken(choice.pkcs11);
+    return this.#openToken(choice.pkcs11, sealer);
   }
 
   /** Opens a TPM that attests beside another root of trust. Throws what the TPM throws. */
@@ -59,10 +64,22 @@ export class RootOpener {
     this.#libraries.finalize();
   }
 
-  #openToken(wanted: Pkcs11Choice): RootOfTrust {
+  #openToken(wanted: Pkcs11Choice, sealer: Sealer | undefined): RootOfTrust {
     const { library, ...place } = pkcs11Place(wanted);
-    const parts = { pins: this.#pins, owner: KeyOwner.of(this.#state), log: this.#log };
+    const parts = {
+      pins: this.#pins,
+      owner: KeyOwner.of(this.#state),
+      log: this.#log,
+      ...this.#sealedPin(wanted, sealer),
+    };
     return new Pkcs11Root({ library: this.#libraries.open(library), ...place, ...parts });
+  }
+
+  #sealedPin({ sealPin }: Pkcs11Choice, sealer: Sealer | undefined): { sealedPin?: SealedPin } {
+    if (!sealPin) return {};
+    if (sealer) return { sealedPin: new SealedPin({ state: this.#state, sealer, log: this.#log }) };
+    const message = 'rootOfTrust.pkcs11.sealPin: expected a TPM that seals, found none; set measuredBoot.tpm';
+    throw new KeysteadError('InvalidConfiguration', message);
   }
 
   #openSoftware({ passphraseFile }: SoftwareChoice): RootOfTrust {

@@ -134,6 +134,8 @@ describe('a node with a TPM', () => {
         activate: (credential) => own.activate(credential),
         quote: (nonce, pcrs) => attesterOf(other).quote(nonce, pcrs),
         measure: () => undefined,
+        seal: (secret, pcr) => own.seal(secret, pcr),
+        unseal: (sealed) => own.unseal(sealed),
         close: () => undefined,
       };
     };

@@ -15,7 +15,7 @@ export interface Pkcs11Place {
 const PIN_FILE = '/etc/keystead/pin/pin';
 
 /** Throws InvalidConfiguration where no library is named, or something twice. */
-export function pkcs11Place({ library, uri, pinFile, ...choice }: Pkcs11Choice): Pkcs11Place {
+export function pkcs11Place({ library, uri, pinFile, sealPin: _kept, ...choice }: Pkcs11Choice): Pkcs11Place {
   const named = uri === undefined ? {} : parsePkcs11Uri(uri);
   if (named.object !== undefined || named.id !== undefined || named.type !== undefined) {
     throw invalid(

@@ -7,6 +7,7 @@ import type { Offer } from './mechanism.ts';
 import { checkPinCounter, withPinCounter } from './pin-counter.ts';
 import { readPin } from './pin-file.ts';
 import type { PinGuard } from './pin-guard.ts';
+import type { SealedPin } from './sealed-pin.ts';
 import { isLost, returnValueOf, tokenError } from './return-values.ts';
 import { chooseToken, type TokenChoice } from './token-choice.ts';
 
@@ -15,6 +16,8 @@ export interface SessionOptions {
   readonly choice: TokenChoice;
   readonly pinFile: string;
   readonly pins: PinGuard;
+  /** Where the TPM keeps the PIN. */
+  readonly sealedPin?: SealedPin;
   readonly log: Logger;
 }
 
@@ -151,8 +154,8 @@ export class TokenSession {
   }
 
   #login(token: SlotToken, handle: Handle): void {
-    const { library, pins, pinFile } = this.#options;
-    const pin = readPin(pinFile);
+    const { library, pins, pinFile, sealedPin } = this.#options;
+    const pin = sealedPin ? sealedPin.read(token.serial, pinFile) : readPin(pinFile);
     try {
       pins.attempt(token.serial, pin, () => {
         try {
@@ -165,5 +168,6 @@ export class TokenSession {
     } catch (thrown) {
       throw withPinCounter(tokenError(thrown), library.flags(token));
     }
+    sealedPin?.accepted(token.serial, pin);
   }
 }

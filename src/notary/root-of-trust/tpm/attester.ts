@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { TPM_ALG } from '../../../tpm/constants.ts';
 import type { EndorsementAlgorithm } from '../../../tpm/endorsement-key.ts';
-import type { Attester, AttesterKeys, Credential, PcrQuote } from '../attester.ts';
+import type { Attester, AttesterKeys, Credential, PcrQuote, SealedSecret } from '../attester.ts';
 import { withAttestationKey, type AttestationAlgorithm } from './attestation-key.ts';
 import { activateCredential } from './credential.ts';
 import { endorsementCertificate, withEndorsementKey } from './endorsement-key.ts';
 import { measureInto } from './pcr.ts';
 import { makeQuote } from './quote.ts';
+import { seal, unsealData } from './sealed.ts';
+import { storagePrimary } from './storage-primary.ts';
 import type { Tpm } from './tpm.ts';
 
 /** All evidence of a node is by this one key, which its TPM makes anew each time: a primary of the endorsement hierarchy. */
@@ -52,6 +54,18 @@ export class TpmAttester implements Attester {
 
   measure(pcr: number, digests: readonly Buffer[]): void {
     measureInto(this.#tpm, pcr, digests);
+  }
+
+  seal(secret: Buffer, pcr: number): SealedSecret {
+    const selection = { hash: TPM_ALG.sha256, pcrs: [pcr] };
+    const { publicArea, privateArea } = seal(this.#tpm, storagePrimary(this.#tpm), secret, { selection });
+    return { publicArea: publicArea.toString('base64'), privateArea: privateArea.toString('base64'), pcr };
+  }
+
+  unseal({ publicArea, privateArea, pcr }: SealedSecret): Buffer {
+    const selection = { hash: TPM_ALG.sha256, pcrs: [pcr] };
+    const blob = { publicArea: Buffer.from(publicArea, 'base64'), privateArea: Buffer.from(privateArea, 'base64') };
+    return unsealData(this.#tpm, storagePrimary(this.#tpm), { ...blob, selection });
   }
 
   close(): void {
