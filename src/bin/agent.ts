@@ -99,7 +99,8 @@ async function run(configuration: AgentConfiguration, log: Logger, signal: Abort
   // It is awaited further down; an abort before that is no defect.
   ready.catch(() => undefined);
   if (succession.hasPredecessor) await ready;
-  const kubelet = { kubeletRoot, stateDir, nodeName: node, version: VERSION };
+  const podOf = (pid: number): string | undefined => processes.podOf(pid);
+  const kubelet = { kubeletRoot, stateDir, nodeName: node, version: VERSION, podOf };
   const hubKeys = new PodHubKeys({ ...clusterView(caches), notary, wanted: (identity) => agent.wanted(identity) });
   const csi = await startCsiDriver({ ...kubelet, volumes, log, ...volumeEvents({ agent, workload, hubKeys }) });
   workload.resume();

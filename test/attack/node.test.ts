@@ -2,6 +2,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { join } from 'node:path';
 import { pushImage } from '../../src/build/image/registry.ts';
+import { Identity } from '../../src/gen/csi/v1/csi_pb.js';
+import { Registration } from '../../src/gen/pluginregistration/v1/api_pb.js';
+import { GrpcClient } from '../../src/grpc/client.ts';
 import { ALL_FILES, until } from '../e2e/harness.ts';
 import { attackerImage } from './attacker-image.ts';
 import { AttackScene } from './attack.ts';
@@ -105,31 +108,42 @@ describe("a module's own service account", () => {
   );
 });
 
+/** What a pod finds that got hold of the folder of a socket by a hostPath. */
+async function call(
+  name: string,
+  uid: number,
+  path: string,
+  socket: string,
+): Promise<{ said: string; podUid: string }> {
+  const container = {
+    volumeMounts: [{ name: 'folder', mountPath: '/folder' }],
+    securityContext: { runAsUser: uid, runAsGroup: uid },
+  };
+  const volumes = [{ name: 'folder', hostPath: { path, type: 'Directory' } }];
+  const command = ['/app/attacker', 'call', `/folder/${socket}`];
+  await scene.apply(scene.pod(name, { app: name }, { image: attacker, command, container, spec: { volumes } }));
+  const { said } = await until('the call', 60, async () => {
+    const log = await scene.run('logs', name).catch(String);
+    return /^called: .*/m.test(log) ? { said: log.trim() } : log;
+  });
+  const podUid = (await scene.find('pod', name))!.metadata.uid;
+  await scene.remove(name);
+  return { said, podUid };
+}
+
 describe('the notary', () => {
-  /** What a pod finds that got hold of the notary's socket folder by a hostPath. */
-  async function call(name: string, uid: number): Promise<string> {
+  /** Its socket lies in a volume of the agent's pod. */
+  async function callNotary(name: string, uid: number): Promise<string> {
     const uids = ['-n', 'keystead-system', 'get', 'pods', '-l', 'app.kubernetes.io/component=node'];
     const agentUid = (await scene.kubectl.run([...uids, '-o', 'jsonpath={.items[0].metadata.uid}'])).trim();
     const path = join(scene.lab.kubeletRoot, 'pods', agentUid, 'volumes/kubernetes.io~empty-dir/notary-socket');
-    const container = {
-      volumeMounts: [{ name: 'notary', mountPath: '/notary' }],
-      securityContext: { runAsUser: uid, runAsGroup: uid },
-    };
-    const volumes = [{ name: 'notary', hostPath: { path, type: 'Directory' } }];
-    const command = ['/app/attacker', 'call', '/notary/notary.sock'];
-    await scene.apply(scene.pod(name, { app: name }, { image: attacker, command, container, spec: { volumes } }));
-    const { said } = await until('the call', 60, async () => {
-      const log = await scene.run('logs', name).catch(String);
-      return /^called: .*/m.test(log) ? { said: log.trim() } : log;
-    });
-    await scene.remove(name);
-    return said;
+    return (await call(name, uid, path, 'notary.sock')).said;
   }
 
   it(
     'is not to be called by a pod of another user that reaches its socket',
     async () => {
-      expect(await call('caller-1000', 1000)).toBe('called: Permission denied');
+      expect(await callNotary('caller-1000', 1000)).toBe('called: Permission denied');
     },
     LIMIT,
   );
@@ -138,7 +152,51 @@ describe('the notary', () => {
     'is not to be called by a root pod that reaches its socket: it is not the pod of the agent',
     async () => {
       // A refusal is answered at once, in the protocol's form; who may call is waited for.
-      expect(await call('caller-root', 0)).toBe('called: answered');
+      expect(await callNotary('caller-root', 0)).toBe('called: answered');
+    },
+    LIMIT,
+  );
+});
+
+describe.each([
+  ['to which the kubelet says which volumes to make', 'plugins/csi.keystead.dev', 'csi.sock'],
+  ['by which the kubelet knows the driver', 'plugins_registry', 'csi.keystead.dev-reg.sock'],
+])("the driver's socket %s", (_what, folder, socket) => {
+  const path = (): string => join(scene.lab.kubeletRoot, folder);
+
+  it(
+    'is not to be called by a pod of another user that reaches it',
+    async () => {
+      const { said } = await call(`user-${socket.length}`, 1000, path(), socket);
+      expect(said).toBe('called: Permission denied');
+    },
+    LIMIT,
+  );
+
+  it(
+    'is not to be called by a root pod that reaches it; a process of the node is answered',
+    async () => {
+      const { said, podUid } = await call(`root-${socket.length}`, 0, path(), socket);
+      expect(said).toBe('called: hung up on');
+      const log = await scene.kubectl.run([
+        '-n',
+        'keystead-system',
+        'logs',
+        'daemonset/keystead-node',
+        '-c',
+        'agent',
+        '--tail=500',
+      ]);
+      expect(
+        log
+          .split('\n')
+          .filter((line) => line.includes('call refused') && line.includes(socket))
+          .join(),
+      ).toContain(podUid);
+      const client = new GrpcClient(join(path(), socket));
+      const method = socket === 'csi.sock' ? Identity.method.probe : Registration.method.getInfo;
+      await expect(client.unary(method as typeof Identity.method.probe, {})).resolves.toBeDefined();
+      client.close();
     },
     LIMIT,
   );

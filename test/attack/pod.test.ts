@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterAll, beforeAll, describe, expect } from '@jest/globals';
 import { ALL_FILES, PUBLIC_FILES, Scene } from '../e2e/harness.ts';
+import type { KubeObject } from '../quickstart/kubectl.ts';
 import { AttackScene } from './attack.ts';
 import { attack } from './side-by-side.ts';
 
@@ -77,6 +78,53 @@ describe('a pod of the right image', () => {
     await scene.filesAre(own.pod, ALL_FILES);
     await scene.remove('forged');
   });
+});
+
+describe('a pod with image, command and labels of a template module, made by somebody else, is refused', () => {
+  /** Beside the pod of the module itself, which has its identity. */
+  async function refused(name: string, make: (labels: object, module: KubeObject) => object): Promise<void> {
+    await scene.apply(...scene.module(name));
+    const own = await scene.holder(name, 'Allowed');
+    const { metadata } = (await scene.find('pod', own.pod))!;
+    // Without the hash of its ReplicaSet, which would take the pod for one too many of its own and end it.
+    const { 'pod-template-hash': _hash, ...labels } = metadata.labels ?? {};
+    await scene.apply(make(labels, (await scene.find('edgemodule', name))!));
+    const denied = await scene.holder(name, 'Denied', ({ podUid }) => podUid !== own.podUid);
+    expect(denied).toMatchObject({ reason: 'PodNotOwned' });
+    await scene.gotNothing(name, denied.pod);
+    await scene.filesAre(own.pod, ALL_FILES);
+    expect(await scene.holder(name, 'Allowed')).toMatchObject({ serial: own.serial });
+  }
+
+  const pod = (name: string, labels: object, metadata: object = {}): object => {
+    const made = scene.pod(name, {}, { identity: name.replace(/-.*/, '') }) as { metadata: object };
+    return { ...made, metadata: { ...made.metadata, labels, ...metadata } };
+  };
+
+  attack('without owner', () => refused('unowned', (labels) => pod('unowned-x', labels)));
+
+  attack('that names the EdgeModule itself as its owner', () =>
+    refused('claimed', (labels, { metadata: { name, uid } }) => {
+      const owner = { apiVersion: 'keystead.dev/v1alpha1', kind: 'EdgeModule', name, uid, controller: true };
+      return pod('claimed-x', labels, { ownerReferences: [owner] });
+    }),
+  );
+
+  attack('of a Deployment of somebody else', () =>
+    refused('copied', (labels) => {
+      const { spec } = pod('copied-x', labels) as { spec: object };
+      const all = { ...labels, copy: 'x' };
+      return {
+        apiVersion: 'apps/v1',
+        kind: 'Deployment',
+        metadata: { namespace: scene.namespace, name: 'copied-x' },
+        spec: {
+          selector: { matchLabels: { copy: 'x' } },
+          template: { metadata: { labels: all }, spec: { ...spec, terminationGracePeriodSeconds: 1 } },
+        },
+      };
+    }),
+  );
 });
 
 describe('a pod that names what is not its own', () => {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterAll, beforeAll, describe, expect } from '@jest/globals';
+import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { processesOfPod } from '../e2e/pod-processes.ts';
+import { volumeOf } from '../e2e/withdrawal-time.ts';
 import { AttackerScene, type Setting } from './attacker-scene.ts';
 import { grpcAnswer, type GrpcAnswer } from './grpc-answer.ts';
 import { attack } from './side-by-side.ts';
@@ -46,6 +48,13 @@ const refused = (answer: GrpcAnswer | undefined, reason: string): void => {
   expect(answer!.message).toContain(`${reason}: `);
 };
 
+/** Has the next process in a container's pid namespace get this number, as if all others had been used up. */
+function nextPid(containerPid: number, pid: number): void {
+  const script = `mount -t proc proc /proc && echo ${pid - 1} > /proc/sys/kernel/ns_last_pid`;
+  const within = ['--target', String(containerPid), '--pid', '--', 'unshare', '--mount', 'sh', '-ec', script];
+  execFileSync('nsenter', within);
+}
+
 const onlyItself = (): object => ({
   spec: { process: { executables: [{ path: '/app/caller', sha256: scene.attacker.callerSha256 }] } },
 });
@@ -70,6 +79,22 @@ describe('who speaks over a connection is the one that is judged:', () => {
       const [passed, own] = await calling('passed', 2);
       refused(passed, 'CallerGone');
       served(own);
+    },
+  );
+
+  attack(
+    'a process that was given the number of one that has connected and ended is refused; its own is served',
+    async () => {
+      const held = await scene.behaving('reused', ['/app/caller', 'reused', SOCKET], SOCKETS);
+      await scene.begin(held.podUid);
+      const ended = await scene.eventually(
+        async () => /^ended \d+$/m.exec(await scene.run('logs', 'reused'))?.[0] ?? '',
+      );
+      nextPid(held.pid!, Number(ended.slice('ended '.length)));
+      const [reused, own] = await answers('reused', 2);
+      refused(reused, 'CallerGone');
+      served(own);
+      await scene.remove('reused');
     },
   );
 
@@ -105,15 +130,14 @@ describe('who speaks over a connection is the one that is judged:', () => {
   );
 });
 
-describe("a neighbour's socket is of no use to another pod, though it reaches it", () => {
-  const volume = (): string =>
-    join(scene.lab.kubeletRoot, 'pods', victim.podUid, 'volumes/kubernetes.io~csi/identity/mount');
+const victimVolume = (): string => volumeOf(scene.lab.kubeletRoot, victim.podUid);
 
+describe("a neighbour's socket is of no use to another pod, though it reaches it", () => {
   /** A module of its own, which calls the victim's socket. */
   async function reaching(name: string, command: readonly string[], setting: Setting): Promise<GrpcAnswer | undefined> {
     await scene.declare(name, SOCKETS);
     const identity = { name: 'identity', csi: { driver: 'csi.keystead.dev', readOnly: true } };
-    const host = { name: 'host', hostPath: { path: volume(), type: 'Directory' } };
+    const host = { name: 'host', hostPath: { path: victimVolume(), type: 'Directory' } };
     const volumeMounts = [
       { name: 'identity', mountPath: '/var/run/keystead', readOnly: true },
       { name: 'host', mountPath: '/neighbour' },
@@ -142,6 +166,47 @@ describe("a neighbour's socket is of no use to another pod, though it reaches it
     const setting = { container, pod: { hostPID: true } };
     refused(await reaching('procroot', ['/app/caller', 'now', path], setting), 'SocketNotOwned');
   });
+});
+
+describe('a static pod', () => {
+  attack(
+    'with image and label of a module is none: the kubelet gives it no identity volume, and others’ sockets are not its',
+    async () => {
+      await scene.declare('static', SOCKETS);
+      const volumes = [{ name: 'host', hostPath: { path: victimVolume(), type: 'Directory' } }];
+      const container = { volumeMounts: [{ name: 'host', mountPath: '/neighbour' }] };
+      const command = ['/app/caller', 'now', '/neighbour/spiffe.sock'];
+      const file = join(scene.lab.dir, 'static-pods', `${scene.namespace}.json`);
+      const honest = scene.attackerPod('static-honest', 'static', ['/app/caller', 'fetch', SOCKET]);
+      const attacking = scene.attackerPod('static', 'static', command, { container, pod: { volumes } });
+      await scene.apply(honest);
+      try {
+        writeFileSync(file, JSON.stringify(attacking));
+        const mirror = `static-${scene.lab.nodeName}`;
+        refused((await answers(mirror))[0], 'SocketNotOwned');
+        expect(await scene.holder('static', 'Allowed')).toMatchObject({ pod: 'static-honest' });
+        const uid = await scene.run('get', 'pod', mirror, '-o', 'jsonpath={.metadata.uid}');
+        const hash = await scene.run(
+          'get',
+          'pod',
+          mirror,
+          '-o',
+          'jsonpath={.metadata.annotations.kubernetes\\.io/config\\.hash}',
+        );
+        expect(hash).toMatch(/^[0-9a-f]{32}$/);
+        expect([...scene.issuedTo(uid), ...scene.issuedTo(hash)]).toEqual([]);
+        // With the volume it is not even run.
+        writeFileSync(file, JSON.stringify(scene.attackerPod('static-csi', 'static', command)));
+        const log = join(scene.lab.logs, 'kubelet.log');
+        await scene.eventually(() =>
+          Promise.resolve(/static pods may not reference csidrivers/.exec(readFileSync(log, 'utf8'))?.[0] ?? ''),
+        );
+      } finally {
+        rmSync(file, { force: true });
+      }
+      await scene.remove('static-honest');
+    },
+  );
 });
 
 describe('the network of the node', () => {

@@ -126,6 +126,8 @@ disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.internal.v1.
   socket_path = "${nriSocket(settings, 'current') ?? ''}"
   plugin_path = "${dir}/nri/plugins"
   plugin_config_path = "${dir}/nri/conf.d"
+  [plugins."io.containerd.nri.v1.nri".default_validator]
+    enable = true
 `;
 }
 

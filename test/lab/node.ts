@@ -14,10 +14,16 @@ export function kubeletRoot(settings: LabSettings): string {
   return join(settings.dir, 'kubelet');
 }
 
+/** Manifests of pods that the kubelet runs by itself. */
+function staticPods({ dir }: LabSettings): string {
+  return join(dir, 'static-pods');
+}
+
 /** Writes the configuration of kubelet and kube-proxy. Idempotent. */
 export async function configureNode(settings: LabSettings): Promise<void> {
   await mkdir(kubeletRoot(settings), { recursive: true, mode: 0o750 });
   await mkdir(join(settings.dir, 'pod-logs'), { recursive: true });
+  await mkdir(staticPods(settings), { recursive: true });
   await writeConfig(join(settings.runDir, 'resolv.conf'), `nameserver ${settings.addresses.controlPlane}\n`);
   await writeConfig(kubeletConfigFile(settings), kubeletConfig(settings));
   await writeConfig(proxyConfigFile(settings), proxyConfig(settings));
@@ -78,6 +84,8 @@ function kubeletConfig(settings: LabSettings): object {
     clusterDNS: [settings.addresses.controlPlane],
     clusterDomain: 'cluster.local',
     resolvConf: join(settings.runDir, 'resolv.conf'),
+    staticPodPath: staticPods(settings),
+    fileCheckFrequency: '1s',
     podLogsDir: join(settings.dir, 'pod-logs'),
     volumePluginDir: volumePluginDir(settings),
     maxPods: 250,

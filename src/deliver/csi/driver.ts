@@ -28,6 +28,8 @@ export interface CsiDriverOptions extends VolumeEvents {
   readonly version?: string;
   readonly volumes: VolumeStore;
   readonly log: Logger;
+  /** Uid of the pod that a process is in. Such a one may not call. */
+  readonly podOf: (pid: number) => string | undefined;
 }
 
 export interface CsiDriver {
@@ -44,7 +46,7 @@ export interface CsiDriver {
  * registration. When it resolves, `volumes` holds what is mounted and the kubelet may call.
  */
 export async function startCsiDriver(options: CsiDriverOptions): Promise<CsiDriver> {
-  const { kubeletRoot, stateDir, nodeName, volumes, log, driverName = CSI_DRIVER, version = '0' } = options;
+  const { kubeletRoot, stateDir, nodeName, volumes, log, podOf, driverName = CSI_DRIVER, version = '0' } = options;
   const records = new VolumeRecords(stateDir);
   const mounts = tmpfsMounts(driverName);
   const node = new NodeService({ kubeletRoot, records, volumes, mounts, events: options, log });
@@ -53,12 +55,14 @@ export async function startCsiDriver(options: CsiDriverOptions): Promise<CsiDriv
   const csi = await serveAt(
     csiServer(node, { driverName, version, nodeName }),
     join(kubeletRoot, 'plugins', driverName, 'csi.sock'),
+    { podOf, log },
   );
   const registration = new RegistrationService(driverName, csi.path, log);
   // Last: the kubelet calls the CSI socket as soon as it sees this one.
   const registry = await serveAt(
     registration.server(),
     join(kubeletRoot, 'plugins_registry', `${driverName}-reg.sock`),
+    { podOf, log },
   );
   return {
     get registered() {

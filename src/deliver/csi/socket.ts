@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { KeysteadError } from '../../errors.ts';
 import type { GrpcServer } from '../../grpc/server.ts';
 import { errnoOf } from '../../os/files.ts';
+import { refusal, type Callers } from './callers.ts';
 
 /** sun_path holds 108 bytes and ends with a zero, see unix(7). */
 const MAX_SOCKET_PATH_BYTES = 107;
@@ -22,16 +23,25 @@ export interface Serving {
 }
 
 /**
- * Serves at a socket path that only root may connect to. What a predecessor left there, dead or still alive, is
- * replaced by one rename: no caller ever finds the path missing, and the predecessor's own clean-up misses ours.
+ * Serves at a socket path that only root may connect to, and no process of a pod, though it is root there and has got hold
+ * of the path. What a predecessor left there, dead or still alive, is replaced by one rename: no caller ever finds the path
+ * missing, and the predecessor's own clean-up misses ours.
  */
-export async function serveAt(server: GrpcServer, path: string): Promise<Serving> {
+export async function serveAt(server: GrpcServer, path: string, callers: Callers): Promise<Serving> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
   // A leading dot keeps the kubelet's plugin watcher from registering the socket before it has its name.
   const temporary = join(dirname(path), `.${randomBytes(4).toString('hex')}`);
   requireShort(path);
   requireShort(temporary);
-  const listener = createServer((socket) => server.serve(socket));
+  const listener = createServer((socket) => {
+    const problem = refusal(socket, callers);
+    if (problem === undefined) {
+      server.serve(socket);
+      return;
+    }
+    callers.log.warn({ path, err: problem }, 'call refused');
+    socket.destroy();
+  });
   await bind(listener, temporary);
   chmodSync(temporary, 0o600);
   const { ino } = statSync(temporary);

@@ -118,10 +118,12 @@ static void call(const char *path) {
   strncpy(address.sun_path, path, sizeof address.sun_path - 1);
   if (connect(caller, (struct sockaddr *)&address, sizeof address) != 0) {
     printf("called: %s\n", strerror(errno));
-  } else if (poll(&waiting, 1, 2000) > 0 && read(caller, answer, sizeof answer - 1) >= 0) {
+  } else if (poll(&waiting, 1, 2000) == 0) {
+    printf("called: listened to\n");
+  } else if (read(caller, answer, sizeof answer - 1) > 0) {
     printf("called: answered %s\n", answer);
   } else {
-    printf("called: listened to\n");
+    printf("called: hung up on\n");
   }
   fflush(stdout);
 }

@@ -117,14 +117,15 @@ static void inherited(const char *path) {
   while (wait(NULL) > 0) {}
 }
 
-static void passed(const char *path) {
+// A connection of a child that then ends, in the hands of its parent.
+static int handed_over(const char *path, pid_t *child) {
   int pair[2];
   char byte = 0, space[CMSG_SPACE(sizeof(int))];
   struct iovec part = {&byte, 1};
   struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof space};
   must(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0, "socketpair");
-  pid_t child = fork();
-  if (child == 0) {
+  *child = fork();
+  if (*child == 0) {
     int file = connected(path);
     struct cmsghdr *control = CMSG_FIRSTHDR(&message);
     control->cmsg_level = SOL_SOCKET;
@@ -133,12 +134,36 @@ static void passed(const char *path) {
     memcpy(CMSG_DATA(control), &file, sizeof file);
     _exit(sendmsg(pair[0], &message, 0) != 1);
   }
-  waitpid(child, NULL, 0);
+  waitpid(*child, NULL, 0);
   must(recvmsg(pair[1], &message, 0) == 1, "recvmsg");
   int file;
   memcpy(&file, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof file);
-  call(file);
+  return file;
+}
+
+static void passed(const char *path) {
+  pid_t child;
+  call(handed_over(path, &child));
   call(connected(path));
+}
+
+// Processes are made until one has the number of the one that connected; then that one speaks. Somebody winds the numbers on.
+static void reused(const char *path) {
+  pid_t wanted, next;
+  int file = handed_over(path, &wanted);
+  printf("ended %d\n", wanted);
+  fflush(stdout);
+  do {
+    next = fork();
+    must(next >= 0, "fork");
+    if (next == 0) {
+      if (getpid() != wanted) _exit(0);
+      call(file);
+      call(connected(path));
+      _exit(0);
+    }
+    waitpid(next, NULL, 0);
+  } while (next != wanted);
 }
 
 // Many connections that never finish their first words; then one that does.
@@ -174,6 +199,7 @@ int main(int count, char **arguments) {
   if (strcmp(how, "now") == 0 || strcmp(how, "fetch") == 0) call(connected(path));
   if (strcmp(how, "inherited") == 0) inherited(path);
   if (strcmp(how, "passed") == 0) passed(path);
+  if (strcmp(how, "reused") == 0) reused(path);
   if (strcmp(how, "flood") == 0) flood(path, 1000);
   if (strcmp(how, "setuid") == 0) {
     int file = connected(path);

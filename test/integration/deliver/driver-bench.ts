@@ -26,6 +26,8 @@ export class DriverBench {
   readonly secrets: Readonly<Record<string, string>>[] = [];
   takeSecret: () => Promise<void> = () => Promise.resolve();
   volumes = new VolumeStore();
+  /** The pod that callers of the driver are in. */
+  callerPod: string | undefined;
   driver!: CsiDriver;
 
   csiSocket(): string {
@@ -48,6 +50,7 @@ export class DriverBench {
       driverName: NAME,
       version: '1.2.3',
       volumes,
+      podOf: () => this.callerPod,
       onPublish: () => this.bundle(),
       onSecret: (_volume, secret) => {
         this.secrets.push(secret);

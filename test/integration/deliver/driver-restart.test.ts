@@ -34,6 +34,18 @@ const OWNER = { uid: 10001, gid: 10001 };
     }
   });
 
+  it('hangs up on a process of a pod, though it is root, and says so', async () => {
+    const probe = async (): Promise<unknown> => {
+      const client = new GrpcClient(bench.csiSocket());
+      return client.unary(Identity.method.probe, {}).finally(() => client.close());
+    };
+    bench.callerPod = 'pod-1';
+    await expect(probe()).rejects.toThrow();
+    expect(bench.lines.join('')).toContain(`found process ${process.pid} of pod pod-1`);
+    bench.callerPod = undefined;
+    await expect(probe()).resolves.toMatchObject({ ready: true });
+  });
+
   it('finds its volumes and their credentials again after a restart', async () => {
     const request = bench.node.request('pod-1', { fsGroup: '2000' });
     await bench.publish(request);
@@ -109,6 +121,7 @@ const OWNER = { uid: 10001, gid: 10001 };
       volumes: new VolumeStore(),
       onPublish: () => '',
       onUnpublish: () => undefined,
+      podOf: () => undefined,
       log: createLogger('test', 'silent'),
     });
     await expect(started).rejects.toThrow('is longer than 107 bytes; the kubelet needs a shorter root directory');

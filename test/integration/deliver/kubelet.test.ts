@@ -89,6 +89,7 @@ describe('the driver under a real kubelet', () => {
         return 'TRUST BUNDLE\n';
       },
       onUnpublish: (volume) => void gone.push(volume),
+      podOf: () => undefined,
       log: createLogger('test', 'warn'),
     });
     await until('registration', () => driver?.registered === true);

@@ -50,6 +50,7 @@ beforeEach(async () => {
     },
     beforeUnmount: (volume) => api.close(volume),
     onUnpublish: () => undefined,
+    podOf: () => undefined,
   });
   kubelet = new GrpcClient(join(kubeletRoot, 'plugins/d/csi.sock'));
 });
