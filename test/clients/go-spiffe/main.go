@@ -2,7 +2,7 @@
 
 // A module that knows nothing of Keystead: everything it has comes from go-spiffe, by SPIFFE_ENDPOINT_SOCKET.
 // It says what it finds in lines that a test reads. With SERVE it answers over mutual TLS, with CALL it asks such a
-// server, and with neither it only keeps its identity.
+// server, and with neither it only keeps its identity. It writes its tokens to TOKEN_FILE, and validates that in VALIDATE_FILE.
 package main
 
 import (
@@ -42,6 +42,9 @@ func main() {
 	fmt.Printf("first-ms %.1f\n", float64(time.Since(started).Microseconds())/1000)
 	show("svid", first.DefaultSVID(), first.Bundles)
 	go tokens(ctx)
+	if file := os.Getenv("VALIDATE_FILE"); file != "" {
+		go validate(ctx, file)
+	}
 	bundles, err := workloadapi.FetchX509Bundles(ctx)
 	if err != nil {
 		fmt.Printf("bundles-error %v\n", err)
@@ -93,6 +96,9 @@ func tokens(ctx context.Context) {
 			continue
 		}
 		last = token
+		if file := os.Getenv("TOKEN_FILE"); file != "" {
+			fmt.Printf("token-file err=%v\n", os.WriteFile(file, []byte(token), 0o600))
+		}
 		checked, err := jwtsvid.ParseAndValidate(token, source, []string{audience})
 		if err != nil {
 			fmt.Printf("jwt-invalid %v\n", err)
@@ -106,6 +112,24 @@ func tokens(ctx context.Context) {
 		_, other := workloadapi.ValidateJWTSVID(ctx, token, "somebody-else")
 		fmt.Printf("jwt id=%s asked=%s hint=%s aud=%v jti=%v left=%s other=%v\n", checked.ID, asked.ID, svid.Hint,
 			checked.Audience, checked.Claims["jti"], time.Until(checked.Expiry).Round(time.Second), other)
+	}
+}
+
+// Asks the Workload API of a token that somebody else was given, once it lies in the file, and says when the answer changes.
+func validate(ctx context.Context, file string) {
+	for last := ""; ; time.Sleep(20 * time.Millisecond) {
+		token, err := os.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		said := "validate-ok"
+		if _, err := workloadapi.ValidateJWTSVID(ctx, string(token), os.Getenv("AUDIENCE")); err != nil {
+			said = fmt.Sprintf("validate-error %v", err)
+		}
+		if said != last {
+			fmt.Println(said)
+		}
+		last = said
 	}
 }
 
