@@ -13,13 +13,15 @@ import { withLock } from './lock.ts';
 import { checkRoot } from './preflight.ts';
 import { Progress } from './progress.ts';
 import { bringUpSecondNode, hasSecondNode, joinAsSecondNode } from './second-node.ts';
+import { removeSecondNode } from './second-node-down.ts';
 import { labSettings, type RuntimeChoice } from './settings.ts';
 import { printStatus } from './status.ts';
 import { bringUp, publish } from './up.ts';
 
 const USAGE = `The lab: a real Kubernetes node on this machine.
 
-  npm run lab -- up [--containerd current|debian] [--nodes 1|2]   bring it up, or what of it is missing
+  npm run lab -- up [--containerd current|debian] [--nodes 1|2]   bring it up, or what of it is missing;
+                                                    --nodes 1 takes the second node away
   npm run lab -- down                               remove it without a trace (built programs stay cached)
   npm run lab -- status                             what runs; exit code 1 unless all of it does
   npm run lab -- kubeconfig                         path of the administrator's kubeconfig
@@ -47,9 +49,9 @@ async function main(): Promise<number> {
       const choice = runtimeChoice(values.containerd);
       const second = values.nodes === undefined ? await hasSecondNode(settings) : twoNodes(values.nodes);
       const lab = await withLock(settings, progress, async () => {
-        const first = await bringUp(settings, choice, progress);
-        if (!second) return first;
-        await bringUpSecondNode(settings, choice, import.meta.filename);
+        await bringUp(settings, choice, progress);
+        if (second) await bringUpSecondNode(settings, choice, import.meta.filename);
+        else await removeSecondNode(settings, progress);
         return publish(settings, choice);
       });
       print(`export KUBECONFIG=${lab.kubeconfig}`);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // A module whose private key is in the node's token. It says what it finds in lines that a test reads. With SERVE it
-// answers over mutual TLS, with CALL it asks such a server; TLS signs through the Notary API.
+// answers over mutual TLS, with CALL it asks such a server; TLS signs through the Notary API. What it encrypts it leaves in
+// SEALED_FILE, and it decrypts what lies in OPEN_FILE.
 package main
 
 import (
@@ -74,6 +75,12 @@ func use(ctx context.Context, client *keystead.Client, identity *keystead.Identi
 		fmt.Printf("decrypt same=%v err=%v\n", string(opened.GetPlaintext()) == "secret", err)
 		_, err = client.Decrypt(ctx, &notary.DecryptRequest{Ciphertext: sealed.Ciphertext, AdditionalData: []byte("b")})
 		fmt.Printf("decrypt-other err=%v\n", err)
+		if file := os.Getenv("SEALED_FILE"); file != "" {
+			fmt.Printf("sealed-file err=%v\n", os.WriteFile(file, sealed.Ciphertext, 0o600))
+		}
+	}
+	if file := os.Getenv("OPEN_FILE"); file != "" {
+		go open(ctx, client, file)
 	}
 	own := identity.Current().SpiffeID
 	for _, id := range []string{own, own + "-other"} {
@@ -83,6 +90,16 @@ func use(ctx context.Context, client *keystead.Client, identity *keystead.Identi
 	}
 	_, err = client.GetPublicKey(ctx, &notary.GetPublicKeyRequest{Identity: "vault"})
 	fmt.Printf("other-identity err=%v\n", err)
+}
+
+// Decrypts what somebody else has encrypted, once it lies in the file.
+func open(ctx context.Context, client *keystead.Client, file string) {
+	sealed, err := os.ReadFile(file)
+	for ; err != nil; sealed, err = os.ReadFile(file) {
+		time.Sleep(100 * time.Millisecond)
+	}
+	opened, err := client.Decrypt(ctx, &notary.DecryptRequest{Ciphertext: sealed, AdditionalData: []byte("a")})
+	fmt.Printf("open-file same=%v err=%v\n", string(opened.GetPlaintext()) == "secret", err)
 }
 
 // A request by crypto/x509 for a key that this program makes.
