@@ -26,7 +26,7 @@ export async function pushGoClient(source: string, variants: readonly string[], 
 }
 
 /** Static, so that it needs nothing of the image. Dependencies come by the module proxy, pinned by go.sum. */
-function buildGo(source: string): Buffer {
+export function buildGo(source: string): Buffer {
   const folder = mkdtempSync(join(tmpdir(), 'keystead-client-'));
   try {
     const file = join(folder, 'client');

@@ -1,36 +1,63 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { generateKeyPairSync } from 'node:crypto';
-import { attachSignature } from './cosign.ts';
+import { CosignSigner, type SignatureFormat } from './cosign.ts';
 import { ALL_FILES, PUBLIC_FILES, Scene } from './harness.ts';
 
 const scene = new Scene('signed');
-beforeAll(() => scene.open(), 120_000);
-afterAll(() => scene.close(), 180_000);
+let cosign: CosignSigner;
+beforeAll(async () => {
+  cosign = new CosignSigner();
+  await scene.open();
+}, 300_000);
+afterAll(async () => {
+  cosign.close();
+  await scene.close();
+}, 180_000);
 
 const LIMIT = 120_000;
-const release = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-const stranger = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-const signers = {
-  keys: [{ name: 'release', publicKey: release.publicKey.export({ type: 'spki', format: 'pem' }) }],
-};
 
-describe('a module that names signers', () => {
-  it(
-    'is attested once its image is signed by one of them, and until then refused with reason ImageNotSigned',
-    async () => {
-      const { image, reference } = await scene.push(`signed-${scene.namespace}`);
-      await attachSignature({ reference, digest: image.index.digest, privateKey: stranger.privateKey });
-      await scene.apply(...scene.module('signed', { spec: { signers }, container: { image: reference } }));
-      const refused = await scene.holder('signed', 'Denied');
-      expect(refused).toMatchObject({ reason: 'ImageNotSigned' });
-      expect(refused.message).toContain('expected a signature by key release, found 1 signatures');
-      await scene.filesAre(refused.pod, PUBLIC_FILES);
+describe.each<SignatureFormat>(['simple', 'bundle'])(
+  'a module that names signers, with signatures by cosign (%s)',
+  (format) => {
+    const name = `signed-${format}`;
 
-      await attachSignature({ reference, digest: image.index.digest, privateKey: release.privateKey });
-      const holder = await scene.holder('signed', 'Allowed');
-      await scene.filesAre(holder.pod, ALL_FILES);
-    },
-    LIMIT,
-  );
-});
+    it(
+      'is refused with reason ImageNotSigned while another key has signed its image, and attested once it names that one',
+      async () => {
+        const { image, reference } = await scene.push(`${name}-${scene.namespace}`);
+        const [signed, other] = [await cosign.sign(format, reference), await cosign.sign(format, reference)];
+        const another = await scene.push(`${name}-other-${scene.namespace}`);
+        const stranger = await cosign.sign(format, another.reference);
+        expect(new Set([signed, other, stranger]).size).toBe(3);
+        const signers = (publicKey: string) => ({ keys: [{ name: 'release', publicKey }] });
+        await scene.apply(
+          ...scene.module(name, { spec: { signers: signers(stranger) }, container: { image: reference } }),
+        );
+        const refused = await scene.holder(name, 'Denied');
+        expect(refused).toMatchObject({ reason: 'ImageNotSigned', imageDigest: image.index.digest });
+        expect(refused.message).toContain('expected a signature by key release, found 2 signatures');
+        await scene.filesAre(refused.pod, PUBLIC_FILES);
+
+        const patch = JSON.stringify({ spec: { signers: signers(signed) } });
+        await scene.run('patch', 'edgemodule', name, '--type=merge', '-p', patch);
+        const holder = await scene.holder(name, 'Allowed');
+        await scene.filesAre(holder.pod, ALL_FILES);
+      },
+      LIMIT,
+    );
+
+    it(
+      'is refused where its image is not signed at all',
+      async () => {
+        const { reference } = await scene.push(`${name}-bare-${scene.namespace}`);
+        const another = await scene.push(`${name}-other-${scene.namespace}`);
+        const signers = { keys: [{ name: 'release', publicKey: await cosign.sign(format, another.reference) }] };
+        await scene.apply(...scene.module(`${name}-bare`, { spec: { signers }, container: { image: reference } }));
+        const refused = await scene.holder(`${name}-bare`, 'Denied');
+        expect(refused.reason).toBe('ImageNotSigned');
+        expect(refused.message).toContain('found no signature');
+      },
+      LIMIT,
+    );
+  },
+);
