@@ -10,6 +10,7 @@ import { Api, type ApiAnswer, type PatchType } from '../e2e/api.ts';
 import { ALL_FILES, until, type PodChange } from '../e2e/harness.ts';
 import { processesOfPod } from '../e2e/pod-processes.ts';
 import { AttackScene } from './attack.ts';
+import { clientPod } from './client-pod.ts';
 import { forgedList, listOf, makeAuthority, withAuthority, type Authority } from './forged-device.ts';
 import { agentToken, SecondNode } from './second-node.ts';
 
@@ -225,31 +226,7 @@ describe('what the second node says of itself', () => {
   );
 });
 
-/** Which program runs where, and its environment. */
-interface Client {
-  readonly image: string;
-  readonly node: string;
-  readonly [variable: string]: string;
-}
-
 describe('what is of the first node', () => {
-  const SOCKET = 'unix:///var/run/keystead/spiffe.sock';
-  const volumeMounts = [
-    { name: 'identity', mountPath: '/var/run/keystead', readOnly: true },
-    { name: 'data', mountPath: '/data' },
-  ];
-  const volumes = [
-    { name: 'identity', csi: { driver: 'csi.keystead.dev', readOnly: true } },
-    { name: 'data', emptyDir: {} },
-  ];
-
-  /** A pod of a Go program on a node, with a folder in which the test leaves things. */
-  function client(name: string, app: string, { image, node, ...variables }: Client): object {
-    const env = Object.entries({ SPIFFE_ENDPOINT_SOCKET: SOCKET, ...variables });
-    const container = { env: env.map(([key, value]) => ({ name: key, value })), volumeMounts };
-    return scene.pod(name, { app }, on(node, { image, command: ['/client'], container, spec: { volumes } }));
-  }
-
   async function says(pod: string, pattern: RegExp): Promise<RegExpExecArray> {
     return until(`${pattern.source} in the log of ${pod}`, 90, async () => {
       const log = await scene.run('logs', pod).catch(String);
@@ -276,9 +253,9 @@ describe('what is of the first node', () => {
       };
       await scene.apply(...scene.claim('vault', { images: [{ digest: image.split('@')[1] }] }, hardware));
       await scene.apply(
-        client('seals', 'vault', { image, node: first(), SEALED_FILE: '/data/sealed' }),
-        client('opens', 'vault', { image, node: first(), OPEN_FILE: '/data/sealed' }),
-        client('opens-elsewhere', 'vault', { image, node: second.name, OPEN_FILE: '/data/sealed' }),
+        clientPod(scene, 'seals', 'vault', { image, node: first(), SEALED_FILE: '/data/sealed' }),
+        clientPod(scene, 'opens', 'vault', { image, node: first(), OPEN_FILE: '/data/sealed' }),
+        clientPod(scene, 'opens-elsewhere', 'vault', { image, node: second.name, OPEN_FILE: '/data/sealed' }),
       );
       await says('seals', /^sealed-file err=<nil>$/m);
       for (const pod of ['opens', 'opens-elsewhere']) {
@@ -302,8 +279,13 @@ describe('what is of the first node', () => {
       await scene.apply(
         ...scene.claim('gives', { images }, { delivery: ['Socket'], token }),
         ...scene.claim('asks', { images }, { delivery: ['Socket'] }),
-        client('gives', 'gives', { image, node: first(), AUDIENCE: 'server', TOKEN_FILE: '/data/token' }),
-        client('asks', 'asks', { image, node: second.name, AUDIENCE: 'server', VALIDATE_FILE: '/data/token' }),
+        clientPod(scene, 'gives', 'gives', { image, node: first(), AUDIENCE: 'server', TOKEN_FILE: '/data/token' }),
+        clientPod(scene, 'asks', 'asks', {
+          image,
+          node: second.name,
+          AUDIENCE: 'server',
+          VALIDATE_FILE: '/data/token',
+        }),
       );
       await says('gives', /^token-file err=<nil>$/m);
       await says('asks', /^svid /m);
