@@ -99,11 +99,15 @@ export class WorkQueue {
   }
 
   #arm(key: string, readyAt: number): void {
-    const wait = Math.min(readyAt - Date.now(), LONGEST_TIMER_MS);
-    const timer = setTimeout(() => {
-      if (readyAt > Date.now() + 1) this.#arm(key, readyAt);
-      else this.add(key);
-    }, wait);
+    const wait = readyAt - Date.now();
+    // The timer alone says that it is over: by a clock that was set back meanwhile it would be for long.
+    const timer = setTimeout(
+      () => {
+        if (wait > LONGEST_TIMER_MS) this.#arm(key, readyAt);
+        else this.add(key);
+      },
+      Math.min(wait, LONGEST_TIMER_MS),
+    );
     this.#delayed.set(key, { readyAt, timer });
   }
 

@@ -115,6 +115,13 @@ describe('a work queue', () => {
       expect(await queue.take()).toBe('a');
     });
 
+    it('waits no longer where the clock is set back meanwhile', () => {
+      queue.addAfter('a', 500);
+      jest.setSystemTime(Date.now() - 3_600_000);
+      jest.advanceTimersByTime(500);
+      expect(queue.depth).toBe(1);
+    });
+
     it('forgets delays when it is stopped', () => {
       queue.addAfter('a', 10);
       queue.stop();
