@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { makeImage, type ImageSettings } from '../../src/build/image/image.ts';
-import { packLayer, type Layer } from '../../src/build/image/layer.ts';
+import type { Layer } from '../../src/build/image/layer.ts';
 import { baseLayer, IMAGE_PATHS } from '../../src/build/image/product.ts';
-import { pushImage } from '../../src/build/image/registry.ts';
 import { Scene, until } from '../e2e/harness.ts';
 import { busyboxImage } from '../samples/busybox.ts';
+import { pushClient, sourceLayer, type ClientSettings } from './client-image.ts';
 import { npmLayer, pipLayer, programLayer, pythonLayer } from './packaged-client.ts';
 
 const SOURCES = join(import.meta.dirname, 'azure-iot');
@@ -95,14 +93,9 @@ export class AzureIotScene extends Scene {
     };
   }
 
-  async #push(
-    name: string,
-    layers: readonly Layer[],
-    settings: Omit<ImageSettings, 'labels' | 'user'>,
-  ): Promise<string> {
-    const labels = { 'org.opencontainers.image.title': name };
-    const image = makeImage(layers, { ...settings, user: '1000:1000', labels });
-    return (await pushImage(image, 'test', { registry: this.lab.registry, name: `keystead/${name}` })).reference;
+  async #push(name: string, layers: readonly Layer[], settings: ClientSettings): Promise<string> {
+    const [image = ''] = await pushClient({ name, registry: this.lab.registry }, layers, settings);
+    return image;
   }
 
   /** A module of the hub with its identity, and the Secret with the keys that the hub shows for it. */
@@ -147,10 +140,6 @@ function container(image: string, command: readonly string[], env: Record<string
   return { image, command, env: Object.entries(env).map(([name, value]) => ({ name, value })) };
 }
 
-async function programs(folder: string, ...names: readonly string[]): Promise<Layer> {
-  const files = names.map(async (name) => {
-    const content = await readFile(join(SOURCES, folder, name));
-    return { kind: 'file', path: `app/${name}`, mode: 0o644, content } as const;
-  });
-  return packLayer(await Promise.all(files));
+function programs(folder: string, ...names: readonly string[]): Promise<Layer> {
+  return sourceLayer(...names.map((name) => join(SOURCES, folder, name)));
 }

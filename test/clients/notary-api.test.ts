@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { status } from '@grpc/grpc-js';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { packLayer, type Layer } from '../../src/build/image/layer.ts';
 import { Notary } from '../../src/gen/keystead/notary/v1alpha1/notary_pb.js';
 import { GrpcClient } from '../../src/grpc/client.ts';
 import { hasStatus } from '../../src/grpc/status.ts';
 import { Scene, until } from '../e2e/harness.ts';
 import { identityFolder } from '../e2e/pod-processes.ts';
+import { pushClient, sourceLayer } from './client-image.ts';
 import { pushGoClient } from './go-client.ts';
+import { pipLayer, pythonLayer } from './packaged-client.ts';
 
 /** Modules in Go whose private keys are in the node's token: crypto/tls signs each handshake through the Notary API. */
 const scene = new Scene('notary');
@@ -70,6 +74,52 @@ function says(pod: string, pattern: RegExp, seconds = 90): Promise<RegExpExecArr
 
 const keysIn = (log: string): Set<string> =>
   new Set([...log.matchAll(/^identity .* key=(\S+) signs=true err=<nil>$/gm)].map(([, key = '']) => key));
+
+/** The Python example in a pod of the module `name`, with its image and with one that nobody allows. */
+async function startPython(name: string): Promise<void> {
+  const folder = join(import.meta.dirname, 'python-notary');
+  const sources = ['main.py', 'notary_key.py'].map((file) => join(folder, file));
+  const layers = [await pythonLayer(), await pipLayer(folder), await sourceLayer(...sources), await protoLayer()];
+  const command = ['/usr/bin/python3', '/app/main.py'];
+  const env = ['PYTHONPATH=/app/packages', 'PYTHONDONTWRITEBYTECODE=1'];
+  const target = { name: 'notary-python', registry: scene.lab.registry };
+  const [own = '', other = ''] = await pushClient(target, layers, { entrypoint: command, env }, ['module', 'foreign']);
+  const pod = (suffix: string, from: string): object =>
+    scene.pod(
+      `${name}${suffix}`,
+      { app: name },
+      { image: from, command, container: SOCKET, spec: { restartPolicy: 'Never' } },
+    );
+  await scene.apply(
+    scene.object('EdgeModule', name, {
+      selector: { matchLabels: { app: name } },
+      images: [{ digest: own.slice(own.indexOf('@') + 1) }],
+    }),
+    scene.object('ModuleIdentity', name, { moduleRef: { name }, ...HARDWARE }),
+    pod('', own),
+    pod('-foreign', other),
+  );
+}
+
+/** The one file that a client needs of Keystead. */
+async function protoLayer(): Promise<Layer> {
+  const path = 'keystead/notary/v1alpha1/notary.proto';
+  const content = await readFile(join(import.meta.dirname, '../../src/gen/proto', path));
+  return packLayer([{ kind: 'file', path: `app/${path}`, mode: 0o644, content }]);
+}
+
+describe('the example in Python', () => {
+  it('signs, makes a request for a certificate, encrypts, and is refused what is not its own', async () => {
+    await startPython('python');
+    for (const line of [/^signed$/m, /^request True$/m, /^decrypted True$/m]) await says('python', line);
+    await says('python', /^refused PERMISSION_DENIED IdentityNotHeld/m);
+  }, 300_000);
+
+  it('gets nothing with another image', async () => {
+    await says('python-foreign', /PERMISSION_DENIED[^]*ImageDigestMismatch/);
+    expect(await scene.run('logs', 'python-foreign')).not.toMatch(/^signed$/m);
+  }, 120_000);
+});
 
 describe('a module whose key is in the token', () => {
   it('signs with it, and finds a certificate without a private key in its volume', async () => {

@@ -1,0 +1,3 @@
+module keystead.dev/go-files
+
+go 1.26
