@@ -5,7 +5,7 @@ const INTERVAL_MS = 5_000;
 /** A thread that used less of an interval than this is at rest, milliseconds of processor time. */
 const REST_MS = 250;
 /** Less work than this since the last time leaves nothing behind that is worth a collection, milliseconds. */
-const BURST_MS = 500;
+const BURST_MS = 200;
 
 /**
  * Decides when to give memory back: when a burst of work is over, as the start of the program is one. Looked at in equal
