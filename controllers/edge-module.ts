@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { MODULE_LABEL } from '../src/api/names.ts';
 import type { Pod } from '../src/api/pod.ts';
-import type { EdgeModule, ModuleIdentity } from '../src/api/v1alpha1/index.ts';
+import type { EdgeDevice, EdgeModule, ModuleIdentity } from '../src/api/v1alpha1/index.ts';
 import { modulesOf } from '../src/identity/module-match.ts';
+import { runsOn, standIn } from '../src/identity/host-module.ts';
 import { selects } from '../src/identity/label-selector.ts';
 import { hasEnded } from '../src/identity/pod-evidence.ts';
 import { keyOf, type Result } from '../src/kube/index.ts';
@@ -23,6 +24,7 @@ export interface EdgeModulePorts {
   readonly identities: Cache<ModuleIdentity>;
   /** Indexes: `module` (by label), `namespace`. */
   readonly pods: Cache<Pod>;
+  readonly devices: Cache<EdgeDevice>;
 }
 
 /**
@@ -78,17 +80,24 @@ export class EdgeModules {
       pods,
       holders: identities.flatMap(({ status }) => status?.holders ?? []),
       ...(ambiguous !== undefined && { ambiguous }),
-      ...(deployed ? { deployed, ...this.#workloadState(module) } : selected(pods)),
+      ...(deployed ? { deployed, ...this.#workloadState(module) } : module.spec.host ? ofHosts(pods) : selected(pods)),
     };
   }
 
   #pods(module: EdgeModule): readonly Pod[] {
-    const { selector } = module.spec;
+    const { selector, host } = module.spec;
+    if (host) return this.#standIns(module);
     if (!selector) return this.#ports.pods.by('module', keyOf(module));
     const { namespace = '' } = module.metadata;
     return this.#ports.pods
       .by('namespace', namespace)
       .filter(({ metadata }) => selects(selector, metadata.labels ?? {}));
+  }
+
+  /** A module of the host has one on each node where it runs. */
+  #standIns(module: EdgeModule): Pod[] {
+    const devices = this.#ports.devices.list().filter((device) => runsOn(module, device));
+    return devices.map(({ metadata }) => standIn(module, metadata.name ?? ''));
   }
 
   /** A pod has one label, so that beside its template's module only selector modules can claim it. */
@@ -122,6 +131,19 @@ export class EdgeModules {
       workload: { kind, name: module.metadata.name ?? '' },
     };
   }
+}
+
+/** Services of nodes, which somebody else starts: whether one is ready, nobody but its identity tells. */
+function ofHosts(standIns: readonly Pod[]): WorkloadState & { readonly deployed: Finding } {
+  const deployed: Finding =
+    standIns.length > 0
+      ? { status: 'True', reason: 'NodesFound', message: `It belongs to ${standIns.length} nodes.` }
+      : {
+          status: 'False',
+          reason: 'NoNodes',
+          message: 'No EdgeDevice has a name of nodeNames, or labels of deviceSelector.',
+        };
+  return { desired: standIns.length, ready: standIns.length, current: true, deployed };
 }
 
 /** Pods of others: those that exist are those that should. */

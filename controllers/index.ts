@@ -56,7 +56,7 @@ export const CONTROLLERS: readonly Row[] = [
     reconciler: 'edge-module.ts',
     process: 'controller',
     rules: [
-      read(KEYSTEAD, 'edgemodules', 'moduleidentities'),
+      read(KEYSTEAD, 'edgemodules', 'moduleidentities', 'edgedevices'),
       writeStatus('edgemodules'),
       read('', 'pods'),
       // Server-side apply asks for create as well where the object is new.

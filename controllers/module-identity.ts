@@ -10,6 +10,7 @@ import type {
   TrustBundle,
 } from '../src/api/v1alpha1/index.ts';
 import type { Refusal } from '../src/identity/holding.ts';
+import { standInUid } from '../src/identity/host-module.ts';
 import { hasEnded } from '../src/identity/pod-evidence.ts';
 import { claim, claimedNames, type Claim } from '../src/identity/spiffe-claim.ts';
 import { identityStatus } from '../src/identity/status.ts';
@@ -63,7 +64,7 @@ export class ModuleIdentities {
     const trustDomain = trustDomainOf(identity, this.#ports.devices.list());
     const claimed = this.#claim(identity, module, trustDomain);
     const delivered = trustDomain === undefined ? undefined : await secret.ensure(identity, this.#trust(trustDomain));
-    const holders = this.#present(identity);
+    const holders = this.#present(identity, module);
     const observed = { claim: claimed, holders, desired: module?.status?.desired ?? 0, secret: delivered };
     await status.write(identity, identityStatus(identity, observed, new Date(clock.now())));
     await this.#prune(identity);
@@ -94,8 +95,9 @@ export class ModuleIdentities {
   }
 
   /** An agent that went away with its node leaves its entries behind; only those of existing pods count. */
-  #present({ status }: ModuleIdentity): ModuleIdentityStatusHolder[] {
-    return (status?.holders ?? []).filter(({ podUid }) => {
+  #present({ status }: ModuleIdentity, module: EdgeModule | undefined): ModuleIdentityStatusHolder[] {
+    return (status?.holders ?? []).filter(({ podUid, node }) => {
+      if (module?.spec.host) return podUid === standInUid(module.metadata.uid ?? '', node);
       const [pod] = this.#ports.pods.by('uid', podUid);
       return pod !== undefined && !hasEnded(pod);
     });

@@ -18,6 +18,7 @@ import { secretName, type Holding } from '../src/identity/holding.ts';
 import { modulesOf, policyOf } from '../src/identity/module-match.ts';
 import { podEvidence } from '../src/identity/pod-evidence.ts';
 import type { ContainerRuntime } from '../src/runtime/port.ts';
+import { HOST_INIT } from './host-attestation.ts';
 
 export interface PodCallerPorts {
   readonly node: string;
@@ -79,7 +80,8 @@ export class PodCaller {
     const modules = pod ? modulesOf(pod, ports.modules(pod.metadata.namespace)) : [];
     const policies = modules.map(policyOf);
     const owners = pod && policies.some((policy) => policy.pod.owned) ? await ports.owners(pod) : undefined;
-    const measured = await this.#measure(pod, policies, pid);
+    const isHost = policies[0]?.host !== undefined;
+    const measured = await (isHost ? this.#measureIn(undefined, pid, HOST_INIT) : this.#measure(pod, policies, pid));
     const integrity = ports.integrity();
     const signers = policies[0]?.signers;
     const image = measured.container?.image;
@@ -118,8 +120,12 @@ export class PodCaller {
     return this.#measureIn(pod && (await this.#moduleContainer(pod.metadata.uid, name)), pid);
   }
 
-  async #measureIn(container: ModuleContainer | undefined, pid: number): Promise<Measured> {
-    const process = await this.#ports.measure(pid, container?.pid ?? pid);
+  async #measureIn(
+    container: ModuleContainer | undefined,
+    pid: number,
+    init = container?.pid ?? pid,
+  ): Promise<Measured> {
+    const process = await this.#ports.measure(pid, init);
     return { ...(container && { container }), ...(process && { process }) };
   }
 
@@ -135,7 +141,7 @@ export class PodCaller {
 
 /**
  * A module whose policy is Report is served as before, whatever rule its process breaks; nobody else is: the process must be
- * in the container that holds the identity.
+ * in the container, or unit, that holds the identity.
  */
 function unlessReported(
   verdict: Verdict,
@@ -145,7 +151,11 @@ function unlessReported(
 ): Verdict {
   const [module] = modules;
   if (verdict.allowed || modules.length !== 1 || module?.spec.onViolation !== 'Report') return verdict;
-  const holds = holding !== undefined && holding.issued.size > 0 && process?.containerId === holding.container?.id;
+  const { host } = module.spec;
+  const isInside = host
+    ? process?.unit === host.unit && !process.containerId
+    : process?.containerId === holding?.container?.id;
+  const holds = holding !== undefined && holding.issued.size > 0 && isInside;
   return holds ? { allowed: true, module: policyOf(module), table: verdict.table } : verdict;
 }
 

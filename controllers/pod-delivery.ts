@@ -6,6 +6,7 @@ import type { ContainerEvidence } from '../src/attest/port.ts';
 import type { Credentials, KeyedCredentials, PublishedVolume, Volumes } from '../src/deliver/port.ts';
 import { asKeysteadError } from '../src/errors.ts';
 import { imageDigest, issuedBefore, type Issued, type Refusal, type Withdrawal } from '../src/identity/holding.ts';
+import { isStandIn, undeliverable } from '../src/identity/host-module.ts';
 import { sameKey } from '../src/identity/module-key.ts';
 import { fitting, serialOf, type Wanted } from '../src/issue/credentials.ts';
 import type { ModuleKeyName } from '../src/notary/key-port.ts';
@@ -99,12 +100,22 @@ export class PodDelivery {
     return { reason: 'IdentityAmbiguous', message };
   }
 
+  #unreachable(identity: ModuleIdentity, { pod }: Holder): Refusal | undefined {
+    const { uid, name } = pod.metadata;
+    if (!isStandIn(name)) return undefined;
+    return undeliverable(
+      identity,
+      this.#ports.volumes.list().some(({ podUid }) => podUid === uid),
+    );
+  }
+
   /**
    * Makes sure that the holder has a current certificate for the identity: keeps what fits, else issues once and
    * writes it everywhere. Returns a refusal, never throws, where it may not or cannot be issued.
    */
   async ensure(identity: ModuleIdentity, holder: Holder): Promise<Issued | Refusal> {
-    const wanted = this.#unlessLeaving(holder, this.#ambiguous(holder) ?? this.#ports.wanted(identity));
+    const refusal = this.#ambiguous(holder) ?? this.#unreachable(identity, holder);
+    const wanted = this.#unlessLeaving(holder, refusal ?? this.#ports.wanted(identity));
     const { uid } = holder.pod.metadata;
     const before = holder.issued.get(identity.metadata.name ?? '') ?? issuedBefore(identity, uid, holder.container.id);
     if ('reason' in wanted) {

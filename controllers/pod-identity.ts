@@ -240,7 +240,9 @@ export class PodIdentity {
 
   #next(podUid: string, claim: Claim): Next {
     const holding = this.#holdings.get(podUid);
-    if (!holding || holding.verdict === 'Ended') return {};
+    // Nobody tells of a unit's start, as the container runtime tells of a container's.
+    if (!holding || holding.verdict === 'Ended')
+      return claim.modules.some(({ spec }) => spec.host) ? { requeueAfterMs: UNIT_LOOK_MS } : {};
     const intervals = claim.modules.map(({ spec }) => durationMs(spec.remeasureInterval));
     const now = this.#ports.clock.now();
     const renewals = [...holding.issued.values()].map(({ renewalTime }) => renewalTime - now);
@@ -253,6 +255,8 @@ export class PodIdentity {
 
 /** A refusal by the notary or the API may pass (token back, name free again): asked again after so long. */
 const REFUSED_RETRY_MS = 5_000;
+/** How long a unit may run before its files are there. A call on its socket is judged at once. */
+const UNIT_LOOK_MS = 5_000;
 const MINIMUM_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 3_600_000;
 

@@ -41,7 +41,7 @@ export const executableAllowed: Rule = {
     if (module.executables.length === 0) return held(`${path}; EdgeModule ${moduleName(module)} names none`);
     const same = module.executables.filter((allowed) => hashOf(allowed.sha256) === hashOf(sha256) && sha256 !== '');
     if (same.some((allowed) => allowed.path === undefined || allowed.path === path)) return held(`${path} (${sha256})`);
-    const remedy = `correct the image, or the executables of EdgeModule ${moduleName(module)}`;
+    const remedy = `correct the ${module.host ? 'program' : 'image'}, or the executables of EdgeModule ${moduleName(module)}`;
     if (same.length > 0) {
       return failed(
         `it at ${same.map((allowed) => allowed.path ?? '').join(' or ')}`,

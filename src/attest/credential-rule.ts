@@ -13,9 +13,11 @@ export const credentials: Rule = {
   check(evidence) {
     const module = onlyModule(evidence);
     const { container, process, phase } = evidence;
-    if (module === undefined || container === undefined) return unknown('the credentials of a container');
-    if (phase === 'Starting')
+    if (module === undefined) return unknown('the credentials of a process');
+    if (phase === 'Starting') {
+      if (container === undefined) return unknown('the credentials of a container');
       return judged(module, container.uid, container.gid) ?? held(ids('to be started with', container));
+    }
     return process === undefined ? unknown('the credentials of a process') : ofRunning(process, module);
   },
 };
@@ -28,7 +30,11 @@ function ofRunning(process: ProcessEvidence, module: ModulePolicy): Finding {
   const demanded = [module.uidAllowed, module.gidAllowed, module.groupsAllowed].some((each) => each !== undefined);
   if (demanded && process.ownNamespaces?.includes('user') === true) {
     const remedy = 'do not make user namespaces in the module: in them a process may call itself any uid';
-    return failed("the container's user namespace", 'another that the process or its parent made', remedy);
+    return failed(
+      module.host ? "the node's user namespace" : "the container's user namespace",
+      'another that the process or its parent made',
+      remedy,
+    );
   }
   const uid = inside(process.uid, process.userNamespace?.uids);
   const gid = inside(process.gid, process.userNamespace?.gids);
@@ -41,7 +47,8 @@ function ofRunning(process: ProcessEvidence, module: ModulePolicy): Finding {
 }
 
 function judged(module: ModulePolicy, uid: number | undefined, gid: number | undefined): Finding | undefined {
-  const remedy = `set runAsUser and runAsGroup of the pod, or correct EdgeModule ${moduleName(module)}`;
+  const where = module.host ? 'User and Group of the unit' : 'runAsUser and runAsGroup of the pod';
+  const remedy = `set ${where}, or correct EdgeModule ${moduleName(module)}`;
   if (module.uidAllowed !== undefined && uid !== module.uidAllowed) {
     return failed(`uid ${module.uidAllowed}`, `uid ${uid ?? 'outside of the container'}`, remedy);
   }

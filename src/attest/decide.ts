@@ -8,12 +8,13 @@ import { nodeTrusted } from './node-rules.ts';
 import { podOwned } from './pod-policy.ts';
 import { containerKnown, moduleMatched, podBound } from './pod-rules.ts';
 import type { DenialReason, Evidence, RuleResult, Verdict } from './port.ts';
-import type { Rule } from './rule.ts';
+import { onlyModule, type Rule } from './rule.ts';
 import { imageSignature } from './signature-rule.ts';
 import { notTampered } from './tamper-rule.ts';
+import { unitMatched } from './unit-rule.ts';
 import { policyWindow } from './window-rule.ts';
 
-/** The rules in their order. Where is it and who is it, then whose is it, then what does it run, then as whom, whence and until when. */
+/** The rules for modules in pods, in their order. Where is it and who is it, then whose is it, then what does it run, then as whom, whence and until when. */
 export const RULES: readonly Rule[] = [
   nodeTrusted,
   callerAlive,
@@ -33,6 +34,17 @@ export const RULES: readonly Rule[] = [
   policyWindow,
 ];
 
+/** Those for a service of the node itself, in the same order: no pod, no image and no container speak for it. */
+export const HOST_RULES: readonly Rule[] = [
+  nodeTrusted,
+  callerAlive,
+  unitMatched,
+  executableAllowed,
+  notTampered,
+  credentials,
+  policyWindow,
+];
+
 /**
  * Judges evidence. Pure: the same evidence gives the same verdict. The first rule that fails denies and names the
  * reason; the table holds a row for every rule, for allowed and denied alike. Never throws on evidence of its type.
@@ -40,7 +52,7 @@ export const RULES: readonly Rule[] = [
 export function decide(evidence: Evidence): Verdict {
   const table: RuleResult[] = [];
   let denied: { rule: Rule; reason: DenialReason; message: string } | undefined;
-  for (const rule of RULES) {
+  for (const rule of onlyModule(evidence)?.host ? HOST_RULES : RULES) {
     if (denied !== undefined) {
       table.push({ rule: rule.name, outcome: 'NotReached', message: `not judged, as ${denied.rule.name} failed` });
       continue;

@@ -36,6 +36,8 @@ export interface ModulePolicy {
   /** What the module's template says, which its pods must say too; undefined for modules that others deploy. */
   readonly podCommand?: PodCommand;
   readonly pod: PodPolicy;
+  /** Set for a service of the node itself; undefined for a module in pods. */
+  readonly host?: HostPolicy;
   readonly window: PolicyTimes;
 }
 
@@ -63,6 +65,11 @@ export interface Signals {
   readonly tracer: Answer;
   /** LD_PRELOAD and the like. */
   readonly preload: Answer;
+}
+
+export interface HostPolicy {
+  /** Full name of the systemd unit. */
+  readonly unit: string;
 }
 
 export interface PodPolicy {

@@ -97,6 +97,7 @@ export const REASONS = [
   'CallerGone',
   'ContainerUnknown',
   'SocketNotOwned',
+  'UnitMismatch',
   'PodNotBound',
   'ModuleUnknown',
   'ModuleAmbiguous',

@@ -67,6 +67,8 @@ export interface ProcessEvidence {
   readonly podUid?: string;
   /** Why `containerId` and `podUid` are undefined. */
   readonly containerProblem?: string;
+  /** systemd unit that it is in; undefined for none. A container is in the unit of its runtime's making. */
+  readonly unit?: string;
   /** Real, effective, saved and file system ids all equal these, else `mixedIds` is true. In the host's namespace. */
   readonly uid: number;
   readonly gid: number;

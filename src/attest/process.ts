@@ -17,6 +17,7 @@ import { whyNotToRead } from './readable-mount.ts';
 import { processStrings } from './process-strings.ts';
 import { RootFileSystems, type RootFileSystem, type Untraceable } from './root-file-system.ts';
 import { scriptOrigin } from './script.ts';
+import { unitOf } from './unit.ts';
 
 export interface MeterOptions {
   /** Where the host's root directory is seen. Default `/proc/1/root`, for a program in the host's pid namespace. */
@@ -71,7 +72,9 @@ export class ProcessMeter {
   async #take(pid: number, init: number): Promise<{ evidence: ProcessEvidence; steady: boolean } | undefined> {
     try {
       const { startTime, incarnation } = readIncarnation(pid);
-      const origin = parseCgroup(readProc(pid, 'cgroup'), this.#kubepodsRoot);
+      const cgroup = readProc(pid, 'cgroup');
+      const origin = parseCgroup(cgroup, this.#kubepodsRoot);
+      const unit = unitOf(cgroup);
       const namespaces = namespacesOf(pid, init);
       const root = this.#rootFor(pid, init, origin, namespaces.ownNamespaces ?? []);
       const executable = codeOrigin(pid, 'exe', root);
@@ -86,6 +89,7 @@ export class ProcessMeter {
         startTime,
         incarnation,
         ...inContainer(origin),
+        ...(unit !== undefined && { unit }),
         ...credentials(readProc(pid, 'status')),
         ...namespaces,
         executable: { path: executable.path, ...hash },

@@ -6,6 +6,7 @@ import { PodHubKeys } from '../../controllers/pod-hub-keys.ts';
 import { ProcessMeter } from '../attest/process.ts';
 import { startCsiDriver, type CsiDriver } from '../deliver/csi/driver.ts';
 import type { VolumeEvents } from '../deliver/csi/node.ts';
+import { HostFolders } from '../deliver/host-folders.ts';
 import { VolumeStore } from '../deliver/volume.ts';
 import { asKeysteadError } from '../errors.ts';
 import { startHealthServer, type Check, type HealthOptions } from '../health.ts';
@@ -29,6 +30,7 @@ import { evidencePages } from './agent/evidence.ts';
 import { explainPages } from './agent/explain.ts';
 import { imageSignatures } from './agent/image-signatures.ts';
 import { notaryPages } from './agent/notary-pages.ts';
+import { NodePods } from './agent/node-pods.ts';
 import { podOwners } from './agent/owner-source.ts';
 import { ProcessSource } from './agent/process-source.ts';
 import { SealedCache } from './agent/sealed-cache.ts';
@@ -42,6 +44,7 @@ async function compose(configuration: AgentConfiguration, log: Logger) {
   const { node, containerdSocket: runtimeSocket, nriSocket } = configuration;
   const client = await KubeClient.fromEnvironment(process.env);
   const caches = agentCaches(client, node, log);
+  const pods = new NodePods(node, caches);
   const runtime = new CriRuntime(runtimeSocket);
   const notary = new NotaryClient({ path: configuration.notarySocket });
   const volumes = new VolumeStore();
@@ -52,13 +55,23 @@ async function compose(configuration: AgentConfiguration, log: Logger) {
   const program = measureProgram(import.meta.filename).sha256;
   const signatures = imageSignatures(configuration.signatures, configuration.stateDir);
   const workload: AgentWorkload = new AgentWorkload({
-    ...{ node, log, held, caches, runtime, processes, volumes, notary, owners, signatures },
+    ...{ node, log, held, caches, pods, runtime, processes, volumes, notary, owners, signatures },
     holding: (podUid) => agent.holding(podUid),
+    lookAgain: (podUid) => agent.lookAgain(podUid),
     trust: () => agent.trust(),
     integrity: () => agent.integrity(),
     issueToken: (request) => notary.issueToken(request),
     wanted: (identity) => agent.wanted(identity),
     obtain: (request) => agent.obtain(request),
+  });
+  const folders = new HostFolders({
+    ...{ root: configuration.hostModules, node, volumes, log },
+    published(volume) {
+      agent.volumeChanged(volume.podUid);
+      workload.published(volume);
+    },
+    leaving: (volume) => workload.unpublishing(volume),
+    gone: ({ podUid }) => agent.volumeChanged(podUid),
   });
   const agent: Agent = new Agent({
     node,
@@ -67,6 +80,8 @@ async function compose(configuration: AgentConfiguration, log: Logger) {
     log,
     client,
     caches,
+    pods,
+    folders,
     notary,
     runtime,
     volumes,
@@ -79,14 +94,14 @@ async function compose(configuration: AgentConfiguration, log: Logger) {
     platform: () => ({ ...machine(), agentProgram: program, containerStarts: starts.kind }),
   });
 
-  return { client, caches, runtime, notary, volumes, starts, processes, workload, agent };
+  return { client, caches, pods, runtime, notary, volumes, starts, processes, workload, agent };
 }
 
 /** Runs the agent until the signal is aborted. */
 async function run(configuration: AgentConfiguration, log: Logger, signal: AbortSignal): Promise<void> {
   const { node, kubeletRoot, stateDir } = configuration;
   const parts = await compose(configuration, log);
-  const { client, caches, runtime, notary, volumes, starts, processes, workload, agent } = parts;
+  const { client, caches, pods, runtime, notary, volumes, starts, processes, workload, agent } = parts;
   await mkdir(stateDir, { recursive: true, mode: 0o700 });
   const succession = new Succession(stateDir, log);
   const work = AbortSignal.any([signal, succession.replaced]);
@@ -101,7 +116,11 @@ async function run(configuration: AgentConfiguration, log: Logger, signal: Abort
   if (succession.hasPredecessor) await ready;
   const podOf = (pid: number): string | undefined => processes.podOf(pid);
   const kubelet = { kubeletRoot, stateDir, nodeName: node, version: VERSION, podOf };
-  const hubKeys = new PodHubKeys({ ...clusterView(caches), notary, wanted: (identity) => agent.wanted(identity) });
+  const hubKeys = new PodHubKeys({
+    ...clusterView(caches, pods),
+    notary,
+    wanted: (identity) => agent.wanted(identity),
+  });
   const csi = await startCsiDriver({ ...kubelet, volumes, log, ...volumeEvents({ agent, workload, hubKeys }) });
   workload.resume();
   const health = await startHealthServer({

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Pod } from '../api/pod.ts';
+import { edgeModules } from '../api/resources.ts';
+import type { EdgeModule } from '../api/v1alpha1/index.ts';
 import { asKeysteadError, KeysteadError } from '../errors.ts';
 import type { Explanation } from '../identity/explanation.ts';
+import { standInUid } from '../identity/host-module.ts';
 import { AGENT_PORT, componentSelector, PODS, proxied } from './kinds.ts';
 import type { Cluster } from './port.ts';
 
@@ -23,6 +26,29 @@ export async function explanation(cluster: Cluster, pod: PodName, systemNamespac
   }
   const agent = await agentOn(cluster, spec.nodeName, systemNamespace);
   return ask(cluster, agent, { page: 'explain', name: metadata.uid, node: spec.nodeName });
+}
+
+/** A module of the host, on a node of it; without a node the cluster must have one agent only. */
+export interface HostModuleName {
+  readonly namespace: string;
+  readonly module: string;
+  readonly node: string | undefined;
+}
+
+/** What the agent of a node found out about a module of the host. The way is the same. */
+export async function hostExplanation(
+  cluster: Cluster,
+  { namespace, module, node }: HostModuleName,
+  systemNamespace?: string,
+): Promise<Explanation> {
+  const { metadata, spec } = (await cluster.get(edgeModules, { namespace, name: module })) as unknown as EdgeModule;
+  if (!spec.host) {
+    const remedy = `EdgeModule ${namespace}/${module} is a module in pods: explain one of those, as keystead explain pod/NAME`;
+    throw new KeysteadError('InvalidRequest', `expected a module of the host; ${remedy}`);
+  }
+  const on = node ?? (await onlyNode(cluster, systemNamespace));
+  const agent = await agentOn(cluster, on, systemNamespace);
+  return ask(cluster, agent, { page: 'explain', name: standInUid(metadata.uid ?? '', on), node: on });
 }
 
 /** Which process it is, as the user names it. Without a node the cluster must have one agent only. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ExplainedProcess, Explanation } from '../identity/explanation.ts';
-import { explanation, processExplanation } from './agent.ts';
+import { isStandIn } from '../identity/host-module.ts';
+import { explanation, hostExplanation, processExplanation } from './agent.ts';
 import {
   CLUSTER_OPTIONS,
   EXIT,
@@ -13,19 +14,23 @@ import {
   type OptionTable,
   type Values,
 } from './command.ts';
-import type { Style, Terminal } from './port.ts';
+import type { Cluster, Style, Terminal } from './port.ts';
 import { relative } from './show-time.ts';
 import { printTable } from './table.ts';
 
 const PROCESS_OPTIONS = {
   pid: { type: 'string', value: 'N', help: 'a process of the node instead of a pod' },
-  node: { type: 'string', value: 'NODE', help: 'the node of that process; default: the only one with an agent' },
+  node: {
+    type: 'string',
+    value: 'NODE',
+    help: 'the node of that process or host module; default: the only one with an agent',
+  },
 } as const satisfies OptionTable;
 
 export const explain: Command = {
   name: 'explain',
-  operands: 'pod/NAME | --pid N',
-  summary: 'Tells what every rule of attestation found about a pod or a process, and what the pod holds',
+  operands: 'pod/NAME | edgemodule/NAME | --pid N',
+  summary: 'Tells what every rule of attestation found about a pod, a host module or a process, and what it holds',
   options: { ...PROCESS_OPTIONS, ...NAMESPACE_OPTION, ...SYSTEM_OPTION, ...JSON_OPTION, ...CLUSTER_OPTIONS },
   details:
     "It asks the agent on the pod's node, through the API server: you must be allowed to get the pod, to list pods and\n" +
@@ -37,15 +42,13 @@ export const explain: Command = {
     try {
       const namespace = text(values, 'namespace') ?? client.namespace;
       const system = text(values, 'system-namespace');
-      const found =
-        'pid' in subject
-          ? await processExplanation(client, { ...subject, node: text(values, 'node') }, system)
-          : await explanation(client, { namespace, ...subject }, system);
+      const node = text(values, 'node');
+      const found = await explained(client, { namespace, node, ...subject }, system);
       if (values['json'] === true) terminal.out(JSON.stringify(found, undefined, 2));
       else {
         show(terminal, found, clock.now());
         // What a process would get is the pod's, and stands there.
-        if ('name' in subject) showIdentities(terminal, found, clock.now());
+        if (!('pid' in subject)) showIdentities(terminal, found, clock.now());
       }
       return EXIT.Ok;
     } finally {
@@ -54,23 +57,33 @@ export const explain: Command = {
   },
 };
 
-function subjectOf(
-  values: Values,
-  positionals: readonly string[],
-): { readonly name: string } | { readonly pid: number } {
+type Subject = { readonly name: string } | { readonly module: string } | { readonly pid: number };
+
+function explained(
+  cluster: Cluster,
+  subject: { readonly namespace: string; readonly node: string | undefined } & Subject,
+  system: string | undefined,
+): Promise<Explanation> {
+  if ('pid' in subject) return processExplanation(cluster, subject, system);
+  if ('module' in subject) return hostExplanation(cluster, subject, system);
+  return explanation(cluster, subject, system);
+}
+
+function subjectOf(values: Values, positionals: readonly string[]): Subject {
   const pid = text(values, 'pid');
-  if (pid === undefined) return { name: podName(positionals) };
+  if (pid === undefined) return named(positionals);
   if (positionals.length > 0)
     throw new UsageError('explain expects a pod or --pid N, found both; leave one of them out');
   if (!/^[1-9]\d{0,9}$/.test(pid)) throw new UsageError(`--pid expects the number of a process, found ${pid}`);
   return { pid: Number(pid) };
 }
 
-/** `pod/NAME`, `pod NAME` and `NAME` are the same. */
-function podName(positionals: readonly string[]): string {
+/** `pod/NAME`, `pod NAME` and `NAME` are the same; a module of the host is `edgemodule/NAME`. */
+function named(positionals: readonly string[]): Subject {
   const [first = '', ...more] = positionals.join('/').split('/');
-  const name = ['pod', 'pods', 'po'].includes(first) && more.length > 0 ? more.shift() : first;
-  if (name && more.length === 0) return name;
+  const isModule = ['edgemodule', 'edgemodules', 'emod'].includes(first) && more.length > 0;
+  const name = (isModule || ['pod', 'pods', 'po'].includes(first)) && more.length > 0 ? more.shift() : first;
+  if (name && more.length === 0) return isModule ? { module: name } : { name };
   const found = positionals.length === 0 ? 'nothing' : positionals.join(' ');
   throw new UsageError(
     `explain expects one pod, found ${found}; type for example keystead explain pod/press-0 -n factory`,
@@ -100,6 +113,8 @@ function show(terminal: Terminal, found: Explanation, now: number): void {
 }
 
 function subjectText({ pod, evidence }: Explanation): string {
+  const [namespace, ...name] = pod?.split('/') ?? [];
+  if (isStandIn(name.join('/'))) return `host module of namespace ${namespace ?? ''}`;
   return pod === undefined ? `process ${evidence.process?.pid ?? ''} of no pod` : `pod ${pod}`;
 }
 
@@ -110,6 +125,7 @@ function evidenceRows({ container, process }: Explanation['evidence']): string[]
     ['index digest', container?.image.index],
     ['manifest digest', container?.image.manifest],
     ['config digest', container?.image.config],
+    ['unit', process?.unit],
     ['process', process && `pid ${process.pid} on the node`],
     ['executable', process?.executable.path],
     ['executable sha256', process?.executable.sha256],

@@ -32,7 +32,10 @@ export interface Ownership {
   readonly gid: number;
 }
 
-/** A CSI volume that the kubelet asked this node to publish. Recorded on disk before it is mounted. */
+/**
+ * A CSI volume that the kubelet asked this node to publish, recorded on disk before it is mounted; or the folder of a module of
+ * the host.
+ */
 export interface PublishedVolume {
   readonly volumeId: string;
   readonly targetPath: string;
@@ -41,6 +44,8 @@ export interface PublishedVolume {
   readonly podName: string;
   /** Pod's fsGroup where it has one: the key is then group readable. */
   readonly fsGroup?: number;
+  /** Whose the sockets in it are, where others reach it too; a pod's volume is reached by the pod alone. */
+  readonly owner?: Ownership;
   /** volume_context entries without the `csi.storage.k8s.io/` ones. */
   readonly attributes: Readonly<Record<string, string>>;
 }

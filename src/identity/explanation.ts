@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ContainerEvidence, Evidence, ImageEvidence, Privileges, RuleResult, Verdict } from '../attest/port.ts';
 import { timestamp, type Holding } from './holding.ts';
+import { isStandIn } from './host-module.ts';
 
 /** Why a pod has its identity or not, or a process would, as the agent of its node tells it. Holds no secret. */
 export interface Explanation {
@@ -27,6 +28,8 @@ export interface Explanation {
 export interface ExplainedProcess {
   readonly pid: number;
   readonly executable: { readonly path: string; readonly sha256: string };
+  /** systemd unit, of a process in no container. */
+  readonly unit?: string;
   readonly uid?: number;
   readonly gid?: number;
   readonly privileges?: Privileges;
@@ -59,7 +62,8 @@ export function explanationOf(holding: Holding, node: string): Explanation {
     ...(judgedAt !== undefined && { judgedAt: timestamp(judgedAt) }),
     table,
     evidence: {
-      ...(container && { container: explainedContainer(container) }),
+      // A unit is shown with its process.
+      ...(container && !isStandIn(pod) && { container: explainedContainer(container) }),
       ...(process && { process: explainedProcess(process) }),
     },
     identities: holding.identities.map((name) => explainedIdentity(holding, name)),
@@ -94,11 +98,13 @@ function explainedContainer({ name, id, image }: ContainerEvidence): {
 }
 
 function explainedProcess(process: NonNullable<Holding['process']>): ExplainedProcess {
-  const { pid, executable, uid, gid, privileges, lineage, script, mappings, anonymousCodeBytes } = process;
+  const { pid, executable, unit, containerId, uid, gid, privileges, lineage, script, mappings, anonymousCodeBytes } =
+    process;
   const code = mappings && Object.groupBy(mappings, ({ origin }) => origin);
   return {
     pid,
     executable: { path: executable.path, sha256: executable.sha256 },
+    ...(unit !== undefined && containerId === undefined && { unit }),
     ...(uid !== undefined && { uid }),
     ...(gid !== undefined && { gid }),
     ...(privileges && { privileges }),

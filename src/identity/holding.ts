@@ -3,6 +3,7 @@ import type { ModuleIdentity, ModuleIdentityStatusHolder } from '../api/v1alpha1
 import type { RevocationReason } from '../issue/crl.ts';
 import type { ContainerEvidence, ProcessEvidence, RuleResult } from '../attest/port.ts';
 import type { HeldKeyReference } from '../deliver/port.ts';
+import { isStandIn } from './host-module.ts';
 
 /** Why a pod has no identity: a rule's reason or an error code, with what to do about it. */
 export interface Refusal {
@@ -88,7 +89,8 @@ export function holderEntry(holding: Holding, identity: string, node: string): R
     verdict,
     since: timestamp(holding.since),
     ...(refusal && { reason: refusal.reason, message: refusal.message.slice(0, MESSAGE_LIMIT) }),
-    ...(container && { container: container.name, containerId: container.id, imageDigest: imageDigest(container) }),
+    ...(container && { container: container.name, containerId: container.id }),
+    ...(container && !isStandIn(holding.pod) && { imageDigest: imageDigest(container) }),
     ...(process && { pid: process.pid }),
     ...(process?.executable.sha256 && {
       executable: { path: process.executable.path, sha256: process.executable.sha256 },

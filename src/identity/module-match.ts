@@ -4,20 +4,27 @@ import type { Pod } from '../api/pod.ts';
 import type { EdgeModule } from '../api/v1alpha1/index.ts';
 import { durationMs } from '../api/duration.ts';
 import type { Digest, ModulePolicy, PodCommand, PodPolicy, PolicyTimes } from '../attest/port.ts';
+import { isStandIn, standInUid } from './host-module.ts';
 import { selects } from './label-selector.ts';
 import { podCommand, type CommandedContainer } from './pod-command.ts';
 
 /**
  * The modules of the pod's namespace that claim the pod: template modules by the label that the controller writes,
- * selector modules by their selector. More than one is a conflict, which attestation refuses.
+ * selector modules by their selector, and a module of the host by what stands for it. More than one is a conflict, which
+ * attestation refuses.
  */
 export function modulesOf(pod: Pod, modules: readonly EdgeModule[]): EdgeModule[] {
   const labels = pod.metadata.labels ?? {};
   return modules.filter(({ metadata, spec }) => {
     if (metadata.namespace !== pod.metadata.namespace || metadata.deletionTimestamp !== undefined) return false;
+    if (spec.host || isStandIn(pod.metadata.name))
+      return spec.host !== undefined && isStandInOf(pod, metadata.uid ?? '');
     return spec.selector ? selects(spec.selector, labels) : labels[MODULE_LABEL] === metadata.name;
   });
 }
+
+const isStandInOf = ({ metadata, spec }: Pod, moduleUid: string): boolean =>
+  metadata.uid === standInUid(moduleUid, spec.nodeName ?? '');
 
 /** What the module's spec allows, in attestation's own terms. */
 export function policyOf(module: EdgeModule): ModulePolicy {
@@ -32,6 +39,7 @@ export function policyOf(module: EdgeModule): ModulePolicy {
     digests: digestsOf(module),
     pod: podPolicy(module),
     window: policyTimes(module),
+    ...(spec.host && { host: { unit: spec.host.unit } }),
     ...(spec.signers && { signers: spec.signers }),
     ...(spec.container !== undefined && { container: spec.container }),
     ...(uid !== undefined && { uidAllowed: uid }),

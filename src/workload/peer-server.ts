@@ -59,11 +59,11 @@ export class PeerServer {
    * again by the next call: it must not keep files from a pod.
    */
   open(volume: PublishedVolume): void {
-    const { volumeId, podUid, targetPath } = volume;
+    const { volumeId, podUid, targetPath, owner } = volume;
     const { name, log, held } = this.#options;
     if (this.#stopped || this.#sockets.has(volumeId)) return;
     try {
-      const place = { directory: targetPath, name, key: `${volumeId}/${name}`, held };
+      const place = { directory: targetPath, name, key: `${volumeId}/${name}`, held, ...(owner && { owner }) };
       const socket = new PodSocket(place, (peer) => this.#accept(peer, volume));
       this.#sockets.set(volumeId, { volume, socket });
     } catch (error) {

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomBytes } from 'node:crypto';
-import { chmodSync, closeSync, constants, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, closeSync, constants, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
+import type { Ownership } from '../deliver/port.ts';
 import { KeysteadError } from '../errors.ts';
 import { errnoOf } from '../os/files.ts';
 import type { HeldSockets } from '../os/held-sockets.ts';
 
 /** The volume is the pod's own, and who connects is measured: file permissions would only keep out the module. */
 const SOCKET_MODE = 0o666;
+/** Where others reach the folder too. */
+const OWNED_MODE = 0o600;
 
 /** Where a pod's socket lies, and what keeps it open over a restart. */
 export interface SocketPlace {
@@ -17,6 +20,8 @@ export interface SocketPlace {
   /** Names the socket among all that are held. */
   readonly key: string;
   readonly held: HeldSockets;
+  /** The only user, beside root, that may connect; undefined: any. */
+  readonly owner?: Ownership;
 }
 
 /** A listening unix socket in a directory. */
@@ -32,7 +37,7 @@ export class PodSocket {
    * missing. Throws `Unavailable` where the directory is gone or full.
    */
   constructor(place: SocketPlace, onConnection: (socket: Socket) => void) {
-    const { directory, name, key, held } = place;
+    const { directory, name, key, held, owner } = place;
     this.#place = place;
     this.#path = join(directory, name);
     const found = inodeOf(this.#path);
@@ -45,7 +50,8 @@ export class PodSocket {
     const temporary = `.${randomBytes(4).toString('hex')}`;
     this.#server = listen(directory, temporary, onConnection);
     try {
-      chmodSync(join(directory, temporary), SOCKET_MODE);
+      if (owner) chownSync(join(directory, temporary), owner.uid, owner.gid);
+      chmodSync(join(directory, temporary), owner ? OWNED_MODE : SOCKET_MODE);
       this.#inode = statSync(join(directory, temporary)).ino;
       renameSync(join(directory, temporary), this.#path);
     } catch (error) {

@@ -53,6 +53,17 @@ export function aSelector(name: string, matchLabels: Record<string, string>): Ed
   return { ...aModule(name), spec: { ...spec, selector: { matchLabels } } };
 }
 
+/** A module of the host, on every node. */
+export function aHostModule(name: string, host: Partial<EdgeModuleSpec['host'] & object> = {}): EdgeModule {
+  const { template: _, ...spec } = aModule(name).spec;
+  const executables = [{ path: '/usr/bin/updater', sha256: 'e'.repeat(64) }];
+  const process = { ...PROCESS, executables, uid: 990 };
+  return {
+    ...aModule(name),
+    spec: { ...spec, process, host: { unit: 'updater.service', deviceSelector: {}, ...host } },
+  };
+}
+
 export function anIdentity(
   name: string,
   spec: Partial<ModuleIdentitySpec> = {},

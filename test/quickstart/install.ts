@@ -22,6 +22,7 @@ function chartValues(target: Target, images: DemoImages): object {
     kubeletRoot: target.kubeletRoot,
     stateDir: target.stateDir,
     runtime: { socket: target.runtimeSocket, root: target.runtimeRoot, nriSocket: target.nriSocket },
+    hostModules: { enabled: target.isLab, folder: target.hostModules },
     softhsm: { enabled: true },
     signatures: { plainHttpRegistries: target.isLab ? [images.registry] : [] },
     device: { create: true, spec: { trustDomain: TRUST_DOMAIN } },

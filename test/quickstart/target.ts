@@ -22,6 +22,8 @@ export interface Target {
   readonly runtimeRoot: string;
   readonly nriSocket: string;
   readonly stateDir: string;
+  /** Where modules of the host find their folders. */
+  readonly hostModules: string;
   /** What a user needs to look around: a line of shell. */
   readonly access: string;
   /** Whether the cluster is ours alone. */
@@ -54,6 +56,7 @@ function targetOf(lab: Lab): Target {
     nriSocket: lab.nriSocket ?? '',
     // Inside the lab's folder, so that `lab down` leaves nothing on the machine.
     stateDir: join(lab.dir, 'keystead'),
+    hostModules: join(lab.dir, 'host-modules'),
     access: `export KUBECONFIG=${lab.kubeconfig}`,
     isLab: true,
   };
@@ -82,6 +85,7 @@ export async function clusterTarget(options: ClusterOptions): Promise<Target> {
     runtimeRoot: options.runtimeRoot,
     nriSocket: options.nriSocket,
     stateDir: '/var/lib/keystead',
+    hostModules: '/run/keystead/host',
     access: `export KUBECONFIG=${process.env['KUBECONFIG'] ?? '~/.kube/config'}`,
     isLab: false,
   };

@@ -9,13 +9,13 @@ export interface EdgeModule {
   readonly apiVersion: 'keystead.dev/v1alpha1';
   readonly kind: 'EdgeModule';
   readonly metadata: ObjectMeta;
-  /** What must run and what it must be; exactly one of template and selector is set. */
+  /** What must run and what it must be; exactly one of template, selector and host is set. */
   readonly spec: EdgeModuleSpec;
   /** What was found and done. */
   readonly status?: EdgeModuleStatus;
 }
 
-/** What must run and what it must be; exactly one of template and selector is set. */
+/** What must run and what it must be; exactly one of template, selector and host is set. */
 export interface EdgeModuleSpec {
   /** The workload that Keystead makes for the module. */
   readonly template?: EdgeModuleSpecTemplate;
@@ -24,6 +24,11 @@ export interface EdgeModuleSpec {
    * Such a pod mounts the identity volume itself.
    */
   readonly selector?: LabelSelector;
+  /**
+   * A service of the nodes themselves, in no pod, such as an agent for device updates or an endpoint sensor. Who its
+   * processes may be say process.executables and process.uid.
+   */
+  readonly host?: EdgeModuleSpecHost;
   /** Name of the container that is the module; left out, the pod's first container. */
   readonly container?: string;
   /**
@@ -39,7 +44,7 @@ export interface EdgeModuleSpec {
   readonly signers?: EdgeModuleSpecSigners;
   /** What the module's process must be. */
   readonly process: EdgeModuleSpecProcess;
-  /** What the module's pods must be. */
+  /** What the module's pods must be; without effect for a host module. */
   readonly pod: EdgeModuleSpecPod;
   /** When the declaration counts; outside of these times its pods hold no identity. */
   readonly window?: EdgeModuleSpecWindow;
@@ -138,6 +143,19 @@ export interface EdgeModuleSpecTemplatePodSpecInitContainer {
   readonly [field: string]: unknown;
 }
 
+/**
+ * A service of the nodes themselves, in no pod, such as an agent for device updates or an endpoint sensor. Who its
+ * processes may be say process.executables and process.uid.
+ */
+export interface EdgeModuleSpecHost {
+  /** systemd unit whose processes are the module, known by its cgroup, for example deviceupdate-agent.service. */
+  readonly unit: string;
+  /** Nodes where it runs. */
+  readonly nodeNames?: readonly string[];
+  /** Labels of the EdgeDevices of the nodes where it runs; empty, all of them. */
+  readonly deviceSelector?: LabelSelector;
+}
+
 /** An allowed image. */
 export interface EdgeModuleSpecImage {
   /** Digest as sha256:<64 hexadecimal digits>. */
@@ -189,7 +207,7 @@ export interface EdgeModuleSpecProcess {
   readonly executables: readonly EdgeModuleSpecProcessExecutable[];
   /**
    * Whether all code that the process has mapped must come from read-only layers of its image. It speaks of
-   * machine code, not of scripts, which the image digest covers.
+   * machine code, not of scripts, which the image digest covers. Without effect for a host module.
    */
   readonly fromImage: boolean;
   /** User id that the process must have inside its container; left out, any. */
@@ -225,7 +243,7 @@ export interface EdgeModuleSpecProcess {
 
 /** An allowed executable. */
 export interface EdgeModuleSpecProcessExecutable {
-  /** Absolute path inside the container; left out, any path. */
+  /** Absolute path inside the container, or on the node for a host module; left out, any path. */
   readonly path?: string;
   /** SHA-256 of the file, 64 hexadecimal digits. */
   readonly sha256: string;
@@ -262,7 +280,7 @@ export interface EdgeModuleSpecProcessSignals {
   readonly preload: 'Refuse' | 'Report' | 'Allow';
 }
 
-/** What the module's pods must be. */
+/** What the module's pods must be; without effect for a host module. */
 export interface EdgeModuleSpecPod {
   /** Service account that the pods must have; left out, that of the template, or any with a selector. */
   readonly serviceAccountName?: string;
@@ -295,7 +313,7 @@ export interface EdgeModuleStatus {
   readonly workload?: EdgeModuleStatusWorkload;
   /** Digests that the module's image may have, those of the template's references included. */
   readonly digests?: readonly string[];
-  /** Number of pods that should run. */
+  /** Number of pods that should run; of a host module, of nodes. */
   readonly desired?: number;
   /** Number of pods that are ready. */
   readonly ready?: number;
@@ -315,9 +333,9 @@ export interface EdgeModuleStatusWorkload {
 
 /** A pod that was denied. */
 export interface EdgeModuleStatusDenial {
-  /** UID of the pod. */
+  /** UID of the pod; for a host module, a UUID of module and node. */
   readonly podUid: string;
-  /** Name of the pod. */
+  /** Name of the pod; for a host module, node/ and the node's name. */
   readonly pod: string;
   /** Node of the pod. */
   readonly node: string;

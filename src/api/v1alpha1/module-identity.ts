@@ -162,15 +162,15 @@ export interface ModuleIdentityStatus {
 
 /** A pod and the verdict on it; written by the agent of its node. */
 export interface ModuleIdentityStatusHolder {
-  /** UID of the pod. */
+  /** UID of the pod; for a host module, a UUID of module and node. */
   readonly podUid: string;
-  /** Name of the pod. */
+  /** Name of the pod; for a host module, node/ and the node's name. */
   readonly pod: string;
   /** Node of the pod. */
   readonly node: string;
-  /** Name of the container that was measured. */
+  /** Name of the container that was measured; for a host module, its systemd unit. */
   readonly container?: string;
-  /** The runtime's identifier of the container. */
+  /** The runtime's identifier of the container; for a host module, pid and start time of its first process. */
   readonly containerId?: string;
   /** Digest of the image that was found, as sha256:<64 hexadecimal digits>. */
   readonly imageDigest?: string;

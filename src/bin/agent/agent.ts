@@ -6,17 +6,17 @@ import type { ModuleKeysReconciler } from '../../../controllers/module-keys.ts';
 import { NodeAttester } from '../../../controllers/node-attester.ts';
 import { NodeDevice } from '../../../controllers/node-device.ts';
 import type { NodeRevocation } from '../../../controllers/node-revocation.ts';
-import { PodAttestation } from '../../../controllers/pod-attestation.ts';
 import { PodDelivery } from '../../../controllers/pod-delivery.ts';
 import { PodGate } from '../../../controllers/pod-gate.ts';
 import { PodIdentity } from '../../../controllers/pod-identity.ts';
 import type { PodOwners } from '../../../controllers/pod-owners.ts';
 import type { ModuleIdentity } from '../../api/v1alpha1/index.ts';
-import { decide } from '../../attest/decide.ts';
 import type { NodeIntegrity } from '../../attest/port.ts';
+import type { HostFolders } from '../../deliver/host-folders.ts';
 import type { VolumeStore } from '../../deliver/volume.ts';
 import { asKeysteadError } from '../../errors.ts';
 import type { Holding, Refusal } from '../../identity/holding.ts';
+import { hostFolder } from '../../identity/host-module.ts';
 import { nodeIntegrity } from '../../identity/node-integrity.ts';
 import type { Wanted } from '../../issue/credentials.ts';
 import { Controller, type Events, type KubeClient, type Reconcile } from '../../kube/index.ts';
@@ -25,13 +25,15 @@ import type { Notary, NotaryStatus } from '../../notary/port.ts';
 import { systemClock } from '../../os/clock.ts';
 import type { ContainerEvent, ContainerRuntime } from '../../runtime/port.ts';
 import { announce } from './announce.ts';
+import { attesting } from './attesting.ts';
 import { ownTrust, trustStore } from './bundle.ts';
 import { wakeByCaches } from './cache-triggers.ts';
-import { momentOf, type AgentCaches } from './caches.ts';
+import type { AgentCaches } from './caches.ts';
 import { heldKeys, keysOnToken } from './keys-on-token.ts';
 import type { ImageSignatures } from '../../signature/image-signatures.ts';
 import type { TrustStore } from '../../workload/port.ts';
 import { AgentMetrics } from './metrics.ts';
+import type { NodePods } from './node-pods.ts';
 import { obtain } from './obtaining.ts';
 import { PodLookup } from './pod-lookup.ts';
 import { nodeRevocation } from './revocation.ts';
@@ -50,6 +52,8 @@ export interface AgentParts {
   readonly log: Logger;
   readonly client: Pick<KubeClient, 'clockSkewMs'>;
   readonly caches: AgentCaches;
+  readonly pods: NodePods;
+  readonly folders: Pick<HostFolders, 'fit'>;
   readonly events: Pick<Events, 'emit'>;
   readonly notary: Notary;
   readonly runtime: ContainerRuntime;
@@ -65,7 +69,8 @@ export interface AgentParts {
 /** Changes in the use of keys are gathered so long before the token is looked at, milliseconds. */
 const KEYS_MS = 1_000;
 
-type ControllerName = 'pods' | 'holders' | 'gates' | 'secrets' | 'revocations' | 'device' | 'bundles' | 'keys';
+type ControllerName =
+  'pods' | 'holders' | 'gates' | 'secrets' | 'revocations' | 'device' | 'bundles' | 'keys' | 'folders';
 
 /** The agent's reconcilers, tied to each other and to what wakes them. */
 export class Agent {
@@ -83,7 +88,7 @@ export class Agent {
   constructor(parts: AgentParts) {
     this.#parts = parts;
     const { node, caches, writers } = parts;
-    this.#lookup = new PodLookup(caches, parts.volumes);
+    this.#lookup = new PodLookup(caches, parts.pods, parts.volumes);
     this.metrics = new AgentMetrics({ holdings: () => this.#identity.holdings(), depths: () => this.depths() });
     this.#revocation = nodeRevocation({
       ...parts,
@@ -124,6 +129,7 @@ export class Agent {
       device: this.#controller('device', () => this.device.reconcile()),
       bundles: this.#controller('bundles', () => this.#writeBundles()),
       keys: this.#controller('keys', () => this.#moduleKeys.reconcile()),
+      folders: this.#controller('folders', () => this.#fitFolders()),
     };
     this.#starts = new AgentStarts({
       ...parts,
@@ -133,7 +139,7 @@ export class Agent {
       look: (podUid, event) => this.#look(podUid, event),
       holding: (podUid) => this.#identity.holding(podUid),
     });
-    wakeByCaches(caches, this.#controllers);
+    wakeByCaches(caches, parts.pods, this.#controllers);
   }
 
   depths(): Record<string, number> {
@@ -182,6 +188,12 @@ export class Agent {
     this.#controllers.bundles.enqueue('');
   }
 
+  /** There is a process of a module of the host that was not there before. */
+  lookAgain(podUid: string): void {
+    this.#parts.processes.lookAfresh();
+    this.#controllers.pods.enqueue(podUid);
+  }
+
   /** Tells the notary what the device asks for; can be done before the caches of pods are filled. */
   async runDevice(signal: AbortSignal): Promise<void> {
     this.#controllers.device.enqueue('');
@@ -191,6 +203,7 @@ export class Agent {
   /** Works until the signal is aborted. Call it once all caches are filled: a pod not in them counts as gone. */
   async run(signal: AbortSignal): Promise<void> {
     this.#running = true;
+    await this.#fitFolders().catch(() => this.#controllers.folders.enqueue(''));
     // Every pod is looked at once before the status says who holds what: a part of them would look like withdrawals.
     await Promise.all(this.#lookup.known().map((uid) => this.#look(uid)));
     this.#revocation.revokeOthers();
@@ -217,19 +230,7 @@ export class Agent {
   }
 
   #podIdentity(secrets: IdentitySecret): PodIdentity {
-    const { node, caches, runtime, processes, volumes, writers } = this.#parts;
-    const attestation = new PodAttestation({
-      node,
-      runtime,
-      measure: (pid, init) => processes.measure(pid, init),
-      processesOf: (containerId) => processes.of(containerId),
-      integrity: () => this.integrity(),
-      decide,
-      owners: (pod) => this.#parts.owners.chain(pod),
-      signature: (image, signers) => this.#parts.signatures.of(image, signers),
-      moment: () => momentOf(caches),
-      sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
-    });
+    const { caches, processes, volumes, writers } = this.#parts;
     const delivery = new PodDelivery({
       clock: systemClock,
       volumes,
@@ -246,7 +247,7 @@ export class Agent {
     });
     return new PodIdentity({
       clock: systemClock,
-      attestation,
+      attestation: attesting(this.#parts, () => this.integrity()),
       delivery,
       pod: (uid) => this.#lookup.pod(uid),
       modules: (namespace) => caches.modules.by('namespace', namespace),
@@ -280,13 +281,18 @@ export class Agent {
   }
 
   #notaryChanged(status: NotaryStatus | undefined): void {
-    const { log, caches } = this.#parts;
+    const { log, pods } = this.#parts;
     if (status?.ready)
       log.info({ tokenLabel: status.token?.label, keyUri: status.issuer?.keyUri }, 'the notary is ready');
     else log.warn({ reason: status?.reason, err: status?.message }, 'the notary is not ready');
     this.#controllers.bundles.enqueue('');
     this.#controllers.keys.enqueue('');
-    if (this.#running) for (const pod of caches.pods.list()) this.#controllers.pods.enqueue(pod.metadata.uid);
+    if (this.#running) for (const pod of pods.list()) this.#controllers.pods.enqueue(pod.metadata.uid);
+  }
+
+  #fitFolders(): Promise<void> {
+    const { folders, pods, node } = this.#parts;
+    return folders.fit(pods.hostModules().map((module) => hostFolder(module, node)));
   }
 
   #writeBundles(): Promise<void> {

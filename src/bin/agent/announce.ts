@@ -1,17 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Holding } from '../../identity/holding.ts';
-import { pods, type Events } from '../../kube/index.ts';
+import { edgeModules } from '../../api/resources.ts';
+import { pods as podResource, type Events } from '../../kube/index.ts';
 import type { Logger } from '../../log.ts';
 import type { AgentMetrics } from './metrics.ts';
+import type { NodePods } from './node-pods.ts';
 
 export interface Audience {
   readonly log: Logger;
   readonly metrics: Pick<AgentMetrics, 'attested'>;
   readonly events: Pick<Events, 'emit'>;
+  readonly pods: Pick<NodePods, 'hostModule'>;
 }
 
-/** A verdict that is new: counted, logged, and told to the pod's owner as an Event. */
-export function announce(holding: Holding, before: Holding | undefined, { log, metrics, events }: Audience): void {
+/** A verdict that is new: counted, logged, and told to the pod's owner as an Event. A module of the host has no pod: there it is one of the EdgeModule. */
+export function announce(
+  holding: Holding,
+  before: Holding | undefined,
+  { log, metrics, events, pods }: Audience,
+): void {
   const { podUid, verdict, refusal, reported, namespace, pod: name, process, container } = holding;
   const reason = refusal?.reason ?? '';
   metrics.attested(reported ? 'Reported' : verdict, reason);
@@ -27,9 +34,11 @@ export function announce(holding: Holding, before: Holding | undefined, { log, m
   };
   if (verdict === 'Denied') log.warn({ ...about, detail: refusal?.message }, 'denied');
   else log.info(about, 'attested');
-  const object = { metadata: { namespace, name, uid: podUid } };
   const type = verdict === 'Denied' ? 'Warning' : 'Normal';
-  events.emit(pods, object, { type, action: 'Attest', ...told(holding, before) });
+  const occurrence = { type, action: 'Attest', ...told(holding, before) } as const;
+  const module = pods.hostModule(podUid);
+  if (!module) events.emit(podResource, { metadata: { namespace, name, uid: podUid } }, occurrence);
+  else events.emit(edgeModules, module, { ...occurrence, note: `On ${name}: ${occurrence.note}` });
 }
 
 function told(holding: Holding, before: Holding | undefined): { readonly reason: string; readonly note: string } {

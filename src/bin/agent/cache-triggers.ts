@@ -3,13 +3,18 @@ import { INTEGRITY_VERIFIED } from '../../api/names.ts';
 import type { EdgeDevice } from '../../api/v1alpha1/index.ts';
 import type { Controller } from '../../kube/index.ts';
 import type { AgentCaches } from './caches.ts';
+import type { NodePods } from './node-pods.ts';
 
 type Woken = Readonly<
-  Record<'pods' | 'holders' | 'gates' | 'device' | 'bundles' | 'keys', Pick<Controller, 'enqueue'>>
+  Record<'pods' | 'holders' | 'gates' | 'device' | 'bundles' | 'keys' | 'folders', Pick<Controller, 'enqueue'>>
 >;
 
 /** Has the agent's controllers look again at what a change in the cluster concerns. */
-export function wakeByCaches(caches: AgentCaches, { pods, holders, gates, device, bundles, keys }: Woken): void {
+export function wakeByCaches(
+  caches: AgentCaches,
+  ofNode: NodePods,
+  { pods, holders, gates, device, bundles, keys, folders }: Woken,
+): void {
   caches.pods.onChange((_key, now, before) => {
     const uid = (now ?? before)?.metadata.uid;
     if (uid === undefined) return;
@@ -19,11 +24,12 @@ export function wakeByCaches(caches: AgentCaches, { pods, holders, gates, device
     if (before && before.metadata.uid !== uid) pods.enqueue(before.metadata.uid);
   });
   const namespaceChanged = (namespace: string | undefined): void => {
-    for (const pod of caches.pods.by('namespace', namespace ?? '')) pods.enqueue(pod.metadata.uid);
+    for (const pod of ofNode.of(namespace ?? '')) pods.enqueue(pod.metadata.uid);
   };
   caches.modules.onChange((_key, now, before) => {
     if (now?.metadata.generation !== before?.metadata.generation || !now)
       namespaceChanged((now ?? before)?.metadata.namespace);
+    if (now?.spec.host ?? before?.spec.host) folders.enqueue('');
   });
   caches.identities.onChange((key, now, before) => {
     if (now?.metadata.uid !== before?.metadata.uid) {
@@ -38,7 +44,9 @@ export function wakeByCaches(caches: AgentCaches, { pods, holders, gates, device
     if (now?.metadata.generation !== before?.metadata.generation || !now || judged || isChallenged(now, before)) {
       device.enqueue('');
     }
-    if (judged) for (const { metadata } of caches.pods.list()) pods.enqueue(metadata.uid);
+    if (judged) for (const { metadata } of ofNode.list()) pods.enqueue(metadata.uid);
+    // Its labels say which modules of the host run here.
+    folders.enqueue('');
   });
   caches.bundles.onChange(() => bundles.enqueue(''));
 }

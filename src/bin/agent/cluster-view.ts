@@ -2,6 +2,7 @@
 import type { Pod } from '../../api/pod.ts';
 import type { EdgeModule, ModuleIdentity } from '../../api/v1alpha1/index.ts';
 import type { AgentCaches } from './caches.ts';
+import type { NodePods } from './node-pods.ts';
 
 /** What controllers ask of the caches. */
 export interface ClusterView {
@@ -15,10 +16,10 @@ export interface ClusterView {
   identity(key: string): ModuleIdentity | undefined;
 }
 
-export function clusterView({ pods, modules, identities }: AgentCaches): ClusterView {
+export function clusterView({ modules, identities }: AgentCaches, pods: NodePods): ClusterView {
   return {
-    pod: (uid) => pods.by('uid', uid)[0],
-    pods: (namespace) => pods.by('namespace', namespace),
+    pod: (uid) => pods.get(uid),
+    pods: (namespace) => pods.of(namespace),
     modules: (namespace) => modules.by('namespace', namespace),
     identities: (namespace, module) => identities.by('module', `${namespace}/${module}`),
     identity: (key) => identities.get(key),

@@ -18,6 +18,11 @@ export interface AgentConfiguration {
   readonly notarySocket: string;
   /** KEYSTEAD_NOTARY_HEALTH, default /run/keystead/notary-health.sock. */
   readonly notaryHealth: string;
+  /**
+   * KEYSTEAD_HOST_MODULES, default /run/keystead/host: folder of the modules of the host, with mounts propagated to the host;
+   * empty where there are none.
+   */
+  readonly hostModules: string;
   /** KEYSTEAD_HEALTH_PORT, default 9464. */
   readonly healthPort: number;
   /** KEYSTEAD_HOST_ROOT, default /proc/1/root: where the host's files are seen. */
@@ -56,6 +61,7 @@ export function agentConfiguration(env: NodeJS.ProcessEnv): AgentConfiguration {
     notaryHealth: env['KEYSTEAD_NOTARY_HEALTH'] ?? '/run/keystead/notary-health.sock',
     hostRoot: env['KEYSTEAD_HOST_ROOT'] ?? '/proc/1/root',
     logLevel: env['KEYSTEAD_LOG_LEVEL'] ?? 'info',
+    hostModules: env['KEYSTEAD_HOST_MODULES'] ?? '/run/keystead/host',
     heldSockets: env[HELD_SOCKETS],
     signatures: signatureConfiguration(env),
   };

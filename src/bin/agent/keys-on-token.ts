@@ -5,10 +5,12 @@ import type { ModuleKeyName } from '../../notary/key-port.ts';
 import type { Notary } from '../../notary/port.ts';
 import { systemClock } from '../../os/clock.ts';
 import type { AgentCaches } from './caches.ts';
+import type { NodePods } from './node-pods.ts';
 
 export interface KeysOnTokenParts {
   readonly notary: Pick<Notary, 'moduleKeys' | 'destroyKey'>;
-  readonly caches: Pick<AgentCaches, 'identities' | 'pods'>;
+  readonly caches: Pick<AgentCaches, 'identities'>;
+  readonly pods: Pick<NodePods, 'of'>;
   holdings(): Iterable<Holding>;
   ready(): boolean;
   /** Has a pod looked at again. */
@@ -16,7 +18,7 @@ export interface KeysOnTokenParts {
 }
 
 /** The reconciler of the module keys on the token, tied to the notary and to what the agent knows. */
-export function keysOnToken({ notary, caches, ...parts }: KeysOnTokenParts): ModuleKeysReconciler {
+export function keysOnToken({ notary, caches, pods, ...parts }: KeysOnTokenParts): ModuleKeysReconciler {
   const identity = (uid: string) => caches.identities.by('uid', uid)[0];
   return new ModuleKeysReconciler({
     clock: systemClock,
@@ -27,7 +29,7 @@ export function keysOnToken({ notary, caches, ...parts }: KeysOnTokenParts): Mod
     inUse: () => [...parts.holdings()].flatMap(heldKeys),
     lost: ({ identityUid }) => {
       const { namespace = '' } = identity(identityUid)?.metadata ?? {};
-      for (const pod of caches.pods.by('namespace', namespace)) parts.enqueue(pod.metadata.uid);
+      for (const pod of pods.of(namespace)) parts.enqueue(pod.metadata.uid);
     },
   });
 }

@@ -3,30 +3,33 @@ import type { Pod } from '../../api/pod.ts';
 import type { VolumeStore } from '../../deliver/volume.ts';
 import { modulesOf } from '../../identity/module-match.ts';
 import type { AgentCaches } from './caches.ts';
+import type { NodePods } from './node-pods.ts';
 
 /** Pods that are no modules start while we wait, so this is kept short. Milliseconds. */
 const POD_WAIT_MS = 50;
 const MODULE_WAIT_MS = 250;
 const POD_POLL_MS = 5;
 
-/** Finds this node's pods in the caches. */
+/** Finds this node's pods. */
 export class PodLookup {
   readonly #caches: AgentCaches;
+  readonly #pods: NodePods;
   readonly #volumes: Pick<VolumeStore, 'of' | 'list'>;
 
-  constructor(caches: AgentCaches, volumes: Pick<VolumeStore, 'of' | 'list'>) {
+  constructor(caches: AgentCaches, pods: NodePods, volumes: Pick<VolumeStore, 'of' | 'list'>) {
     this.#caches = caches;
+    this.#pods = pods;
     this.#volumes = volumes;
   }
 
   /** Uids of all pods that are on this node, or have a volume of ours left. */
   known(): string[] {
-    const pods = this.#caches.pods.list().map(({ metadata }) => metadata.uid);
+    const pods = this.#pods.list().map(({ metadata }) => metadata.uid);
     return [...new Set([...pods, ...this.#volumes.list().map(({ podUid }) => podUid)])];
   }
 
   pod(uid: string): Pod | undefined {
-    return this.#caches.pods.by('uid', uid)[0];
+    return this.#pods.get(uid);
   }
 
   /** Whether a module claims the pod, or it has an identity volume and must be told why none does. */

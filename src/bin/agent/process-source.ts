@@ -2,7 +2,7 @@
 import { readIncarnation } from '../../attest/incarnation.ts';
 import type { ProcessEvidence } from '../../attest/port.ts';
 import { ProcessMeter } from '../../attest/process.ts';
-import { podOfProcess, processesByContainer } from '../../attest/processes-of-container.ts';
+import { podOfProcess, processesByPlace, unitOfProcess } from '../../attest/processes-of-container.ts';
 import { openPidfd, watchExit, type Pidfd } from '../../os/pidfd.ts';
 
 /** Processes of this node, as attestation sees them. */
@@ -18,17 +18,27 @@ export class ProcessSource {
     return this.#meter.measure(pid, init);
   }
 
-  /** All processes in a container, as a look at the whole node found them at most a second ago. */
-  of(containerId: string): readonly number[] {
+  /** All processes in a container or a systemd unit, as a look at the whole node found them at most a second ago. */
+  of(place: string): readonly number[] {
     const now = performance.now();
     // One look serves all containers that are measured about now: a node of 200 modules must not be walked 200 times.
-    if (!this.#scan || now - this.#scan.at > SCAN_MS) this.#scan = { at: now, found: processesByContainer() };
-    return this.#scan.found.get(containerId) ?? [];
+    if (!this.#scan || now - this.#scan.at > SCAN_MS) this.#scan = { at: now, found: processesByPlace() };
+    return this.#scan.found.get(place) ?? [];
+  }
+
+  /** Has the next question answered by a new look: there is a process that was not there before. */
+  lookAfresh(): void {
+    this.#scan = undefined;
   }
 
   /** Uid of the pod that a process is in. Undefined where it is in none, or has ended. */
   podOf(pid: number): string | undefined {
     return podOfProcess(pid);
+  }
+
+  /** Systemd unit that a process is in. Undefined where it is in none, or has ended. */
+  unitOf(pid: number): string | undefined {
+    return unitOfProcess(pid);
   }
 
   /** Calls back once, never at once, when that very process has ended; also when it had ended before. */

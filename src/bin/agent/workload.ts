@@ -31,6 +31,7 @@ import { standingOf } from '../../workload/standing.ts';
 import { WorkloadApi } from '../../workload/workload-api.ts';
 import { momentOf, type AgentCaches } from './caches.ts';
 import { clusterView } from './cluster-view.ts';
+import type { NodePods } from './node-pods.ts';
 import type { ProcessSource } from './process-source.ts';
 
 export interface AgentWorkloadParts extends Pick<PodIotEdgePorts, 'wanted' | 'obtain'> {
@@ -39,12 +40,15 @@ export interface AgentWorkloadParts extends Pick<PodIotEdgePorts, 'wanted' | 'ob
   readonly log: Logger;
   readonly held: HeldSockets;
   readonly caches: AgentCaches;
+  readonly pods: NodePods;
   readonly runtime: PodCallerPorts['runtime'];
-  readonly processes: Pick<ProcessSource, 'measure' | 'podOf'>;
+  readonly processes: Pick<ProcessSource, 'measure' | 'podOf' | 'unitOf'>;
   readonly volumes: Pick<VolumeStore, 'list'>;
   readonly owners: Pick<PodOwners, 'chain'>;
   readonly signatures: Pick<ImageSignatures, 'of'>;
   holding(podUid: string): Holding | undefined;
+  /** Has a module of the host looked at: one of its processes calls, and it holds nothing yet. */
+  lookAgain(podUid: string): void;
   trust(): TrustStore;
   integrity(): NodeIntegrity | undefined;
   issueToken(request: TokenRequest): Promise<IssuedToken>;
@@ -77,13 +81,13 @@ export class AgentWorkload {
 
   constructor(parts: AgentWorkloadParts) {
     this.#parts = parts;
-    const { node, log, caches, runtime, processes } = parts;
+    const { node, log, caches, pods, runtime, processes } = parts;
     this.#callers = new PodCaller({
       node,
       runtime,
       decide,
       integrity: () => parts.integrity(),
-      ...clusterView(caches),
+      ...clusterView(caches, pods),
       measure: (pid, init) => processes.measure(pid, init),
       owners: (pod) => parts.owners.chain(pod),
       signature: (image, signers) => parts.signatures.of(image, signers),
@@ -92,7 +96,7 @@ export class AgentWorkload {
     });
     this.#api = new WorkloadApi({
       log,
-      notary: new PodNotary({ ...clusterView(caches), ...parts }),
+      notary: new PodNotary({ ...clusterView(caches, pods), ...parts }),
       held: parts.held,
       socket: SPIFFE_SOCKET,
       identityAttribute: IDENTITY_ATTRIBUTE,
@@ -116,9 +120,9 @@ export class AgentWorkload {
   }
 
   #iotEdgePorts(): PodIotEdge {
-    const { caches, notary } = this.#parts;
+    const { caches, pods, notary } = this.#parts;
     return new PodIotEdge({
-      ...clusterView(caches),
+      ...clusterView(caches, pods),
       notary,
       holding: (uid) => this.#parts.holding(uid),
       wanted: (identity) => this.#parts.wanted(identity),
@@ -197,13 +201,13 @@ export class AgentWorkload {
 
   /** Only for modules that ask for it, by the volume's identity, or by one of the pod's. */
   #wanted({ podUid, podNamespace, attributes }: PublishedVolume, api: OfferedApi): boolean {
-    const { caches } = this.#parts;
+    const { caches, pods } = this.#parts;
     const named = attributes[IDENTITY_ATTRIBUTE];
     if (named !== undefined) {
       const identity = caches.identities.get(`${podNamespace}/${named}`);
       return identity !== undefined && api.asked(identity);
     }
-    const [pod] = caches.pods.by('uid', podUid);
+    const pod = pods.get(podUid);
     const modules = pod ? modulesOf(pod, caches.modules.by('namespace', podNamespace)) : [];
     return modules
       .flatMap(({ metadata }) => caches.identities.by('module', `${podNamespace}/${metadata.name ?? ''}`))
@@ -225,10 +229,10 @@ export class AgentWorkload {
 
   /** Judges any process of this node, for who asks why. Undefined where there is no such process. */
   async explain(pid: number): Promise<Explanation | undefined> {
-    const { processes, caches } = this.#parts;
+    const { processes, pods } = this.#parts;
     if (incarnationOf(pid) === undefined) return undefined;
     const podUid = processes.podOf(pid);
-    const pod = podUid === undefined ? undefined : caches.pods.by('uid', podUid)[0];
+    const pod = podUid === undefined ? pods.ofUnit(processes.unitOf(pid) ?? '') : pods.get(podUid);
     const { evidence, verdict } = await this.#callers.judged(pid, { pod });
     return explanationOfProcess(evidence, verdict, Date.now());
   }
@@ -236,6 +240,11 @@ export class AgentWorkload {
   async #judge(podUid: string, pid: number): Promise<Verdict | undefined> {
     const { aborted } = this.#started.signal;
     if (!aborted) await Promise.race([this.#whenStarted, setTimeout(START_MS, undefined, { ref: false })]);
-    return this.#callers.judge(podUid, pid);
+    const verdict = await this.#callers.judge(podUid, pid);
+    // Nobody tells of a process of the host that starts; its first call does.
+    if (verdict?.allowed && verdict.module.host && this.#parts.holding(podUid)?.verdict !== 'Allowed') {
+      this.#parts.lookAgain(podUid);
+    }
+    return verdict;
   }
 }

@@ -117,6 +117,9 @@ function onTrust(caches: ControllerCaches, work: Reconcilers): void {
     if (attesting(current) !== attesting(previous)) work.integrity.enqueue(key);
     const sameAnchors = trust(current) === trust(previous);
     if (!sameAnchors) allIdentities();
+    // Name and labels say which modules of the host belong to it.
+    if (!isDeepStrictEqual(current?.metadata.labels, previous?.metadata.labels) || !current || !previous)
+      ofHosts(caches, work);
     if (!sameAnchors || published(current) !== published(previous)) allBundles();
   });
   caches.configMaps.onChange((key, current, previous) => {
@@ -128,6 +131,10 @@ function onTrust(caches: ControllerCaches, work: Reconcilers): void {
   caches.namespaces.onChange((_, current, previous) => {
     if (!isDeepStrictEqual(relevant(current), relevant(previous))) allBundles();
   });
+}
+
+function ofHosts(caches: ControllerCaches, work: Reconcilers): void {
+  for (const module of caches.modules.list()) if (module.spec.host) work.modules.enqueue(keyOf(module));
 }
 
 /** A source of the bundle, or of the name that its targets have. */

@@ -4,17 +4,12 @@ import { CSI_DRIVER } from '../../api/names.ts';
 import { Identity, Node, NodeServiceCapability_RPC_Type } from '../../gen/csi/v1/csi_pb.js';
 import { GrpcServer } from '../../grpc/server.ts';
 import type { Logger } from '../../log.ts';
-import { isMountPoint, mountTmpfs, unmountAll } from '../../os/mount.ts';
+import { tmpfsMounts } from '../tmpfs-mounts.ts';
 import type { VolumeStore } from '../volume.ts';
-import { NodeService, type Mounts, type VolumeEvents } from './node.ts';
+import { NodeService, type VolumeEvents } from './node.ts';
 import { VolumeRecords } from './records.ts';
 import { RegistrationService } from './registration.ts';
 import { serveAt } from './socket.ts';
-
-/** Bounds of one volume; memory is taken only for what is written. A fleet's bundle can hold thousands of CAs. */
-const VOLUME_BYTES = 16 * 1024 * 1024;
-const VOLUME_INODES = 1024;
-const VOLUME_MODE = 0o755;
 
 export interface CsiDriverOptions extends VolumeEvents {
   /** The kubelet's --root-dir, at the same path in this process's mount namespace, with mounts propagated both ways. */
@@ -77,12 +72,6 @@ export async function startCsiDriver(options: CsiDriverOptions): Promise<CsiDriv
       await csi.stop();
     },
   };
-}
-
-/** Volumes as tmpfs, shown in `mount` by the driver's name. */
-function tmpfsMounts(source: string): Mounts {
-  const options = { source, sizeBytes: VOLUME_BYTES, inodes: VOLUME_INODES, mode: VOLUME_MODE };
-  return { isMounted: isMountPoint, mount: (path) => mountTmpfs(path, options), unmountAll };
 }
 
 interface Names {

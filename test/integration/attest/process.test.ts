@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { incarnationOf } from '../../../src/attest/incarnation.ts';
-import { processesByContainer, processesOfContainer } from '../../../src/attest/processes-of-container.ts';
+import { processesByPlace, processesOfContainer } from '../../../src/attest/processes-of-container.ts';
 import { Container, eventually, Host, imageLayer, mountOverlay, possible } from './container.ts';
 
 jest.setTimeout(30_000);
@@ -177,7 +177,7 @@ const busyboxHash = (): string => createHash('sha256').update(readFileSync('/bin
     writeFileSync(join(folder, 'nested/cgroup.procs'), String(other));
 
     const pids = [container.init, other].sort((a, b) => a - b);
-    expect(processesByContainer(root)).toEqual(new Map([[containerId, pids]]));
+    expect(processesByPlace(root).get(containerId)).toEqual(pids);
     expect(processesOfContainer(containerId, root)).toEqual(pids);
     expect(processesOfContainer(containerId)).toEqual([]);
 

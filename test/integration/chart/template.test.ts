@@ -123,6 +123,7 @@ describe('with default values', () => {
       KEYSTEAD_CONTAINERD_SOCKET: '/host/runtime/containerd.sock',
       KEYSTEAD_NRI_SOCKET: '/host/nri/nri.sock',
       KEYSTEAD_STATE_DIR: '/var/lib/keystead/agent',
+      KEYSTEAD_HOST_MODULES: '',
       KEYSTEAD_NOTARY_SOCKET: '/run/keystead/notary.sock',
       KEYSTEAD_NOTARY_HEALTH: '/run/keystead/notary-health.sock',
       KEYSTEAD_HOST_ROOT: '/host/root',

@@ -11,6 +11,7 @@ export const EVERYTHING = {
   pkcs11: { libraryHostPath: '/opt/vendor', hostPaths: ['/dev/bus/usb', '/run/pcscd'] },
   pin: { secretName: 'pin', key: 'user-pin', extraKeys: ['owner'] },
   issuer: { secretName: 'device-ca' },
+  hostModules: { enabled: true },
   tpm: { device: '/dev/tpmrm0', group: 113 },
   notary: { supplementalGroups: [104], extraEnv: [{ name: 'VENDOR_CONF', value: '/opt/pkcs11/conf' }] },
   controller: { replicas: 2, podDisruptionBudget: { enabled: true } },

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { InvalidCase } from './cases/case.ts';
 import { forbiddenDeviceChanges, invalidDevices } from './cases/edge-device.ts';
-import { forbiddenModuleChanges, invalidModules } from './cases/edge-module.ts';
+import { forbiddenModuleChanges, invalidHostModules, invalidModules } from './cases/edge-module.ts';
 import { forbiddenIdentityChanges, invalidIdentities } from './cases/module-identity.ts';
 import { forbiddenBundleChanges, invalidBundles } from './cases/trust-bundle.ts';
 import { PROCESS } from '../../fakes/declared.ts';
@@ -78,6 +78,7 @@ describe('the API server', () => {
 describe.each<[string, readonly InvalidCase[]]>([
   ['EdgeDevice', invalidDevices],
   ['EdgeModule', invalidModules],
+  ['EdgeModule', invalidHostModules],
   ['ModuleIdentity', invalidIdentities],
   ['TrustBundle', invalidBundles],
 ])('an invalid %s is refused', (_kind, cases) => {

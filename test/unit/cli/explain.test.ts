@@ -9,6 +9,8 @@ import { explanationOfProcess } from '../../../src/identity/explanation.ts';
 import type { Holding } from '../../../src/identity/holding.ts';
 import type { KubeObject, ObjectName, Resource } from '../../../src/kube/index.ts';
 import { collectionPath } from '../../../src/kube/resource.ts';
+import { standIn } from '../../../src/identity/host-module.ts';
+import { aHostModule, aModule } from '../../fakes/declared.ts';
 import { processWithout } from '../attest/evidence.ts';
 import { fakeCluster, NOW, run } from './fakes.ts';
 import { HEALTHY, pod } from './objects.ts';
@@ -99,6 +101,27 @@ describe('keystead explain', () => {
   it.each(['pod/press-0', 'pod press-0', 'po/press-0', 'press-0'])('understands %s', async (operand) => {
     const { out } = await run(`explain ${operand} -n factory --json`, { cluster: clusterWith(ALLOWED) });
     expect(JSON.parse(out)).toMatchObject({ pod: 'factory/press-0', verdict: 'Allowed', table: { length: 3 } });
+  });
+
+  it('shows a module of the host on its node, by its EdgeModule', async () => {
+    const module = aHostModule('updater');
+    const { uid: podUid, namespace, name } = standIn(module, 'node-1').metadata;
+    const process = { ...ALLOWED.process!, unit: 'updater.service' };
+    const holding: Holding = { ...ALLOWED, podUid, namespace, pod: name, process };
+    const asked: string[] = [];
+    const cluster = clusterWith(holding, asked);
+    const get = (kind: Resource, of: ObjectName): Promise<KubeObject> =>
+      kind.kind === 'EdgeModule' ? Promise.resolve(module) : cluster.get(kind, of);
+    const { exit, out } = await run('explain edgemodule/updater -n ns', { cluster: { ...cluster, get: get as never } });
+    expect(exit).toBe(0);
+    expect(asked).toEqual([expect.stringContaining(`/proxy/explain/${podUid}`)]);
+    expect(out).toMatch(/^host module of namespace ns on node-1: Allowed/);
+    expect(out).toMatch(/unit +updater.service/);
+    expect(out).toMatch(/press +0a/);
+    expect(out).not.toMatch(/config digest|^container /m);
+    const inPods = (): Promise<KubeObject> => Promise.resolve(aModule('web'));
+    const { err } = await run('explain emod/web -n ns', { cluster: { ...cluster, get: inPods as never } });
+    expect(err).toContain('EdgeModule ns/web is a module in pods: explain one of those');
   });
 
   it('judges a process of the node, by its pid', async () => {

@@ -6,11 +6,12 @@ import { StatusWriter } from '../../../controllers/status-writer.ts';
 import { MODULE_LABEL } from '../../../src/api/names.ts';
 import type { Pod } from '../../../src/api/pod.ts';
 import { edgeModules } from '../../../src/api/resources.ts';
-import type { EdgeModule, ModuleIdentity } from '../../../src/api/v1alpha1/index.ts';
+import type { EdgeDevice, EdgeModule, ModuleIdentity } from '../../../src/api/v1alpha1/index.ts';
 import { ApiError } from '../../../src/kube/api-error.ts';
 import type { DaemonSet, Deployment } from '../../../src/kube/kinds.ts';
+import { standIn } from '../../../src/identity/host-module.ts';
 import type { KubeObject } from '../../../src/kube/resource.ts';
-import { aModule, anIdentity, aPod, aSelector } from '../../fakes/declared.ts';
+import { aHostModule, aModule, anIdentity, aPod, aSelector } from '../../fakes/declared.ts';
 import { FakeCache } from '../../fakes/cluster.ts';
 
 interface Written {
@@ -30,6 +31,7 @@ let failure: ApiError | undefined;
 let modules: FakeCache<EdgeModule>;
 let identities: FakeCache<ModuleIdentity>;
 let pods: FakeCache<Pod & KubeObject>;
+let devices: FakeCache<EdgeDevice>;
 let deployments: FakeCache<Deployment>;
 let daemonSets: FakeCache<DaemonSet>;
 let reconciler: EdgeModules;
@@ -47,6 +49,7 @@ beforeEach(() => {
     namespace: ({ metadata }) => [metadata.namespace],
     module: ({ metadata }) => [`ns/${metadata.labels?.[MODULE_LABEL] ?? ''}`],
   });
+  devices = new FakeCache();
   deployments = new FakeCache();
   daemonSets = new FakeCache();
   const apply = (of: { kind: string }, object: KubeObject, options: { force?: boolean }): Promise<KubeObject> => {
@@ -67,6 +70,7 @@ beforeEach(() => {
     modules,
     identities,
     pods,
+    devices,
   });
   identities.put(anIdentity('web'));
 });
@@ -208,5 +212,40 @@ describe('a selector module', () => {
     deployments.put(owned());
     await reconciler.reconcile(`ns/${name}`);
     expect(attested()).toBe('ModuleAmbiguous');
+  });
+});
+
+describe('a module of the host', () => {
+  const device = (name: string): EdgeDevice => ({ metadata: { name, labels: {} } }) as unknown as EdgeDevice;
+  const status = () => writes.findLast(({ kind }) => kind === 'EdgeModule')?.object.status;
+  const module = aHostModule('web');
+
+  function hold(node: string, verdict: 'Allowed' | 'Denied'): void {
+    const { uid: podUid, name: pod } = standIn(module, node).metadata;
+    const holder = { podUid, pod, node, verdict, since: '2026-06-01T00:00:00Z', reason: 'UnitMismatch', message: 'no' };
+    const before = identities.get('ns/web')!;
+    identities.put({ ...before, status: { holders: [...(before.status?.holders ?? []), holder] } });
+  }
+
+  it('is wanted on each node that it names, and ready where its process holds the identity', async () => {
+    modules.put(module);
+    devices.put(device('line-4'));
+    devices.put(device('line-5'));
+    hold('line-4', 'Allowed');
+    await reconciler.reconcile('ns/web');
+    expect(workloads()).toEqual([]);
+    expect(deployed()).toBe('NodesFound');
+    expect(status()).toMatchObject({ desired: 2, attested: 1, denials: [] });
+    hold('line-5', 'Denied');
+    await reconciler.reconcile('ns/web');
+    expect(status()).toMatchObject({ attested: 1, denials: [{ pod: 'node/line-5', reason: 'UnitMismatch' }] });
+    expect(status()?.conditions).toContainEqual(expect.objectContaining({ type: 'Ready', status: 'False' }));
+  });
+
+  it('says that no node is meant', async () => {
+    modules.put(aHostModule('web', { nodeNames: ['line-9'], deviceSelector: undefined } as never));
+    devices.put(device('line-4'));
+    await reconciler.reconcile('ns/web');
+    expect(deployed()).toBe('NoNodes');
   });
 });

@@ -153,6 +153,36 @@ export const invalidModules = [
   ]),
 ];
 
+const host = (patch: JsonObject): JsonObject => ({ spec: { host: patch } });
+
+export const invalidHostModules = [
+  ...casesOf('edge-module-host', [
+    [
+      'a template beside host',
+      template({ pod: { spec: { containers: [{ name: 'a', image: PINNED }] } } }),
+      'exactly one of: template',
+    ],
+    ['a selector beside host', selector({ matchLabels: { app: 'a' } }), 'exactly one of: template'],
+    ['a unit that is no service', host({ unit: 'session-3.scope' }), 'unit must be the full name of a systemd service'],
+    ['a unit as a path', host({ unit: 'system.slice/a.service' }), 'unit must be the full name of a systemd service'],
+    ['no unit', host({ unit: null }), 'spec.host.unit: Required value'],
+    ['no nodes', host({ deviceSelector: null }), 'host needs exactly one of: nodeNames, deviceSelector'],
+    ['nodes in two ways', host({ nodeNames: ['line-4'] }), 'host needs exactly one of: nodeNames, deviceSelector'],
+    ['no executable', process({ executables: [] }), 'a host module needs process.executables'],
+    ['an executable at any path', process({ executables: [{ sha256: '1'.repeat(64) }] }), 'each with path and sha256'],
+    ['any user', process({ uid: null }), 'and process.uid'],
+    ['an image', images({ digest: DIGEST }), 'images, signers and container are for modules in pods'],
+    ['a container', { spec: { container: 'a' } }, 'images, signers and container are for modules in pods'],
+    [
+      'a command',
+      process({ commands: [{ argv: ['/a'] }] }),
+      'process.commands and process.codeVolumes are for modules in pods',
+    ],
+    ['eviction', { spec: { onViolation: 'Evict' } }, 'a host module has no pod to evict'],
+    ['being stopped', { spec: { desiredState: 'Stopped' } }, 'desiredState Stopped is for a template only'],
+  ]),
+];
+
 const CONTAINER = { name: 'thermostat', image: PINNED };
 
 export const forbiddenModuleChanges = [
@@ -161,14 +191,24 @@ export const forbiddenModuleChanges = [
     [
       'a selector instead of a template',
       { spec: { template: null, selector: { matchLabels: { app: 'a' } }, images: [{ digest: DIGEST }] } },
-      'a module cannot change between template and selector',
+      'a module cannot change between template, selector and host',
     ],
   ]),
   ...casesOf('edge-module-selector', [
     [
       'a template instead of a selector',
       { spec: { selector: null, template: { pod: { spec: { containers: [CONTAINER] } } } } },
-      'a module cannot change between template and selector',
+      'a module cannot change between template, selector and host',
+    ],
+    [
+      'host instead of a selector',
+      {
+        spec: {
+          ...{ selector: null, images: [], host: { unit: 'a.service', deviceSelector: {} } },
+          process: { uid: 1, executables: [{ path: '/a', sha256: '1'.repeat(64) }] },
+        },
+      },
+      'a module cannot change between template, selector and host',
     ],
   ]),
 ];

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, it } from '@jest/globals';
+import { HostAttestation } from '../../../controllers/host-attestation.ts';
+import { decide } from '../../../src/attest/decide.ts';
+import type { ProcessEvidence } from '../../../src/attest/port.ts';
+import { standIn } from '../../../src/identity/host-module.ts';
+import { policyOf } from '../../../src/identity/module-match.ts';
+import { aProcess } from '../../fakes/agent.ts';
+import { aHostModule } from '../../fakes/declared.ts';
+
+const module = aHostModule('updater');
+const { containerId: _, podUid: __, ...outside } = aProcess();
+
+const inUnit = (pid: number, startTime: string, change: Partial<ProcessEvidence> = {}): ProcessEvidence => ({
+  ...outside,
+  ...{ pid, startTime, unit: 'updater.service', uid: 990, gid: 990, loaderVariables: [] },
+  executable: { path: '/usr/bin/updater', sha256: 'e'.repeat(64) },
+  ...change,
+});
+
+function attest(...processes: readonly ProcessEvidence[]) {
+  const attestation = new HostAttestation({
+    node: 'line-4',
+    measure: (pid) => Promise.resolve(processes.find((process) => process.pid === pid)),
+    processesOf: (unit) => (unit === 'updater.service' ? [...processes.map(({ pid }) => pid), 999] : []),
+    integrity: () => undefined,
+    moment: () => ({ now: 0, staleMs: 0 }),
+    decide,
+  });
+  return attestation.attest(standIn(module, 'line-4'), policyOf(module));
+}
+
+describe('the attestation of a unit', () => {
+  it('judges it by its oldest process, where all are allowed', async () => {
+    const found = await attest(inUnit(20, '300'), inUnit(30, '200'), inUnit(31, '200'));
+    expect(found).toMatchObject({
+      state: 'Judged',
+      verdict: { allowed: true },
+      process: { pid: 30 },
+      container: { id: '30-200', name: 'updater.service', uid: 990, image: { config: `sha256:${'e'.repeat(64)}` } },
+    });
+  });
+
+  it('refuses it for any process that is not allowed, and names that one', async () => {
+    const found = await attest(inUnit(20, '100'), inUnit(21, '200', { uid: 0 }));
+    expect(found).toMatchObject({
+      state: 'Judged',
+      verdict: { allowed: false, reason: 'CredentialsMismatch' },
+      process: { pid: 21 },
+      container: { id: '20-100' },
+    });
+  });
+
+  it('finds nothing where the unit has no process', async () => {
+    expect(await attest()).toEqual({ state: 'Absent' });
+  });
+});
