@@ -26,6 +26,8 @@ export interface PodAttestationPorts {
   /** Of this node's measured boot; undefined where that is not enforced. */
   integrity(): NodeIntegrity | undefined;
   decide(evidence: Evidence): Verdict;
+  /** What the process of the evidence tells of who has opened its container; `pid`: one that has ended meanwhile. */
+  opened(evidence: Evidence, pid?: number): string | undefined;
   /** Who controls the pod, and who controls that, upwards. Throws `Unavailable`. */
   owners(pod: Pod): Promise<readonly OwnerEvidence[]>;
   moment(): MomentEvidence;
@@ -48,12 +50,16 @@ export type Attestation =
       /** The first process, or the one that was refused. */
       readonly process?: ProcessEvidence;
       readonly verdict: Verdict;
+      /** Somebody has executed something in the container just now: what, in words. */
+      readonly opened?: string;
     };
 
 export interface Subject {
   readonly pod: Pod;
   readonly policies: readonly ModulePolicy[];
   readonly secretNames: ReadonlySet<string>;
+  /** What is known to have been executed in a container before. */
+  opened(containerId: string): string | undefined;
 }
 
 /** `entrant`: a process that was put into it from outside just now. */
@@ -89,7 +95,7 @@ export class PodAttestation {
 
   /** What is the same for all processes of the container. */
   async #common(
-    { pod, policies, secretNames }: Subject,
+    { pod, policies, secretNames, ...subject }: Subject,
     container: ContainerEvidence,
   ): Promise<Omit<Evidence, 'phase'>> {
     const { node } = this.#ports;
@@ -97,6 +103,7 @@ export class PodAttestation {
     const owners = owned ? await this.#ports.owners(pod) : undefined;
     const integrity = this.#ports.integrity();
     const signers = policies[0]?.signers;
+    const opened = subject.opened(container.id);
     return {
       node,
       ...(integrity && { integrity }),
@@ -104,6 +111,7 @@ export class PodAttestation {
       container,
       modules: policies,
       moment: this.#ports.moment(),
+      ...(opened !== undefined && { opened }),
       ...(signers && { signature: await this.#ports.signature(container.image, signers) }),
     };
   }
@@ -141,18 +149,30 @@ export class PodAttestation {
     const first = await this.#ports.measure(container.pid, container.pid);
     if (!first) return { state: 'Absent' };
     const verdict = this.#ports.decide({ ...evidence, process: first });
-    if (!verdict.allowed) return { state: 'Judged', container, process: first, verdict };
+    if (!verdict.allowed) return this.#refused(evidence, container, first, verdict);
     const { id, entrant } = container;
     // The list of processes may be a moment old, and who has just come in not be on it.
     for (const pid of new Set([...(entrant === undefined ? [] : [entrant]), ...this.#ports.processesOf(id)])) {
       if (pid === container.pid) continue;
       const process = await this.#ports.measure(pid, container.pid);
-      // A child that ended meanwhile can no longer read anything.
+      // A child that ended meanwhile can no longer read anything; who came from outside has been there.
+      if (!process && pid === entrant) return this.#hasLeft(evidence, container, first, pid);
       if (!process) continue;
       const other = this.#ports.decide({ ...evidence, process });
-      if (!other.allowed) return { state: 'Judged', container, process, verdict: other };
+      if (!other.allowed) return this.#refused(evidence, container, process, other);
     }
     return { state: 'Judged', container, process: first, verdict };
+  }
+
+  #refused(evidence: Evidence, container: ModuleContainer, process: ProcessEvidence, verdict: Verdict): Attestation {
+    const opened = evidence.opened ?? this.#ports.opened({ ...evidence, process });
+    return { state: 'Judged', container, process, verdict, ...(opened !== undefined && { opened }) };
+  }
+
+  #hasLeft(evidence: Evidence, container: ModuleContainer, first: ProcessEvidence, pid: number): Attestation {
+    const opened = this.#ports.opened(evidence, pid);
+    const known = { ...evidence, process: first, ...(opened !== undefined && { opened }) };
+    return this.#refused(known, container, first, this.#ports.decide(known));
   }
 }
 

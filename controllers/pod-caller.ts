@@ -14,7 +14,7 @@ import type {
   Signers,
   Verdict,
 } from '../src/attest/port.ts';
-import { secretName, type Holding } from '../src/identity/holding.ts';
+import { openedBefore, secretName, type Holding } from '../src/identity/holding.ts';
 import { modulesOf, policyOf } from '../src/identity/module-match.ts';
 import { podEvidence } from '../src/identity/pod-evidence.ts';
 import type { ContainerRuntime } from '../src/runtime/port.ts';
@@ -80,13 +80,13 @@ export class PodCaller {
     const modules = pod ? modulesOf(pod, ports.modules(pod.metadata.namespace)) : [];
     const policies = modules.map(policyOf);
     const owners = pod && policies.some((policy) => policy.pod.owned) ? await ports.owners(pod) : undefined;
-    const isHost = policies[0]?.host !== undefined;
-    const measured = await (isHost ? this.#measureIn(undefined, pid, HOST_INIT) : this.#measure(pod, policies, pid));
+    const measured = await this.#measured(pod, policies, pid);
     const integrity = ports.integrity();
     const signers = policies[0]?.signers;
     const image = measured.container?.image;
     const evidence: Evidence = {
       node: ports.node,
+      ...this.#opened(pod, measured),
       ...(integrity && { integrity }),
       modules: policies,
       phase: 'Running',
@@ -101,11 +101,23 @@ export class PodCaller {
     return { evidence, verdict: unlessReported(verdict, measured, modules, ports.holding(podUid)) };
   }
 
+  /** What is known of who has opened the container of the process. */
+  #opened(pod: Pod | undefined, { process }: Measured): Pick<Evidence, 'opened'> {
+    const holding = pod && this.#ports.holding(pod.metadata.uid);
+    const opened = openedBefore(holding, [], process?.containerId ?? '');
+    return opened === undefined ? {} : { opened };
+  }
+
   #secretNames(modules: readonly EdgeModule[]): Set<string> {
     const identities = modules.flatMap(({ metadata }) =>
       this.#ports.identities(metadata.namespace ?? '', metadata.name ?? ''),
     );
     return new Set(identities.map(secretName).filter((name) => name !== undefined));
+  }
+
+  #measured(pod: Pod | undefined, policies: readonly ModulePolicy[], pid: number): Promise<Measured> {
+    const isHost = policies[0]?.host !== undefined;
+    return isHost ? this.#measureIn(undefined, pid, HOST_INIT) : this.#measure(pod, policies, pid);
   }
 
   /** The process in the module container that is known, else in the container in which it is found to be. */

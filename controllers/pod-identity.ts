@@ -5,6 +5,7 @@ import type { EdgeModule, ModuleIdentity } from '../src/api/v1alpha1/index.ts';
 import type { Verdict } from '../src/attest/port.ts';
 import {
   isRecordedHolder,
+  openedBefore,
   recordedSince,
   secretName,
   verdictChanged,
@@ -88,7 +89,9 @@ export class PodIdentity {
     if (claim.modules.length === 0 && !this.#ports.hasVolume(podUid)) return this.#forget(podUid);
     const policies = claim.modules.map(policyOf);
     const secretNames = new Set(claim.identities.map(secretName).filter((name) => name !== undefined));
-    const attestation = await this.#ports.attestation.attest({ pod, policies, secretNames }, event);
+    const opened = (containerId: string): string | undefined =>
+      openedBefore(this.#holdings.get(podUid), claim.identities, containerId);
+    const attestation = await this.#ports.attestation.attest({ pod, policies, secretNames, opened }, event);
     await this.#act(pod, claim, attestation);
     return this.#next(podUid, claim);
   }
@@ -169,7 +172,7 @@ export class PodIdentity {
   }
 
   async #deny(pod: Pod, claim: Claim, judged: Judged): Promise<void> {
-    const { verdict, container, process } = judged;
+    const { verdict, container, process, opened } = judged;
     const refusal = refusalOf(verdict);
     const before = this.#holdings.get(pod.metadata.uid);
     const reported = isReportOnly(claim) && keepsIdentity(claim.identities, container.id, before);
@@ -184,6 +187,7 @@ export class PodIdentity {
       container,
       ...held,
       ...(reported && { reported }),
+      ...(opened !== undefined && { opened }),
       ...(process && { process }),
     });
     if (process) this.#exits.watch(pod.metadata.uid, process);

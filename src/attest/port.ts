@@ -89,6 +89,11 @@ export interface Evidence {
   /** Undefined where no socket was called. */
   readonly call?: CallEvidence;
   readonly moment?: MomentEvidence;
+  /**
+   * What was executed in this container from outside, and may have ended; undefined: nothing that is known of. Who was in
+   * there can have taken or changed what no measurement sees.
+   */
+  readonly opened?: string;
 }
 
 /** Reasons in the order of the rules that give them; the first rule that fails names the reason. */

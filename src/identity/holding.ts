@@ -42,6 +42,8 @@ export interface Holding {
   readonly reported?: true;
   /** Milliseconds since the epoch at which the verdict last changed. */
   readonly since: number;
+  /** What was executed in the container from outside, in words; it takes the identity until the container restarts. */
+  readonly opened?: string;
   /** The rules' findings at the last measurement, and when that was. */
   readonly table?: readonly RuleResult[];
   readonly judgedAt?: number;
@@ -95,6 +97,7 @@ export function holderEntry(holding: Holding, identity: string, node: string): R
     ...(process?.executable.sha256 && {
       executable: { path: process.executable.path, sha256: process.executable.sha256 },
     }),
+    ...(holding.opened !== undefined && { opened: holding.opened.slice(0, MESSAGE_LIMIT) }),
     ...(issued && {
       serial: issued.serial,
       notBefore: timestamp(issued.notBefore),
@@ -136,6 +139,17 @@ export function isRecordedHolder(
 ): boolean {
   const holders = identities.flatMap(({ status }) => status?.holders ?? []);
   return holders.some((holder) => holder.serial !== undefined && matches(holder));
+}
+
+/** What is known to have been executed in a container from outside; after a restart of the agent the status remembers it. */
+export function openedBefore(
+  holding: Holding | undefined,
+  identities: readonly ModuleIdentity[],
+  containerId: string,
+): string | undefined {
+  if (holding) return holding.container?.id === containerId ? holding.opened : undefined;
+  const holders = identities.flatMap(({ status }) => status?.holders ?? []);
+  return holders.find((holder) => holder.containerId === containerId && holder.opened !== undefined)?.opened;
 }
 
 /**

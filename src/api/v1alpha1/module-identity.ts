@@ -184,6 +184,8 @@ export interface ModuleIdentityStatusHolder {
   readonly reason?: string;
   /** Why, for people. */
   readonly message?: string;
+  /** What was executed in the container from outside, as kubectl exec does. Its identity is gone until it restarts. */
+  readonly opened?: string;
   /** When this verdict was first reached. */
   readonly since: string;
   /** Serial number of the certificate in hexadecimal digits. */

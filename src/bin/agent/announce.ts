@@ -52,8 +52,10 @@ function told(holding: Holding, before: Holding | undefined): { readonly reason:
   return { reason: 'Attested', note: 'The module process is what its EdgeModule allows.' };
 }
 
-function consequence({ verdict, reported }: Holding, before: Holding | undefined): string {
+function consequence({ verdict, reported, opened }: Holding, before: Holding | undefined): string {
   if (reported) return ' Only reported, as onViolation says: the pod keeps its identity.';
   if (verdict !== 'Denied' || !before || before.issued.size === 0) return '';
+  if (opened !== undefined)
+    return ' Its identity was withdrawn and revoked; it comes back when the container restarts.';
   return ' Its identity was withdrawn and revoked; it comes back by itself once this is over.';
 }

@@ -2,6 +2,7 @@
 import { HOST_INIT, HostAttestation } from '../../../controllers/host-attestation.ts';
 import { PodAttestation } from '../../../controllers/pod-attestation.ts';
 import { decide } from '../../attest/decide.ts';
+import { openedBy, openedUnseen } from '../../attest/lineage-rule.ts';
 import type { NodeIntegrity } from '../../attest/port.ts';
 import { momentOf } from './caches.ts';
 import type { AgentParts } from './agent.ts';
@@ -17,6 +18,7 @@ export function attesting(
     runtime,
     measure: (pid, init) => processes.measure(pid, init),
     processesOf: (containerId) => processes.of(containerId),
+    opened: (evidence, pid) => (pid === undefined ? openedBy(evidence) : openedUnseen(evidence, pid)),
     owners: (pod) => owners.chain(pod),
     signature: (image, signers) => signatures.of(image, signers),
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),

@@ -86,7 +86,7 @@ export const PROCESS_DENIALS: readonly Denials[] = [
       denial(
         'a process that was executed in the container',
         entered(['/bin/sh']),
-        'found ["/bin/sh"] (process 50 of the node), executed in the container from outside; end it',
+        'found ["/bin/sh"] (process 50 of the node), executed in the container from outside; restart the container',
       ),
       denial(
         'more than the probe that the pod declares',
@@ -97,6 +97,11 @@ export const PROCESS_DENIALS: readonly Denials[] = [
         'a process that is older than a probe',
         entered(['sleep'], {}, 3.1),
         'executed in the container from outside',
+      ),
+      denial(
+        'the first process of a container that somebody has opened before',
+        { ...evidence(), opened: 'that ["/bin/sh"] was executed in the container from outside' },
+        'expected processes that the container itself has started, found that ["/bin/sh"] was executed',
       ),
       denial('a young one that calls a socket', entered(['sleep'], {}, 1), 'executed in the container from outside'),
       denial(

@@ -2,11 +2,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { PodAttestation, type PodAttestationPorts } from '../../../controllers/pod-attestation.ts';
 import type { ContainerEvidence, Evidence, ProcessEvidence, Verdict } from '../../../src/attest/port.ts';
+import type { ContainerEvent } from '../../../src/runtime/port.ts';
 import { policyOf } from '../../../src/identity/module-match.ts';
 import { aContainer, aModule, aPod, aProcess, CONTAINER_ID, OWNERS } from '../../fakes/agent.ts';
 
 const policy = policyOf(aModule());
-const subject = { pod: aPod(), policies: [policy], secretNames: new Set<string>() };
+const subject = { pod: aPod(), policies: [policy], secretNames: new Set<string>(), opened: () => undefined };
 
 /** A runtime and /proc with one container, and the evidence that was put before `decide`. */
 function setting(change: Partial<PodAttestationPorts> = {}) {
@@ -30,6 +31,7 @@ function setting(change: Partial<PodAttestationPorts> = {}) {
         ? { allowed: false, reason: 'CodeNotFromImage', message: 'dropped', table: [] }
         : { allowed: true, module: policy, table: [] };
     },
+    opened: (_evidence, pid) => (pid === undefined ? undefined : `process ${pid} was there`),
     owners: () => Promise.resolve(OWNERS),
     moment: () => ({ now: 0, staleMs: 0 }),
     signature: () => Promise.resolve({ verified: true, message: 'signed' }),
@@ -55,6 +57,21 @@ describe('attesting a pod', () => {
     processes.set(4300, aProcess({ pid: 4300, executable: { path: '/tmp/dropped', sha256: 'f'.repeat(64) } }));
     const found = await attestation.attest(subject);
     expect(found).toMatchObject({ state: 'Judged', verdict: { allowed: false }, process: { pid: 4300 } });
+  });
+
+  it('remembers who was put into the container, though he has left before he was looked at', async () => {
+    const { subject: attestation, judged } = setting();
+    const entered = { phase: 'Entered', containerId: CONTAINER_ID, pid: 4300 } as ContainerEvent;
+    const found = await attestation.attest(subject, entered);
+    expect(found).toMatchObject({ state: 'Judged', opened: 'process 4300 was there', process: { pid: 4242 } });
+    expect(judged.at(-1)).toMatchObject({ opened: 'process 4300 was there', process: { pid: 4242 } });
+  });
+
+  it('judges by what is known to have been executed in the container before', async () => {
+    const { subject: attestation, judged } = setting();
+    const opened = (containerId: string) => `a shell in ${containerId.slice(0, 2)}`;
+    expect(await attestation.attest({ ...subject, opened })).not.toHaveProperty('opened');
+    expect(judged[0]).toMatchObject({ opened: 'a shell in cc' });
   });
 
   it('asks for the signatures of the image where the module names signers, also while the start is held', async () => {

@@ -36,13 +36,19 @@ function setting() {
       verdict: allowed(aModule()),
     } as Attestation,
     ensured: issued as Issued | Refusal,
+    openedBefore: [] as (string | undefined)[],
     done: [] as string[],
     reports: [] as (Holding | undefined)[],
     exits: [] as (() => void)[],
   };
   const ports: PodIdentityPorts = {
     clock: { now: () => state.now },
-    attestation: { attest: () => Promise.resolve(state.attestation) },
+    attestation: {
+      attest: (asked) => {
+        state.openedBefore = [aContainer().id, 'd'.repeat(64)].map((id) => asked.opened(id));
+        return Promise.resolve(state.attestation);
+      },
+    },
     delivery: {
       ensure: (identity) => {
         state.done.push(`ensure ${identity.metadata.name}`);
@@ -257,5 +263,38 @@ describe('looks at one pod', () => {
     const looks = Array.from({ length: 5 }, () => subject.reconcile('pod-1'));
     await Promise.all(looks);
     expect(state.done).toEqual(Array.from({ length: 5 }, () => 'ensure till'));
+  });
+});
+
+describe('a container that somebody has opened', () => {
+  const refusal: Verdict = { allowed: false, reason: 'LineageMismatch', message: 'a shell', table: [] };
+
+  it('is told of as opened at each further look, until another container takes its place', async () => {
+    const { state, subject } = setting();
+    const container = aContainer();
+    const judged = { state: 'Judged', container, process: aProcess(), verdict: refusal, opened: 'a shell' } as const;
+    state.attestation = judged;
+    await subject.reconcile('pod-1');
+    expect(subject.holding('pod-1')).toMatchObject({ verdict: 'Denied', opened: 'a shell' });
+    expect(state.openedBefore).toEqual([undefined, undefined]);
+    await subject.reconcile('pod-1');
+    expect(state.openedBefore).toEqual(['a shell', undefined]);
+  });
+
+  it('is known from the status after a restart of the agent', async () => {
+    const { state, subject } = setting();
+    const { id: containerId } = aContainer();
+    const holder = {
+      podUid: 'pod-1',
+      pod: 'pod-1',
+      node: 'node-1',
+      verdict: 'Denied',
+      since: '',
+      containerId,
+      opened: 'a shell',
+    } as const;
+    state.identities = [{ ...anIdentity(), status: { holders: [holder] } }];
+    await subject.reconcile('pod-1');
+    expect(state.openedBefore).toEqual(['a shell', undefined]);
   });
 });
