@@ -2,11 +2,18 @@
 import { createHash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
 import { fileStatus, type FileStatus } from '../os/file-status.ts';
+import { TokenBucket } from '../os/token-bucket.ts';
 
 export type ExecutableHash = { readonly sha256: string } | { readonly sha256: ''; readonly problem: string };
 
 /** Read at once; the event loop is held for at most the hashing of this much, about a millisecond. */
 const CHUNK_BYTES = 1 << 20;
+/**
+ * Bytes that are read a second, and at once after a pause: a module that changes its executable for every measurement costs
+ * no more than a tenth of a core. Images come in layers, so that a node's modules have few executables, each read once.
+ */
+const BYTES_PER_SECOND = 64 * CHUNK_BYTES;
+const BURST_BYTES = 512 * CHUNK_BYTES;
 /** Files that are hashed at the same time. Reading runs on libuv's four threads, of which others need some. */
 const CONCURRENT = 2;
 /** Hashes that are remembered; a node has far fewer different executables. */
@@ -17,14 +24,16 @@ const SETTLED_AFTER = 2000;
 /** Hashes executables, each file once: by inode, and anew when its ctime, mtime or size has changed. */
 export class ExecutableHashes {
   readonly #limit: bigint;
+  readonly #rate: TokenBucket;
   readonly #known = new Map<string, string>();
   readonly #running = new Map<string, Promise<ExecutableHash>>();
   readonly #waiting: (() => void)[] = [];
   #active = 0;
 
-  /** Files larger than `limitBytes` are not read. */
-  constructor(limitBytes: number) {
+  /** Files larger than `limitBytes` are not read; `rate` bounds the bytes that are. */
+  constructor(limitBytes: number, rate = new TokenBucket(BYTES_PER_SECOND, BURST_BYTES)) {
     this.#limit = BigInt(limitBytes);
+    this.#rate = rate;
   }
 
   /**
@@ -49,7 +58,7 @@ export class ExecutableHashes {
     try {
       const handle = await open(path);
       try {
-        const sha256 = await digest(handle);
+        const sha256 = await digest(handle, this.#rate);
         // After reading: that the file was the one meant all the while, and has not changed.
         if (!sameFile(handle, status)) return { sha256: '', problem: 'it changed while it was read' };
         if (Date.now() - Number(status.ctimeNs / 1_000_000n) > SETTLED_AFTER) this.#remember(key, sha256);
@@ -86,12 +95,13 @@ function sameFile(handle: FileHandle, status: FileStatus): boolean {
   );
 }
 
-async function digest(handle: FileHandle): Promise<string> {
+async function digest(handle: FileHandle, rate: TokenBucket): Promise<string> {
   const hash = createHash('sha256');
   const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
   for (;;) {
     const { bytesRead } = await handle.read(chunk, 0, CHUNK_BYTES, null);
     if (bytesRead === 0) return hash.digest('hex');
+    await rate.take(bytesRead);
     hash.update(chunk.subarray(0, bytesRead));
   }
 }

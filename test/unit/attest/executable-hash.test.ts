@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ExecutableHashes } from '../../../src/attest/executable-hash.ts';
 import { fileStatus, type FileStatus } from '../../../src/os/file-status.ts';
+import { TokenBucket } from '../../../src/os/token-bucket.ts';
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
@@ -53,6 +54,16 @@ describe('ExecutableHashes', () => {
       problem: 'it has 3 bytes, more than the limit of 2',
     });
     expect(await new ExecutableHashes(3).of(path, fileStatus(path))).toEqual({ sha256: sha256('one') });
+  });
+
+  it('reads no more bytes a second than it is given', async () => {
+    writeFileSync(path, 'x'.repeat(2000));
+    const startedAt = performance.now();
+    const rate = new TokenBucket(10_000, 1000);
+    expect(await new ExecutableHashes(10_000, rate).of(path, fileStatus(path))).toEqual({
+      sha256: sha256('x'.repeat(2000)),
+    });
+    expect(performance.now() - startedAt).toBeGreaterThan(90);
   });
 
   it('remembers only what cannot change again within the same tick of the clock', async () => {
