@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Cluster } from '../crds/cluster.ts';
+import { until } from '../../quickstart/kubectl.ts';
+import { Cluster, type Example } from '../crds/cluster.ts';
+import { readExample } from '../crds/examples.ts';
 import { only, render } from './helm.ts';
 import { BREAK_GLASS, Modules, PINNED } from './modules.ts';
 
@@ -39,8 +41,6 @@ describe('a module pod', () => {
       'container first of a module pod has an image without digest',
     ],
     ['hostPID', { spec: { hostPID: true } }, 'must not set hostPID'],
-    ['shareProcessNamespace', { spec: { shareProcessNamespace: true } }, 'must not set shareProcessNamespace'],
-    ['a privileged container', { container: { securityContext: { privileged: true } } }, 'remove privileged'],
     ['the whole host', { spec: hostPath('/') }, 'hostPath / of a module pod reaches'],
     ['the kubelet root', { spec: hostPath('/var/lib/kubelet') }, 'reaches the sockets'],
     ['a folder above the kubelet root', { spec: hostPath('/var/lib/') }, 'reaches the sockets'],
@@ -68,6 +68,49 @@ describe('a module pod', () => {
     const image = (name: string) => modules.kubectl(['-n', modules.id, 'set', 'image', 'pod/patched', `main=${name}`]);
     await expect(image('images.keystead.dev/module:2')).rejects.toThrow('write image@sha256:<digest>');
     await expect(image(PINNED.replace(/a+$/, 'b'.repeat(64)))).resolves.toContain('updated');
+  });
+
+  describe('with what lets its containers reach into each other, or into the node,', () => {
+    const sharing = { spec: { shareProcessNamespace: true } };
+    const privileged = { container: { securityContext: { privileged: true } } };
+    const named = (name: string, spec: object) => {
+      const example = readExample('edge-module-selector', modules.id) as Example & { readonly spec: object };
+      return { ...example, metadata: { name, namespace: modules.id }, spec: { ...example.spec, ...spec } };
+    };
+    const template = { pod: { spec: { containers: [{ name: 'main', image: PINNED }] } } };
+
+    beforeAll(async () => {
+      const allowing = { pod: { allowPrivileged: true, allowSharedProcessNamespace: true } };
+      await modules.apply(named('m', { selector: null, images: [], template }));
+      await modules.apply(named('free', { selector: null, images: [], template, ...allowing }));
+      await modules.apply(named('historian', {}));
+      await until('the parameters', 30, () =>
+        modules.apply(modules.pod('probe', sharing)).then(
+          () => modules.kubectl(['-n', modules.id, 'delete', 'pod', 'probe']).then(() => 'accepted'),
+          (error: unknown) => String(error).includes('EdgeModule m') || String(error),
+        ),
+      );
+    }, 60_000);
+
+    it.each([
+      ['shared processes', sharing, 'a pod of EdgeModule m must not set shareProcessNamespace'],
+      ['a privileged container', privileged, 'container main of a pod of EdgeModule m is privileged'],
+    ])('%s, is refused where its EdgeModule does not allow it', async (_what, change, message) => {
+      await expect(modules.apply(modules.pod('bad', change))).rejects.toThrow(message);
+    });
+
+    it('is refused as well where a selector claims it', async () => {
+      const labels = { app: 'historian', tier: 'edge' };
+      await expect(modules.apply(modules.pod('bad', { ...sharing, labels }))).rejects.toThrow('EdgeModule historian');
+      const canary = { ...labels, canary: 'true' };
+      await expect(modules.apply(modules.pod('canary', { ...sharing, labels: canary }))).resolves.toContain('created');
+    });
+
+    it('is let in where its EdgeModule allows it', async () => {
+      const labels = { 'keystead.dev/module': 'free' };
+      await expect(modules.apply(modules.pod('shared', { ...sharing, labels }))).resolves.toContain('created');
+      await expect(modules.apply(modules.pod('mighty', { ...privileged, labels }))).resolves.toContain('created');
+    });
   });
 
   it('made before the policies can still be labelled and deleted', async () => {
@@ -139,11 +182,13 @@ describe('working inside a module', () => {
     await modules.apply({ ...identity, metadata: { name: 'empty', namespace: modules.id } });
     await modules.apply({ ...identity, metadata: { name: 'held', namespace: modules.id } });
     const holder = { podUid: 'u', pod: 'holding', node: 'n', verdict: 'Denied', since: '2026-01-01T00:00:00Z' };
-    const status = ['--type=merge', '-p', JSON.stringify({ status: { holders: [holder] } })];
+    const trusted = { ...holder, podUid: 'v', pod: 'trusted', verdict: 'Allowed' };
+    const status = ['--type=merge', '-p', JSON.stringify({ status: { holders: [holder, trusted] } })];
     const who = ['patch', 'moduleidentity', 'held', '-n', modules.id, '--subresource=status'];
     await modules.kubectl([...who, ...status]);
     const bare = { labels: { app: 'x' }, spec: { volumes: [] } };
     await modules.apply(modules.pod('holding', bare));
+    await modules.apply(modules.pod('trusted', bare));
     await modules.apply(modules.pod('stranger', bare));
     await modules.apply(modules.pod('labelled'));
     // The parameters of a policy reach the API server's admission a moment after they were written.
@@ -168,8 +213,14 @@ describe('working inside a module', () => {
 
   it('is allowed to a break-glass group', async () => {
     await expect(exec('holding', BREAK_GLASS)).rejects.toThrow(PAST_ADMISSION);
+    await expect(attach('holding', BREAK_GLASS)).rejects.toThrow(PAST_ADMISSION);
+    await expect(exec('trusted', BREAK_GLASS)).rejects.toThrow(PAST_ADMISSION);
     await expect(debug('holding', BREAK_GLASS)).resolves.toContain('patched');
     await expect(debug('labelled', BREAK_GLASS)).resolves.toContain('patched');
+  });
+
+  it('is no attaching to a pod that holds an identity, not for a break-glass group either', async () => {
+    await expect(attach('trusted', BREAK_GLASS)).rejects.toThrow('use exec, which takes the identity');
   });
 
   it('refuses an ephemeral container by label or volume at once, before any status names the pod', async () => {
@@ -223,7 +274,7 @@ describe('the policies', () => {
     };
     const own = list.items.filter(({ metadata }) => metadata.name.startsWith(`${modules.id}-`));
     expect(own.map(({ metadata }) => metadata.name.split('-module-')[1]).sort()).toEqual(
-      ['pods', 'label', 'gate', 'exec', 'debug', 'origin', 'workloads'].sort(),
+      ['pods', 'privileges', 'label', 'gate', 'exec', 'attach', 'debug', 'origin', 'workloads'].sort(),
     );
     expect(own.flatMap(({ status }) => status?.typeChecking?.expressionWarnings ?? [])).toEqual([]);
   });
