@@ -11,9 +11,6 @@ import type {
 } from '../src/attest/port.ts';
 import type { Attestation } from './pod-attestation.ts';
 
-/** The node's first process, whose namespaces are the node's. */
-export const HOST_INIT = 1;
-
 export interface HostAttestationPorts {
   readonly node: string;
   /** Evidence of one process of the host. Undefined where it is gone. */

@@ -18,7 +18,6 @@ import { openedBefore, secretName, type Holding } from '../src/identity/holding.
 import { modulesOf, policyOf } from '../src/identity/module-match.ts';
 import { podEvidence } from '../src/identity/pod-evidence.ts';
 import type { ContainerRuntime } from '../src/runtime/port.ts';
-import { HOST_INIT } from './host-attestation.ts';
 
 export interface PodCallerPorts {
   readonly node: string;
@@ -117,7 +116,7 @@ export class PodCaller {
 
   #measured(pod: Pod | undefined, policies: readonly ModulePolicy[], pid: number): Promise<Measured> {
     const isHost = policies[0]?.host !== undefined;
-    return isHost ? this.#measureIn(undefined, pid, HOST_INIT) : this.#measure(pod, policies, pid);
+    return isHost ? this.#measureIn(undefined, pid) : this.#measure(pod, policies, pid);
   }
 
   /** The process in the module container that is known, else in the container in which it is found to be. */
@@ -132,12 +131,8 @@ export class PodCaller {
     return this.#measureIn(pod && (await this.#moduleContainer(pod.metadata.uid, name)), pid);
   }
 
-  async #measureIn(
-    container: ModuleContainer | undefined,
-    pid: number,
-    init = container?.pid ?? pid,
-  ): Promise<Measured> {
-    const process = await this.#ports.measure(pid, init);
+  async #measureIn(container: ModuleContainer | undefined, pid: number): Promise<Measured> {
+    const process = await this.#ports.measure(pid, container?.pid ?? pid);
     return { ...(container && { container }), ...(process && { process }) };
   }
 

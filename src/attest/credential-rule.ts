@@ -28,7 +28,9 @@ function ofRunning(process: ProcessEvidence, module: ModulePolicy): Finding {
     return failed('equal real, effective, saved and file system ids', 'different ones', remedy);
   }
   const demanded = [module.uidAllowed, module.gidAllowed, module.groupsAllowed].some((each) => each !== undefined);
-  if (demanded && process.ownNamespaces?.includes('user') === true) {
+  // On the node itself there is none but the node's, however many ids it has.
+  const strange = module.host ? process.userNamespace !== undefined : false;
+  if (strange || (demanded && process.ownNamespaces?.includes('user') === true)) {
     const remedy = 'do not make user namespaces in the module: in them a process may call itself any uid';
     return failed(
       module.host ? "the node's user namespace" : "the container's user namespace",

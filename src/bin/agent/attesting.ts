@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { HOST_INIT, HostAttestation } from '../../../controllers/host-attestation.ts';
+import { HostAttestation } from '../../../controllers/host-attestation.ts';
 import { PodAttestation } from '../../../controllers/pod-attestation.ts';
 import { decide } from '../../attest/decide.ts';
 import { openedBy, openedUnseen } from '../../attest/lineage-rule.ts';
@@ -25,7 +25,7 @@ export function attesting(
   });
   const host = new HostAttestation({
     ...common,
-    measure: (pid) => processes.measure(pid, HOST_INIT),
+    measure: (pid) => processes.measure(pid, pid),
     processesOf: (unit) => processes.of(unit),
   });
   return {

@@ -89,6 +89,12 @@ describe('decide, for a module of the host', () => {
       "expected the node's user namespace",
     ],
     [
+      'in a user namespace with many ids',
+      { userNamespace: { uids: [{ inside: 0, outside: 990, length: 65536 }], gids: [] } },
+      'CredentialsMismatch',
+      "expected the node's user namespace",
+    ],
+    [
       'with a preloaded library',
       { loaderVariables: ['LD_PRELOAD=/tmp/x.so'] },
       'ProcessTampered',
