@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Pod } from '../api/pod.ts';
 import { edgeModules } from '../api/resources.ts';
-import type { EdgeModule } from '../api/v1alpha1/index.ts';
 import { asKeysteadError, KeysteadError } from '../errors.ts';
 import type { Explanation } from '../identity/explanation.ts';
 import { standInUid } from '../identity/host-module.ts';
@@ -41,7 +40,7 @@ export async function hostExplanation(
   { namespace, module, node }: HostModuleName,
   systemNamespace?: string,
 ): Promise<Explanation> {
-  const { metadata, spec } = (await cluster.get(edgeModules, { namespace, name: module })) as unknown as EdgeModule;
+  const { metadata, spec } = await cluster.get(edgeModules, { namespace, name: module });
   if (!spec.host) {
     const remedy = `EdgeModule ${namespace}/${module} is a module in pods: explain one of those, as keystead explain pod/NAME`;
     throw new KeysteadError('InvalidRequest', `expected a module of the host; ${remedy}`);
