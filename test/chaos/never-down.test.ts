@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { EdgeDevice } from '../../src/api/v1alpha1/index.ts';
 import { CallerPod, keysteadSide, type Calls } from '../bench/workload-api/side.ts';
 import { pushGoClient } from '../clients/go-client.ts';
 import { Scene, until } from '../e2e/harness.ts';
+import type { KubeObject } from '../quickstart/kubectl.ts';
 import { daemonPid, killNow, pidsOf } from './processes.ts';
 
 /** go-spiffe calls all the time, as modules do, while something happens to what answers. */
@@ -14,6 +17,7 @@ const CALLERS = 8;
 const RATE = 50;
 let pod: CallerPod;
 let startedAt: number;
+type Device = EdgeDevice & KubeObject;
 
 beforeAll(async () => {
   await scene.open();
@@ -64,6 +68,44 @@ describe('no call fails', () => {
     expect(failures(calls)).toEqual([]);
     expect(made(calls)).toBeGreaterThan(2 * CALLERS);
   }, 120_000);
+
+  it('while the node goes over to another CA', async () => {
+    const device = (await scene.kubectl.find<Device>(['edgedevice', scene.lab.nodeName]))!;
+    const before = device.status?.issuer?.fingerprint;
+    expect(before).toMatch(/^[0-9a-f]{64}$/);
+    const configure = async (spec: object): Promise<void> => {
+      await scene.kubectl.run([
+        'patch',
+        'edgedevice',
+        scene.lab.nodeName,
+        '--type=merge',
+        '-p',
+        JSON.stringify({ spec }),
+      ]);
+    };
+    const { issuer } = device.spec;
+    // The next CA is made known for a tenth of its life before it issues.
+    await scene.run('patch', 'moduleidentity', 'caller', '--type=merge', '-p', '{"spec":{"x509":{"duration":"1m"}}}');
+    const calls = await during(120, async () => {
+      await configure({
+        issuer: { maxLeafLifetime: '5m', selfSigned: { lifetime: '10m', rotateBefore: new Date().toISOString() } },
+      });
+      await until('another CA', 110, async () => {
+        const { status } = (await scene.kubectl.find<Device>(['edgedevice', scene.lab.nodeName]))!;
+        const found = status?.issuer?.fingerprint;
+        return found !== undefined && found !== before ? true : String(found);
+      });
+    }).finally(() =>
+      configure({
+        issuer: {
+          maxLeafLifetime: issuer.maxLeafLifetime,
+          selfSigned: { lifetime: issuer.selfSigned?.lifetime ?? null },
+        },
+      }),
+    );
+    expect(failures(calls)).toEqual([]);
+    expect(made(calls)).toBeGreaterThan(10 * CALLERS);
+  }, 300_000);
 });
 
 describe('a crash of the agent', () => {
@@ -94,6 +136,33 @@ describe('a crash of the agent', () => {
     ]);
     console.log(`longest wait of a call ${Math.round(connecting!.max)} ms; restarts of the container: ${restarts}`);
   }, 120_000);
+});
+
+describe('agent and notary that stand still for longer than a certificate lives', () => {
+  it('give the module a valid one again without a hand, as after a sleep of the machine', async () => {
+    await scene.apply(...scene.module('sleeper', { identity: { x509: { duration: '1m' } } }));
+    await scene.holder('sleeper', 'Allowed', (holder) => holder.serial !== undefined);
+    const pods = await scene.run('get', 'pods', '-l', 'keystead.dev/module=sleeper', '-o', 'name');
+    const name = pods.trim().replace('pod/', '');
+    const leaf = async (): Promise<X509Certificate> => new X509Certificate(await scene.read(name, 'tls.crt'));
+    const before = await leaf();
+    const asleep = [...pidsOf('supervisor'), ...pidsOf('agent'), ...pidsOf('notary')];
+    for (const pid of asleep) process.kill(pid, 'SIGSTOP');
+    try {
+      await until('the end of the certificate', 90, () =>
+        Promise.resolve(before.validToDate.getTime() < Date.now() || before.validTo),
+      );
+    } finally {
+      // The kubelet may have begun anew what did not answer it.
+      for (const pid of asleep) if (existsSync(`/proc/${pid}`)) process.kill(pid, 'SIGCONT');
+    }
+    const woken = performance.now();
+    await until('a valid certificate', 60, async () => {
+      const { validToDate } = await leaf();
+      return validToDate.getTime() > Date.now() || String(validToDate);
+    });
+    console.log(`a valid certificate ${Math.round(performance.now() - woken)} ms after waking`);
+  }, 240_000);
 });
 
 describe('a start of the agent while the API server is away', () => {
