@@ -46,7 +46,7 @@ export interface IssueRate {
 const TOKEN = 'bench';
 /** As in the chart. */
 const FLAGS = [
-  '--max-semi-space-size=1',
+  '--max-semi-space-size=4',
   '--no-parallel-scavenge',
   '--no-maglev',
   '--no-sparkplug',
