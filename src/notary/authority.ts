@@ -12,7 +12,7 @@ import { caEntry, decodeRecord, encodeRecord, type AuthorityRecord, type CaEntry
 import { KeyGenerations } from './key-generations.ts';
 import type { SelfSignedIssuer } from './issuer-settings.ts';
 import type { NotaryConfiguration } from './port.ts';
-import { isOlderThan, overlapMs, rolloverStep } from './rollover.ts';
+import { isOlderThan, lifetimeMs, overlapMs, rolloverStep } from './rollover.ts';
 import type { HeldKey, KeyAlgorithm, RootOfTrust } from './root-of-trust/port.ts';
 import type { StateFolder } from './state-folder.ts';
 
@@ -185,7 +185,9 @@ export class Authority implements IssuingAuthority {
   #prepare(now: number): void {
     const generation = this.#keys.next(this.#record.current.generation);
     const entry = this.#certify(this.#keys.obtain(generation, this.#settings.algorithm), generation);
-    const activateAt = now + overlapMs(this.#settings.lifetimeSeconds);
+    // By the shorter life of the two: a CA that lasts for minutes is not followed after a day.
+    const life = Math.min(this.#settings.lifetimeSeconds, lifetimeMs(this.#record.current.certificate.validity) / 1000);
+    const activateAt = now + overlapMs(life);
     this.#record = this.#saved({ ...this.#record, next: { ...entry, activateAt } });
   }
 

@@ -32,13 +32,18 @@ export function overlapMs(lifetimeSeconds: number): number {
   return Math.min(lifetimeSeconds * 1000 * OVERLAP_SHARE, MAX_OVERLAP_MS);
 }
 
+/** How long a CA was made to last, milliseconds, without what its certificate was dated back. */
+export function lifetimeMs({ notBefore, notAfter }: Validity): number {
+  return notAfter - notBefore - CA_BACKDATE_MS;
+}
+
 /**
  * When the next CA is made, so that after the overlap the current one still covers the longest leaf, with the overlap
  * once more to spare for a node that was off.
  */
 export function rolloverTime(current: Validity, maxLeafSeconds: number): number {
   const start = current.notBefore + CA_BACKDATE_MS;
-  const lifetime = current.notAfter - start;
+  const lifetime = lifetimeMs(current);
   const reserve = maxLeafSeconds * 1000 + 2 * overlapMs(lifetime / 1000);
   return Math.min(start + lifetime * ROLLOVER_AT, current.notAfter - reserve);
 }
