@@ -31,6 +31,8 @@ export interface ServedMethod {
 
 /** One for all: an exception made for each call that is given up, as each is that reads one message of a stream, is costly. */
 const CANCELLED = new Error('the call was given up');
+/** How long a caller may go on sending what nobody reads, milliseconds. */
+const DISCARD_MS = 1_000;
 const HEADERS = { ':status': 200, 'content-type': 'application/grpc' } as const;
 
 /** One gRPC call on its HTTP/2 stream (gRPC over HTTP2). */
@@ -68,8 +70,7 @@ export class ServerCall {
     const requests: Buffer[] = [];
     this.#stream.on('data', (chunk: Buffer) => {
       try {
-        if (this.#hasEnded) this.#stream.close(constants.NGHTTP2_NO_ERROR);
-        else requests.push(...this.#frames.push(chunk));
+        if (!this.#hasEnded) requests.push(...this.#frames.push(chunk));
       } catch (thrown) {
         this.#fail(thrown);
       }
@@ -189,7 +190,15 @@ type Answer = MessageInitShape<DescMessage>;
 export function refuseCall(stream: ServerHttp2Stream, trailers: Readonly<Record<string, string>>): void {
   if (stream.headersSent || isGivenUp(stream)) return;
   stream.respond({ ...HEADERS, ...trailers }, { endStream: true });
+  discardRequest(stream);
+}
+
+/** Reads the rest of a request that is answered already, for so long that the answer arrives before the stream is reset. */
+export function discardRequest(stream: ServerHttp2Stream): void {
   stream.resume();
+  if (stream.readableEnded) return;
+  const reset = setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), DISCARD_MS).unref();
+  stream.once('close', () => clearTimeout(reset));
 }
 
 /** Whether the caller, or its connection, has gone; the stream's `close` tells of it a moment later. */

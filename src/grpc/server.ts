@@ -16,7 +16,15 @@ import {
 } from 'node:http2';
 import type { Socket } from 'node:net';
 import { methodPath } from './client.ts';
-import { isGivenUp, refuseCall, ServerCall, trailersOf, type CallContext, type ServedMethod } from './server-call.ts';
+import {
+  discardRequest,
+  isGivenUp,
+  refuseCall,
+  ServerCall,
+  trailersOf,
+  type CallContext,
+  type ServedMethod,
+} from './server-call.ts';
 import { NotOffered } from './status.ts';
 
 export type { CallContext } from './server-call.ts';
@@ -111,7 +119,7 @@ export class GrpcServer {
     stream.on('error', () => undefined);
     if (headers[':method'] !== 'POST' || headers['content-type']?.startsWith('application/grpc') !== true) {
       if (!isGivenUp(stream)) stream.respond({ ':status': 415 }, { endStream: true });
-      stream.resume();
+      discardRequest(stream);
       return;
     }
     const path = headers[':path'] ?? '';

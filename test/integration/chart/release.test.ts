@@ -44,8 +44,12 @@ function install(more: object = {}): Promise<string> {
   return helm(['upgrade', '--install', RELEASE, CHART, ...where], JSON.stringify(values));
 }
 
-const uninstall = () =>
-  helm(['uninstall', RELEASE, '--namespace', NAMESPACE, '--ignore-not-found', '--wait', '--cascade', 'foreground']);
+async function uninstall(): Promise<void> {
+  const how = ['--ignore-not-found', '--wait', '--cascade', 'foreground'];
+  await helm(['uninstall', RELEASE, '--namespace', NAMESPACE, ...how]);
+  // Helm may return before: an installation that finds the former objects would take them over, and see them go.
+  await kubectl('wait', '-n', NAMESPACE, 'daemonset,deployment', '--all', '--for=delete', '--timeout=120s');
+}
 
 /** The lab's EdgeDevice once it is Ready. */
 async function device(): Promise<EdgeDevice> {

@@ -25,7 +25,7 @@ describe('a wrong PIN', () => {
   it('is tried once across restarts, is told, and a corrected file is taken up without a restart', async () => {
     const setting = new Setting();
     setting.hsm.makeToken(TOKEN);
-    setting.hsm.setPin('9999');
+    setting.hsm.setPin('52901746');
     setting.notary.start();
     const status = await setting.notary.client.configure(setting.configuration({ interposed: true }));
     expect(status).toMatchObject({ ready: false, reason: 'PinRejected' });
@@ -52,7 +52,7 @@ describe('a wrong PIN', () => {
     await eventually(isReady(setting), 'ready with the corrected PIN');
     expect(setting.interposer.logins).toBe(2);
     expect((await setting.notary.get('/readyz')).status).toBe(200);
-    expect(setting.notary.output).not.toMatch(/9999|"1234"/);
+    expect(setting.notary.output).not.toMatch(/52901746|"1234"/);
   });
 
   it.each([
@@ -61,7 +61,7 @@ describe('a wrong PIN', () => {
   ])('that a token counts which then %s is told so, and no other is tried', async (_, flags, expected) => {
     const setting = new Setting();
     setting.hsm.makeToken(TOKEN);
-    setting.hsm.setPin('9999');
+    setting.hsm.setPin('52901746');
     setting.interposer.set('flags-after-wrong-pin', flags);
     setting.notary.start();
     const status = await setting.notary.client.configure(setting.configuration({ interposed: true }));
