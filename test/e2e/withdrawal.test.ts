@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { existsSync, writeFileSync } from 'node:fs';
 import { uptime } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { pidsOf } from '../chaos/processes.ts';
 import { Api } from './api.ts';
 import { ALL_FILES, Scene, until } from './harness.ts';
 import { processesOfPod } from './pod-processes.ts';
@@ -235,7 +236,14 @@ describe('what its node loses the modules lose:', () => {
     'by the deletion of its EdgeDevice, and have again with the next one',
     async () => {
       const { volume, serial } = await holding('deviceless');
-      await within('deletion of the EdgeDevice', volume, () => requested(() => api.call('DELETE', path())));
+      // It makes the next one from the template at once, so that the node might not see that there was none.
+      const controllers = pidsOf('controller');
+      for (const pid of controllers) process.kill(pid, 'SIGSTOP');
+      try {
+        await within('deletion of the EdgeDevice', volume, () => requested(() => api.call('DELETE', path())));
+      } finally {
+        for (const pid of controllers) process.kill(pid, 'SIGCONT');
+      }
       const again = await scene.holder('deviceless', 'Allowed', (holder) => (holder.serial ?? serial) !== serial);
       expect(again.serial).toBeDefined();
       await scene.filesAre('deviceless', ALL_FILES);
