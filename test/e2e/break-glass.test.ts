@@ -27,7 +27,8 @@ describe('a module in which somebody executes something by break-glass', () => {
     'has lost its identity when that has ended, also after a restart of the agent, until its container restarts',
     async () => {
       await scene.apply(...scene.module('opened'));
-      const held = await scene.holder('opened', 'Allowed');
+      // Where the start was held, the process follows a moment after the verdict on its image.
+      const held = await scene.holder('opened', 'Allowed', ({ pid }) => pid !== undefined);
       await scene.filesAre(held.pod, ALL_FILES);
       await scene.run('exec', held.pod, '--', '/bin/true');
       const denied = await scene.holder('opened', 'Denied');
