@@ -9,8 +9,8 @@ beforeAll(() => scene.open(), 120_000);
 afterAll(() => scene.close(), 180_000);
 
 /** A module whose one program is listed: a shell of its own image is then a foreign program. */
-const onlyItself = (): object => ({
-  process: { executables: [{ path: '/app/attacker', sha256: scene.attacker.sha256 }] },
+const onlyItself = (more: object = {}): object => ({
+  process: { executables: [{ path: '/app/attacker', sha256: scene.attacker.sha256 }], ...more },
 });
 
 describe('code that is not of the image is noticed:', () => {
@@ -117,9 +117,9 @@ describe('a program of the image that the module does not list takes the identit
     ['a shell in a session of its own', 'session', ['/bin/busybox', 'setsid', 'sh', '-c', 'sleep 1000']],
     ['the same program under another path', 'twin', ['/app/twin']],
   ] as const) {
-    attack(`${what}, executed in the pod by somebody who may`, async () => {
+    attack(`${what}, executed in the pod by somebody who may, though the module lets him`, async () => {
       const pod = `exec-${name}`;
-      const held = await scene.behaving(pod, ['/app/attacker'], { spec: onlyItself() });
+      const held = await scene.behaving(pod, ['/app/attacker'], { spec: onlyItself({ allowExec: true }) });
       const running = scene.run('exec', pod, '--', ...command).catch(String);
       await scene.takenBack(pod, held, 'ExecutableNotAllowed');
       await scene.remove(pod);
