@@ -14,7 +14,7 @@ import { pushGoClient } from './go-client.ts';
 /** Everything that a module loses with its identity, and everywhere that it is told, after one change of its EdgeModule. */
 const scene = new Scene('loses');
 const PRESS = { delivery: ['Volume', 'Socket'], token: { audiences: ['server'], duration: '10m' } };
-const BOUND_MS = 3_000;
+const BOUND_MS = 10_000;
 let api: Api;
 let press: Awaited<ReturnType<Scene['holder']>>;
 let peer: typeof press;
