@@ -70,7 +70,10 @@ export class ServerCall {
     const requests: Buffer[] = [];
     this.#stream.on('data', (chunk: Buffer) => {
       try {
-        if (!this.#hasEnded) requests.push(...this.#frames.push(chunk));
+        if (this.#hasEnded) return;
+        requests.push(...this.#frames.push(chunk));
+        // At once: nothing is kept of a caller that goes on and on.
+        if (requests.length > 1) throw notOne('more');
       } catch (thrown) {
         this.#fail(thrown);
       }
@@ -78,8 +81,8 @@ export class ServerCall {
     this.#stream.once('end', () => {
       if (this.#hasEnded) return;
       const [request] = requests;
-      if (!request || requests.length > 1 || !this.#frames.isWhole) {
-        this.#fail(new KeysteadError('InvalidRequest', `expected one whole request, found ${requests.length}`));
+      if (!request || !this.#frames.isWhole) {
+        this.#fail(notOne(request ? 'the start of another' : 'none'));
       } else if (this.#served.method.methodKind === 'unary') {
         void this.#answerOnce(request);
       } else {
@@ -185,6 +188,10 @@ export class ServerCall {
 }
 
 type Answer = MessageInitShape<DescMessage>;
+
+function notOne(found: string): KeysteadError {
+  return new KeysteadError('InvalidRequest', `expected one whole request, found ${found}`);
+}
 
 /** Answers a call with nothing but its status. */
 export function refuseCall(stream: ServerHttp2Stream, trailers: Readonly<Record<string, string>>): void {

@@ -13,6 +13,11 @@ export interface CertificationParts {
   readonly clock: Clock;
 }
 
+/** Whether a public key (SubjectPublicKeyInfo, DER) is one of the notary's own: no module gets a certificate for it. */
+export function isOwnKey({ authority, tokens }: Pick<Held, 'authority' | 'tokens'>, publicKey: Buffer): boolean {
+  return authority.isOwnKey(publicKey) || tokens.isOwnKey(publicKey);
+}
+
 /** Certifies public keys, each for one module alone, wherever the private half lies. */
 export class Certification {
   readonly #parts: CertificationParts;
@@ -22,29 +27,19 @@ export class Certification {
   }
 
   /** For a key that the agent made. Throws ProfileViolation, or what the token throws. */
-  certify({ authority, tokens, configuration }: Held, request: CertificateRequest): IssuedCertificate {
+  certify(held: Held, request: CertificateRequest): IssuedCertificate {
     const { issuedKeys, clock } = this.#parts;
+    const { authority, configuration } = held;
     const { publicKey, spiffeId } = request;
     const profile = {
       trustDomain: configuration.trustDomain,
       maxLeafSeconds: configuration.issuer.maxLeafSeconds,
-      isOwnKey: (key: Buffer) => authority.isOwnKey(key) || tokens.isOwnKey(key),
+      isOwnKey: (key: Buffer) => isOwnKey(held, key),
       checkUnused: (key: Buffer, holder: string) => issuedKeys.check(key, holder),
     };
     const issued = issueLeaf(authority, profile, request, clock.now());
     issuedKeys.note(publicKey, spiffeId, issued.notAfter);
     return issued;
-  }
-
-  /** Throws ProfileViolation where a public key is the notary's own, or another module's. */
-  checkKey({ authority, tokens }: Held, publicKey: Buffer, spiffeId: string): void {
-    if (authority.isOwnKey(publicKey) || tokens.isOwnKey(publicKey)) {
-      throw new KeysteadError(
-        'ProfileViolation',
-        "public key: expected the module's, found one of the notary's own keys",
-      );
-    }
-    this.#parts.issuedKeys.check(publicKey, spiffeId);
   }
 
   /** For the module's key on the token, which is made where there is none. */

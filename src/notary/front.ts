@@ -140,12 +140,8 @@ export class NotaryFront {
       declined: () => this.#ask(thread, pass),
       signed: (signature, seconds, failure) => {
         giveBack();
-        try {
-          const { text, use } = this.#options.drafting.complete(drafted, Buffer.from(signature, 'latin1'));
-          this.#recordAndAnswer(request, asker, { text, code: 'Ok', seconds, use }, failure);
-        } catch (thrown) {
-          this.#refuse(request, asker, asKeysteadError(thrown));
-        }
+        const answer = this.#options.drafting.complete(drafted, Buffer.from(signature, 'latin1'));
+        this.#recordAndAnswer(request, asker, { ...answer, seconds }, failure);
       },
     });
   }

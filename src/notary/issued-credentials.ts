@@ -104,7 +104,7 @@ export class IssuedCredentials {
     this.#file.close();
   }
 
-  /** Looks through all slots: that takes a millisecond, and revoking is rare. */
+  /** Looks through all slots: some milliseconds, and revoking is rare. */
   #alive(isWanted: (entry: Buffer) => boolean): IssuedCredential[] {
     this.#read();
     const now = this.#clock.now();

@@ -11,7 +11,7 @@ import type {
 } from './attestation-port.ts';
 import { Attestations } from './attestations.ts';
 import type { UseRecorder } from './audit.ts';
-import { Certification } from './certification.ts';
+import { Certification, isOwnKey } from './certification.ts';
 import { Custody, type CustodyOptions, type Held } from './custody.ts';
 import type { Draft } from './drafts/draft.ts';
 import { TermsKeeper, type DraftingTerms } from './drafts/terms.ts';
@@ -251,8 +251,8 @@ export class NotaryService implements TokenPerformers {
 
   #signDraft(held: Held, draft: Draft): Buffer | undefined {
     const { epoch, tbs, publicKey, spiffeId, serial, notAfter } = draft;
-    if (this.#terms.of(held)?.epoch !== epoch) return undefined;
-    this.#certification.checkKey(held, publicKey, spiffeId);
+    if (this.#terms.of(held)?.epoch !== epoch || isOwnKey(held, publicKey)) return undefined;
+    this.#issuedKeys.check(publicKey, spiffeId);
     const { key, identity } = held.authority.issuer;
     const signature = key.sign(tbs);
     this.#issuedKeys.note(publicKey, spiffeId, notAfter);

@@ -21,7 +21,10 @@ async function eventLogPage(path: string, below: string): Promise<HealthPage> {
     return { status: 200, type: 'application/json', body: `${JSON.stringify({ log: log.toString('base64') })}\n` };
   } catch (thrown) {
     const found = errnoOf(thrown) ?? String(thrown);
-    const cause = 'the machine was not started by firmware with a TPM, or securityfs is not mounted';
+    const cause =
+      found === 'ENOENT'
+        ? 'the machine was not started by firmware with a TPM, or securityfs is not mounted'
+        : 'the agent may not read it; copy it from the node and give it with --file';
     return { status: 503, type: 'text/plain', body: `no event log at ${path}: ${found}; ${cause}\n` };
   }
 }

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+import { asKeysteadError } from '../../errors.ts';
 import { serialHex } from '../../issue/certificate-reader.ts';
 import type { Logger } from '../../log.ts';
 import type { Clock } from '../../os/clock.ts';
 import { withLog, type EncodeUse, type UseRecorder } from '../audit.ts';
 import { completeLeaf, draftLeaf, type LeafDraft } from '../issuing.ts';
-import { encodeAnswer, openEnvelope, type Envelope } from '../messages.ts';
+import { encodeAnswer, errorAnswer, openEnvelope, type Envelope } from '../messages.ts';
 import { issue } from '../operations/issue.ts';
 import type { CertificateRequest } from '../port.ts';
+import type { Answer } from '../protocol.ts';
+import type { AnswerCode, ThreadAnswer } from '../threads/messages.ts';
 import { HeldBackUse } from '../threads/performer.ts';
 import type { Draft } from './draft.ts';
 import type { DraftingTerms } from './terms.ts';
@@ -53,15 +56,25 @@ export class Drafting {
     }
   }
 
-  /** Answer and record of a leaf that was signed. Throws Internal where it came out wrong. */
-  complete({ id, request, leaf, terms }: Drafted, signature: Buffer): { readonly text: string; readonly use: string } {
-    const issued = completeLeaf(terms, leaf, signature);
+  /** Answer and record of a leaf that was signed; one that came out wrong is dropped, and that recorded. Never throws. */
+  complete({ id, request, leaf, terms }: Drafted, signature: Buffer): Omit<ThreadAnswer, 'seconds'> {
     const { requester, spiffeId } = request;
-    const { serial, notBefore, notAfter } = issued;
-    const done = { result: 'Issued', keyUri: terms.keyUri, serial, notBefore, notAfter } as const;
-    this.#uses.record({ operation: 'issue', requester, spiffeId, ...done });
-    const use = this.#held.take() ?? '';
-    return { text: JSON.stringify(encodeAnswer({ id, result: issue.encodeResult(issued) })), use };
+    const use = { operation: 'issue', requester, spiffeId, keyUri: terms.keyUri } as const;
+    try {
+      const issued = completeLeaf(terms, leaf, signature);
+      const { serial, notBefore, notAfter } = issued;
+      this.#uses.record({ ...use, result: 'Issued', serial, notBefore, notAfter });
+      return this.#answer('Ok', { id, result: issue.encodeResult(issued) });
+    } catch (thrown) {
+      const error = asKeysteadError(thrown);
+      this.#uses.record({ ...use, result: error.code, reason: error.message });
+      return this.#answer(error.code, errorAnswer(id, error));
+    }
+  }
+
+  #answer(code: AnswerCode, answer: Answer): Omit<ThreadAnswer, 'seconds'> {
+    const use = this.#held.take();
+    return { text: JSON.stringify(encodeAnswer(answer)), code, ...(use !== undefined && { use }) };
   }
 
   #drafted(id: number, request: CertificateRequest, terms: DraftingTerms): Drafted {

@@ -285,6 +285,11 @@ describe('a call', () => {
     expect(await answer({}, body)).toBe('RESOURCE_EXHAUSTED');
   });
 
+  it('of more than one message is an invalid argument, however many there are, and nothing of them is kept', async () => {
+    expect(await answer({}, Buffer.alloc(10))).toBe('INVALID_ARGUMENT');
+    await harmless(async () => expect(await answer({}, Buffer.alloc(4 * MEGABYTE))).toBe('INVALID_ARGUMENT'));
+  });
+
   it.each<[string, Buffer]>([
     ['cut off', message(100, Buffer.alloc(10))],
     ['compressed without saying how', message(4, Buffer.alloc(4), 1)],

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { X509Certificate } from 'node:crypto';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { encodeUse } from '../../../src/audit/key-use.ts';
+import { Drafting } from '../../../src/notary/drafts/drafting.ts';
 import { draftAt, putDraft, type DraftValues } from '../../../src/notary/drafts/draft.ts';
 import { TermsKeeper } from '../../../src/notary/drafts/terms.ts';
 import type { Held } from '../../../src/notary/custody.ts';
@@ -124,6 +126,20 @@ describe('a leaf that is drafted in the main thread', () => {
     await expect(fitting).resolves.toBeDefined();
     await changed;
     expect([setting.drafts, setting.whole]).toEqual([2, 2]);
+  });
+});
+
+describe('a leaf that came out otherwise than it was drafted', () => {
+  it('is dropped, and the use of the key recorded', async () => {
+    const { configuration, log } = (await configured()).notary;
+    const drafting = new Drafting({ clock: new SettableClock(), encodeUse, log });
+    const text = JSON.stringify(encodeRequest({ id: 7, operation: 'issue', body: REQUEST }));
+    const drafted = drafting.draft(readEnvelope(text), configuration.thread?.terms)!;
+    expect(drafting.complete(drafted, Buffer.alloc(70))).toMatchObject({ code: 'Ok' });
+    const other = { ...drafted, leaf: { ...drafted.leaf, spiffeId: 'spiffe://edge.example/ns/a/module/other' } };
+    const { code, text: answer, use } = drafting.complete(other, Buffer.alloc(70));
+    expect([code, JSON.parse(answer)]).toMatchObject(['Internal', { id: 7, error: { code: 'Internal' } }]);
+    expect(JSON.parse(use!)).toMatchObject({ operation: 'issue', result: 'Refused', code: 'Internal' });
   });
 });
 
