@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { ProcessGone, procFileStatus, readProc } from '../os/proc.ts';
+import { ProcessGone, procFileStatus, readProc, readProcLink } from '../os/proc.ts';
 import { parseStat } from '../os/proc-format.ts';
 
 /**
  * Names one program in one process: start time, executable and the random start of its stack. An exec changes it, even
- * of the same executable; a reused pid too. Cheap (some 20 µs), for checks between two measurements.
+ * of the same executable; a reused pid too; and so does the loss of the executable's file, which the kernel writes behind
+ * its path, where it was deleted or another one was put in its place. Cheap (some 20 µs), for checks between two
+ * measurements.
  * Undefined where there is no such process or it has no program (a zombie, a kernel thread).
  */
 export function incarnationOf(pid: number): string | undefined {
@@ -20,5 +22,5 @@ export function incarnationOf(pid: number): string | undefined {
 export function readIncarnation(pid: number): { readonly startTime: string; readonly incarnation: string } {
   const { startTime, stackStart } = parseStat(readProc(pid, 'stat'));
   const { device, inode } = procFileStatus(pid, 'exe');
-  return { startTime, incarnation: `${startTime}/${stackStart}/${device}/${inode}` };
+  return { startTime, incarnation: `${startTime}/${stackStart}/${device}/${inode}${readProcLink(pid, 'exe')}` };
 }

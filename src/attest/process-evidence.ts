@@ -58,7 +58,7 @@ export interface ProcessEvidence {
   readonly pid: number;
   /** Field 22 of /proc/<pid>/stat, clock ticks since boot; with the pid names a process uniquely. */
   readonly startTime: string;
-  /** Start time, executable and initial stack address: differs after an exec, even of the same program. */
+  /** Start time, executable and initial stack address: differs after an exec, even of the same program, and once its file is gone. */
   readonly incarnation?: string;
   /** Host pid of the container's first process, with whose namespaces this process was compared. */
   readonly init?: number;

@@ -98,6 +98,20 @@ describe('who speaks over a connection is the one that is judged:', () => {
     },
   );
 
+  attack(
+    'one whose file was replaced after its last call is refused at the next, long before it is measured again',
+    async () => {
+      const setting = {
+        spec: { process: { uid: 0 }, remeasureInterval: '10m' },
+        container: { securityContext: { runAsUser: 0, runAsGroup: 0 } },
+      };
+      const [before, after] = await calling('replaced', 2, setting);
+      served(before);
+      refused(after, 'CodeNotFromImage');
+      expect(after!.message).toContain('/app/caller from deleted');
+    },
+  );
+
   attack('one that takes another uid after it has connected is refused', async () => {
     const setting = { spec: { process: { uid: 0 } }, container: { securityContext: { runAsUser: 0, runAsGroup: 0 } } };
     refused((await calling('setuid', 1, setting))[0], 'CredentialsMismatch');

@@ -166,6 +166,13 @@ static void reused(const char *path) {
   } while (next != wanted);
 }
 
+// Between two calls another file takes the place of the program that runs.
+static void replaced(const char *path) {
+  call(connected(path));
+  must(rename("/app/second", "/app/caller") == 0, "rename");
+  call(connected(path));
+}
+
 // Many connections that never finish their first words; then one that does.
 static void flood(const char *path, int many) {
   static int files[4096];
@@ -200,6 +207,7 @@ int main(int count, char **arguments) {
   if (strcmp(how, "inherited") == 0) inherited(path);
   if (strcmp(how, "passed") == 0) passed(path);
   if (strcmp(how, "reused") == 0) reused(path);
+  if (strcmp(how, "replaced") == 0) replaced(path);
   if (strcmp(how, "flood") == 0) flood(path, 1000);
   if (strcmp(how, "setuid") == 0) {
     int file = connected(path);

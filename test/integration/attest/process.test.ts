@@ -93,6 +93,20 @@ const busyboxHash = (): string => createHash('sha256').update(readFileSync('/bin
     expect(third!.executable.path).toBe('/opt/app/busybox');
   });
 
+  it.each([
+    ['deleted', '/bin/busybox rm /opt/app/busybox'],
+    ['replaced', '/bin/busybox cp /bin/busybox /opt/app/new; /bin/busybox mv /opt/app/new /opt/app/busybox'],
+  ])('is another incarnation once the file of its program was %s, and not before', async (_, script) => {
+    const container = await started();
+    const pid = await container.start('exec /opt/app/busybox sleep 1000', '/opt/app/busybox');
+    const before = incarnationOf(pid);
+    container.run('/bin/busybox cp /bin/busybox /opt/app/other');
+    expect(incarnationOf(pid)).toBe(before);
+    container.run(script);
+    expect(incarnationOf(pid)).not.toBe(before);
+    expect((await host.meter().measure(pid, container.init))!.mappings[0]).toMatchObject({ origin: 'deleted' });
+  });
+
   it('says so where the program changes all the time, and proves nothing then', async () => {
     const container = await started();
     container.run('echo "exec /bin/busybox sh /srv/loop" > /srv/loop');
