@@ -5,6 +5,7 @@ const AT_FDCWD = -100;
 const AT_NO_AUTOMOUNT = 0x800;
 const AT_STATX_DONT_SYNC = 0x4000;
 const STATX_BASIC_STATS = 0x7ff;
+const STATX_INO = 0x100;
 const STATX_MNT_ID = 0x1000;
 /** Size of `struct statx`. */
 const STATX_BYTES = 256;
@@ -42,6 +43,18 @@ export function fileStatus(path: string): FileStatus {
     mtimeNs: time(status, 112),
     ...(mountId === undefined ? {} : { mountId }),
   };
+}
+
+/** For all calls of `fileId`: it is read within the call. */
+const found = Buffer.alloc(STATX_BYTES);
+
+/**
+ * Device and inode of the file to which `path` leads, as one text; otherwise like `fileStatus`. `directory` is a
+ * descriptor of the directory in which a relative path begins.
+ */
+export function fileId(path: string, directory: number = AT_FDCWD): string {
+  statx(directory, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_INO, found);
+  return `${found.readUInt32LE(136)}:${found.readUInt32LE(140)}/${found.readBigUInt64LE(32)}`;
 }
 
 function time(status: Buffer, offset: number): bigint {

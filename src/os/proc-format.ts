@@ -16,22 +16,35 @@ export interface ProcStat {
   readonly environStart: string;
 }
 
+const START_TIME = 22;
+const STACK_START = 28;
+const DIGITS = /^\d+$/;
+
 /** Throws Internal for text that is not a stat line, which no kernel writes. */
 export function parseStat(text: string): ProcStat {
   // The second field is the command in parentheses, and may itself hold spaces, parentheses and line ends.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   const field = (number: number): string => {
     const found = fields[number - 3]?.trim();
-    if (found === undefined || !/^\d+$/.test(found)) throw malformed('stat', 'a line of at least 50 fields', text);
+    if (found === undefined || !DIGITS.test(found)) throw malformed('stat', 'a line of at least 50 fields', text);
     return found;
   };
   return {
     session: Number(field(6)),
-    startTime: field(22),
-    stackStart: field(28),
+    startTime: field(START_TIME),
+    stackStart: field(STACK_START),
     argvStart: field(48),
     environStart: field(50),
   };
+}
+
+/** The two fields of it by which one program in one process is known; read with every call of a module. */
+export function parseStart(text: string): Pick<ProcStat, 'startTime' | 'stackStart'> {
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ', STACK_START - 2);
+  const [startTime = '', stackStart = ''] = [fields[START_TIME - 3], fields[STACK_START - 3]];
+  if (!DIGITS.test(startTime) || !DIGITS.test(stackStart))
+    throw malformed('stat', 'a line of at least 50 fields', text);
+  return { startTime, stackStart };
 }
 
 function malformed(file: string, expected: string, text: string): KeysteadError {

@@ -16,7 +16,8 @@ export class ProcessGone extends Error {
 /** What /proc answers when a process, its memory or one of its mappings is no longer there. */
 const GONE = new Set(['ENOENT', 'ESRCH']);
 
-function reading<T>(pid: number, read: () => T): T {
+/** Passes on what `read` gives, which reads files of that process. Throws ProcessGone. */
+export function reading<T>(pid: number, read: () => T): T {
   try {
     return read();
   } catch (error) {

@@ -21,7 +21,7 @@ interface Remembered {
 }
 
 export interface CallersOptions {
-  readonly ports: Pick<WorkloadPorts, 'judge' | 'incarnationOf'>;
+  readonly ports: Pick<WorkloadPorts, 'judge'>;
   /** Milliseconds of a clock that only goes forward. Default `performance.now`. */
   readonly now?: () => number;
 }
@@ -58,7 +58,7 @@ export class Callers {
 
   /** The same cheaply, for a caller that was admitted before: it lives and runs the same program. */
   recognise(caller: Caller, incarnation: string): boolean {
-    return caller.alive() && this.#ports.incarnationOf(caller.pid) === incarnation;
+    return caller.incarnation() === incarnation;
   }
 
   /** The rules or the pod have changed: what was found of its processes does not count any more. */
@@ -67,7 +67,7 @@ export class Callers {
   }
 
   #incarnation(caller: Caller): string {
-    const incarnation = caller.alive() ? this.#ports.incarnationOf(caller.pid) : undefined;
+    const incarnation = caller.incarnation();
     if (incarnation !== undefined) return incarnation;
     throw new KeysteadError('PermissionDenied', 'CallerGone: the process that opened this connection has ended');
   }

@@ -8,7 +8,7 @@ import type { HeldSockets } from '../os/held-sockets.ts';
 import { peerPidfd } from '../os/peer-pidfd.ts';
 import type { Pidfd } from '../os/pidfd.ts';
 import { hasSocket, PodSocket } from './pod-socket.ts';
-import type { Caller } from './port.ts';
+import type { Caller, HoldProgram } from './port.ts';
 
 export interface PeerServerOptions {
   /** Serves the calls of a connection; a handler finds its caller by the `remoteAddress` that the socket has now. */
@@ -20,6 +20,7 @@ export interface PeerServerOptions {
   /** Volume attribute that names an identity. */
   readonly identityAttribute: string;
   readonly log: Logger;
+  readonly holdProgram: HoldProgram;
   /** Keeps the sockets open while this process restarts. */
   readonly held: HeldSockets;
   /** Open connections that one pod may have. Default 256. */
@@ -126,7 +127,7 @@ export class PeerServer {
   }
 
   #accept(socket: Socket, volume: PublishedVolume): void {
-    const { log, identityAttribute, connectionsPerPod = 256 } = this.#options;
+    const { log, identityAttribute, holdProgram, connectionsPerPod = 256 } = this.#options;
     const { podUid, volumeId, attributes } = volume;
     // A peer that resets must not end the agent.
     socket.on('error', (error) => log.debug({ err: error.message, podUid }, 'connection failed'));
@@ -143,9 +144,14 @@ export class PeerServer {
     const tag = `unix:${++this.#counter}`;
     const { pid } = pidfd;
     const identity = attributes[identityAttribute];
-    this.#connections.set(tag, { podUid, identity, pid, alive: () => pidfd.alive(), volumeId, socket });
+    const program = holdProgram(pidfd);
+    this.#connections.set(tag, { podUid, identity, pid, incarnation: () => program.incarnation(), volumeId, socket });
     this.#perPod.set(podUid, open + 1);
-    socket.once('close', () => this.#ended(tag, podUid, pidfd));
+    socket.once('close', () => {
+      program.close();
+      pidfd.close();
+      this.#ended(tag, podUid);
+    });
     // The one property that servers ask for the peer's address and a unix socket does not have.
     Object.defineProperty(socket, 'remoteAddress', { value: tag });
     this.#options.serve(socket);
@@ -172,8 +178,7 @@ export class PeerServer {
     }
   }
 
-  #ended(tag: string, podUid: string, pidfd: Pidfd): void {
-    pidfd.close();
+  #ended(tag: string, podUid: string): void {
     this.#connections.delete(tag);
     const left = (this.#perPod.get(podUid) ?? 1) - 1;
     if (left === 0) this.#perPod.delete(podUid);

@@ -3,6 +3,7 @@ import type { Verdict } from '../attest/port.ts';
 import type { Credentials } from '../deliver/port.ts';
 import type { VerificationKey } from '../issue/jwt-verification.ts';
 import type { IssuedToken, Requester, TokenRequest } from '../notary/port.ts';
+import type { Pidfd } from '../os/pidfd.ts';
 
 /** One identity as the pod's sockets serve it. */
 export interface ServedIdentity {
@@ -66,8 +67,6 @@ export interface WorkloadPorts {
    * the pod is not known to this agent, for example just after its start.
    */
   judge(podUid: string, pid: number): Promise<Verdict | undefined>;
-  /** Names the program that runs in a process; differs after an exec. Undefined where it has ended. */
-  incarnationOf(pid: number): string | undefined;
   trust(): TrustStore;
   /** Undefined where the identity, or the pod, is not known any more. */
   terms(podUid: string, identity: string): IdentityTerms | undefined;
@@ -81,5 +80,13 @@ export interface Caller {
   /** Identity that the socket's volume was asked for; undefined where it names none. */
   readonly identity: string | undefined;
   readonly pid: number;
-  alive(): boolean;
+  /** Names the program that runs in it now; differs after an exec. Undefined where the process has ended. */
+  incarnation(): string | undefined;
 }
+
+/** Follows the program that runs in a process, by its pidfd. */
+export type HoldProgram = (process: Pick<Pidfd, 'pid' | 'alive'>) => {
+  /** As of `Caller`. */
+  incarnation(): string | undefined;
+  close(): void;
+};

@@ -19,7 +19,7 @@ import { OpenCalls } from './open-calls.ts';
 import { PeerServer } from './peer-server.ts';
 import { PodCalls } from './pod-calls.ts';
 import { PodTurns } from './pod-turns.ts';
-import type { WorkloadPorts } from './port.ts';
+import type { HoldProgram, WorkloadPorts } from './port.ts';
 import { ModuleTokens } from './spiffe/module-tokens.ts';
 import { SpiffeService } from './spiffe/service.ts';
 
@@ -31,6 +31,7 @@ const MAX_STREAMS = 128;
 
 export interface WorkloadApiOptions {
   readonly ports: WorkloadPorts;
+  readonly holdProgram: HoldProgram;
   /** For the Notary API. */
   readonly notary: NotaryApiPorts;
   readonly log: Logger;
@@ -51,14 +52,14 @@ export class WorkloadApi {
   readonly #changes = new Changes();
   readonly #tokens: ModuleTokens;
 
-  constructor({ ports, notary, log, held, socket, identityAttribute }: WorkloadApiOptions) {
+  constructor({ ports, notary, log, held, holdProgram, socket, identityAttribute }: WorkloadApiOptions) {
     this.#server = new GrpcServer({ maxRequestBytes: MAX_REQUEST_BYTES, maxStreams: MAX_STREAMS });
     const front = new GrpcFront((connection) => this.#server.serve(connection), log);
     const serve = (connection: Socket): void => {
       const { podUid, pid } = this.#peers.caller(connection.remoteAddress ?? '') ?? {};
       front.serve(connection, `${podUid}/${pid}`);
     };
-    this.#peers = new PeerServer({ serve, name: socket, identityAttribute, held, log });
+    this.#peers = new PeerServer({ serve, name: socket, identityAttribute, held, holdProgram, log });
     this.callers = new Callers({ ports });
     const now = (): number => Date.now();
     this.#tokens = new ModuleTokens({

@@ -2,7 +2,7 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { status } from '@grpc/grpc-js';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { incarnationOf } from '../../../src/attest/incarnation.ts';
+import { HeldProgram } from '../../../src/attest/incarnation.ts';
 import type { Verdict } from '../../../src/attest/port.ts';
 import { KeysteadError } from '../../../src/errors.ts';
 import { SpiffeWorkloadAPI } from '../../../src/gen/spiffe/workload_pb.js';
@@ -64,8 +64,8 @@ beforeEach(() => {
     held: new HeldSockets(),
     socket: 'spiffe.sock',
     identityAttribute: 'identity',
+    holdProgram: (process) => new HeldProgram(process),
     ports: {
-      incarnationOf,
       trust: () => state.trust,
       terms: (_podUid, identity) => state.terms[identity],
       issueToken: (request) => issue(request),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { existsSync, symlinkSync } from 'node:fs';
+import { HeldProgram } from '../../../src/attest/incarnation.ts';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -29,8 +30,8 @@ beforeEach(async () => {
     held: new HeldSockets(),
     socket: 'spiffe.sock',
     identityAttribute: 'identity',
+    holdProgram: (process) => new HeldProgram(process),
     ports: {
-      incarnationOf: () => undefined,
       trust: () => ({ own: { anchors: '', keys: [] }, foreign: new Map() }),
       terms: () => undefined,
       issueToken: () => Promise.reject(new Error('no notary')),

@@ -7,7 +7,7 @@ import type { HubSignRequest } from '../../../src/notary/hub-port.ts';
 import type { CertificateRequest } from '../../../src/notary/port.ts';
 import { aContainer, aModule, anIdentity, aPod } from '../../fakes/agent.ts';
 
-const CALLER = { podUid: 'pod-1', identity: 'till', pid: 4300, alive: () => true };
+const CALLER = { podUid: 'pod-1', identity: 'till', pid: 4300, incarnation: () => 'a' };
 const HUB = { hubHostName: 'hub.example', gatewayHostName: 'gw.shop.svc', generationId: '638' };
 const NAMES = { duration: '1h', renewAtPercent: 50, dnsNames: ['till.shop.svc'] };
 

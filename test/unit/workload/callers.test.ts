@@ -9,11 +9,15 @@ const DENIED: Verdict = { allowed: false, reason: 'CodeNotFromImage', message: '
 
 function setting(verdict: Verdict | undefined) {
   const state = { now: 0, verdict, incarnation: 'a' as string | undefined, alive: true, measured: 0 };
-  const caller: Caller = { podUid: 'pod-1', identity: undefined, pid: 7, alive: () => state.alive };
+  const caller: Caller = {
+    podUid: 'pod-1',
+    identity: undefined,
+    pid: 7,
+    incarnation: () => (state.alive ? state.incarnation : undefined),
+  };
   const callers = new Callers({
     now: () => state.now,
     ports: {
-      incarnationOf: () => state.incarnation,
       judge: () => {
         state.measured += 1;
         return Promise.resolve(state.verdict);

@@ -12,7 +12,7 @@ function setting() {
   const changes = new Changes();
   const served = new ServedCredentials((podUid) => changes.tell(podUid));
   const state = { standing: undefined as Standing | undefined, known: true, admitted: Promise.resolve('a') };
-  const caller: Caller = { podUid: 'pod-1', identity: undefined, pid: 7, alive: () => true };
+  const caller: Caller = { podUid: 'pod-1', identity: undefined, pid: 7, incarnation: () => 'a' };
   const abort = new AbortController();
   const stream = podStream(caller, abort.signal, {
     changes,

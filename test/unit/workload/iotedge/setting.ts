@@ -54,7 +54,7 @@ export class Setting {
       patienceMs: 300,
     });
     const caller = (address: string): Caller | undefined =>
-      address === '' ? undefined : { podUid: address, identity: undefined, pid: 1, alive: () => true };
+      address === '' ? undefined : { podUid: address, identity: undefined, pid: 1, incarnation: () => 'a' };
     this.http = new HttpServer({ service, caller, log: createLogger('test', 'silent') });
     this.#server = createServer((socket) => this.#accept(socket));
   }
