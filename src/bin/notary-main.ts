@@ -15,10 +15,12 @@ import { LineOutput } from '../notary/line-output.ts';
 import { NotaryMetrics } from '../notary/metrics.ts';
 import { isInSamePod } from '../notary/same-pod.ts';
 import { NotaryServer } from '../notary/server.ts';
+import { KeyOwner } from '../notary/root-of-trust/pkcs11/key-owner.ts';
 import { StateFolder } from '../notary/state-folder.ts';
 import type { ThreadSettings } from '../notary/threads/start.ts';
 import { TokenThread, type TokenThreadOptions } from '../notary/threads/thread.ts';
 import type { WatchdogLimits } from '../notary/threads/watchdog.ts';
+import type { Post } from '../notary/token-threads.ts';
 import { systemClock } from '../os/clock.ts';
 import { endProcess } from '../os/end-process.ts';
 import { FileLock } from '../os/file-lock.ts';
@@ -116,6 +118,7 @@ export async function runNotary(entry: string): Promise<void> {
   log.info({ sha256: program.sha256, files: program.files }, 'measured itself');
   const state = new StateFolder(settings.state);
   const lock = await takeState(state, log);
+  KeyOwner.prepare(state);
   const metrics = new NotaryMetrics();
   const audit = new AuditLog({ folder: settings.state, clock: systemClock, version: manifest.version });
   const give = (why: KeysteadError | Error): never => {
@@ -125,8 +128,8 @@ export async function runNotary(entry: string): Promise<void> {
   };
   const write = (lines: string): void => output.write(lines);
   const parts = { limits: limitsOf(settings), log, metrics, write, lost: give };
-  const startThread = (place: string): TokenThread =>
-    startTokenThread(entry, { ...settings, program: program.sha256 }, { ...parts, place });
+  const startThread = ({ place, role }: Post): TokenThread =>
+    startTokenThread(entry, { ...settings, program: program.sha256, role }, { ...parts, place });
   const configuration = new FrontConfiguration({ state, log, startThread });
   const drafting = new Drafting({ clock: systemClock, encodeUse, log });
   const front = new NotaryFront({
@@ -187,10 +190,10 @@ interface ThreadParts extends Omit<TokenThreadOptions, 'line' | 'opening'> {
 /** Starts this same program as the thread of a root of trust. */
 function startTokenThread(
   entry: string,
-  { state, logLevel, program }: ThreadSettings,
+  { state, logLevel, program, role }: ThreadSettings,
   { metrics, ...parts }: ThreadParts,
 ): TokenThread {
-  const workerData: ThreadSettings = { state, logLevel, program };
+  const workerData: ThreadSettings = { state, logLevel, program, role };
   const worker = new Worker(entry, { workerData, env: {}, resourceLimits: THREAD_LIMITS });
   const { lost } = parts;
   worker.on('error', (error) => lost(new KeysteadError('Internal', `the thread of ${parts.place} failed: ${error}`)));

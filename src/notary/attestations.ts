@@ -3,14 +3,15 @@ import { asKeysteadError } from '../errors.ts';
 import type { Clock } from '../os/clock.ts';
 import type { AttesterKeys, Credential, KeyEvidenceRequest, PcrQuote, QuoteRequest } from './attestation-port.ts';
 import type { AuditEntry, UseRecorder } from './audit.ts';
-import type { Custody, Held } from './custody.ts';
+import type { Custody } from './custody.ts';
+import { deviceIn, modulesIn, type Held } from './held.ts';
 import { evidenceOf, type EvidenceQuestion, type KeyEvidence } from './key-evidence.ts';
 import type { TokenOperation } from './operations/index.ts';
 import type { Attester } from './root-of-trust/attester.ts';
 import type { RootOfTrust } from './root-of-trust/port.ts';
 
 export interface AttestationsOptions {
-  readonly custody: Pick<Custody, 'use'>;
+  readonly custody: Pick<Custody, 'use' | 'useDevice'>;
   readonly uses: UseRecorder;
   readonly clock: Clock;
 }
@@ -49,7 +50,7 @@ export class Attestations {
 
   /** Not within `custody.use`: a credential for other keys says nothing against the token. */
   #attester<T>(operation: TokenOperation, ask: (attester: Attester) => T): T {
-    const { attestation } = this.#options.custody.use((held) => held);
+    const { attestation } = this.#options.custody.useDevice((held) => held);
     return this.#recorded({ operation }, () => attestation.use(ask));
   }
 
@@ -69,13 +70,15 @@ export class Attestations {
 
 /** The key that evidence is asked of, and the root of trust that it lives in. */
 function subjectOf(
-  { roots, authority, tokens, moduleKeys }: Held,
+  held: Held,
   request: KeyEvidenceRequest,
 ): Pick<EvidenceQuestion, 'key' | 'purpose' | 'owner'> & { readonly root: RootOfTrust } {
   if ('requester' in request) {
     const { module: owner } = request.requester;
-    return { root: roots.modules, key: moduleKeys.get(request.key), purpose: 'Module', owner };
+    const { root, moduleKeys } = modulesIn(held);
+    return { root, key: moduleKeys.get(request.key), purpose: 'Module', owner };
   }
+  const { root, authority, tokens } = deviceIn(held);
   const { key } = request.key === 'Issuer' ? authority.issuer : tokens.signer;
-  return { root: roots.device, key, purpose: request.key };
+  return { root, key, purpose: request.key };
 }

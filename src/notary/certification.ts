@@ -2,10 +2,10 @@
 import { KeysteadError } from '../errors.ts';
 import { readCertificationRequest } from '../issue/certification-request.ts';
 import type { Clock } from '../os/clock.ts';
-import type { Held } from './custody.ts';
+import type { HeldDevice } from './held.ts';
 import type { IssuedKeys } from './issued-keys.ts';
 import { issueLeaf } from './issuing.ts';
-import type { IssuedForKey, IssueForKeyRequest, IssueFromRequestRequest } from './key-port.ts';
+import type { IssueFromRequestRequest } from './key-port.ts';
 import type { CertificateRequest, IssuedCertificate } from './port.ts';
 
 export interface CertificationParts {
@@ -14,7 +14,7 @@ export interface CertificationParts {
 }
 
 /** Whether a public key (SubjectPublicKeyInfo, DER) is one of the notary's own: no module gets a certificate for it. */
-export function isOwnKey({ authority, tokens }: Pick<Held, 'authority' | 'tokens'>, publicKey: Buffer): boolean {
+export function isOwnKey({ authority, tokens }: Pick<HeldDevice, 'authority' | 'tokens'>, publicKey: Buffer): boolean {
   return authority.isOwnKey(publicKey) || tokens.isOwnKey(publicKey);
 }
 
@@ -26,8 +26,8 @@ export class Certification {
     this.#parts = parts;
   }
 
-  /** For a key that the agent made. Throws ProfileViolation, or what the token throws. */
-  certify(held: Held, request: CertificateRequest): IssuedCertificate {
+  /** For a public key: of a key that the agent made, or of the module's on the token. Throws ProfileViolation, or what the token throws. */
+  certify(held: HeldDevice, request: CertificateRequest): IssuedCertificate {
     const { issuedKeys, clock } = this.#parts;
     const { authority, configuration } = held;
     const { publicKey, spiffeId } = request;
@@ -42,14 +42,8 @@ export class Certification {
     return issued;
   }
 
-  /** For the module's key on the token, which is made where there is none. */
-  certifyHeld(held: Held, { key: name, ...request }: IssueForKeyRequest): IssuedForKey {
-    const { publicKey, uri } = held.moduleKeys.obtain(name);
-    return { ...this.certify(held, { ...request, publicKey }), publicKey, keyUri: uri };
-  }
-
   /** For a key that the module made and proves to have. Also throws InvalidRequest where the proof fails. */
-  certifyRequested(held: Held, { certificationRequest, ...granted }: IssueFromRequestRequest): IssuedCertificate {
+  certifyRequested(held: HeldDevice, { certificationRequest, ...granted }: IssueFromRequestRequest): IssuedCertificate {
     const { publicKey, uris, dnsNames } = readCertificationRequest(certificationRequest);
     const foreign = [
       ...uris.filter((uri) => uri !== granted.spiffeId),

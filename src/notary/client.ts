@@ -16,6 +16,8 @@ import type {
   IssueForKeyRequest,
   IssueFromRequestRequest,
   ModuleKeyName,
+  ModuleKeyRequest,
+  ModulePublicKey,
   Signature,
   SignRequest,
 } from './key-port.ts';
@@ -86,8 +88,15 @@ export class NotaryClient implements Notary {
   }
 
   async issueForKey(request: IssueForKeyRequest): Promise<IssuedForKey> {
-    const issued = await this.#ask('issueForKey', request);
-    return this.#checked({ ...request, publicKey: issued.publicKey }, issued);
+    const { key, ...names } = request;
+    const obtained = await this.obtainKey({ key, requester: names.requester });
+    return { ...(await this.issue({ ...names, publicKey: obtained.publicKey })), ...obtained };
+  }
+
+  /** Has the module's key made where there is none. */
+  obtainKey(request: ModuleKeyRequest): Promise<ModulePublicKey> {
+    const { key, requester } = request;
+    return this.#ask('obtainKey', { key, requester });
   }
 
   async issueFromRequest(request: IssueFromRequestRequest): Promise<IssuedCertificate> {

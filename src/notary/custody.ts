@@ -1,54 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-import { isDeepStrictEqual } from 'node:util';
 import { asKeysteadError, KeysteadError, type ErrorCode } from '../errors.ts';
-import type { Logger } from '../log.ts';
-import type { Clock } from '../os/clock.ts';
-import { Attestation } from './attestation.ts';
-import type { IssuingAuthority } from './authority.ts';
-import { isSameAuthority, openAuthority, reconfigureAuthority } from './authorities.ts';
-import { deviceKey } from './device-key.ts';
-import { HubKeys } from './hub-keys.ts';
-import { KeyInventory } from './key-inventory.ts';
-import type { KeyStatus } from './key-role.ts';
-import { ModuleKeys, UnfitModuleKey } from './module-keys.ts';
+import { deviceIn, modulesIn, type Held, type HeldDevice, type HeldModules } from './held.ts';
+import { KeysOpener, type KeysOpenerOptions } from './keys-opener.ts';
+import { UnfitModuleKey } from './module-keys.ts';
 import type { NotaryConfiguration } from './port.ts';
-import type { Attester } from './root-of-trust/attester.ts';
-import type { AttesterPlace, RootChoice } from './root-of-trust/choice.ts';
-import type { RootOpening } from './root-of-trust/opener.ts';
-import type { Sealer } from './root-of-trust/pkcs11/sealed-pin.ts';
-import type { HeldKey, RootOfTrust } from './root-of-trust/port.ts';
-import { openRoots, type Roots } from './root-of-trust/roots.ts';
-import type { StateFolder } from './state-folder.ts';
-import { TokenKeys } from './token-keys.ts';
+import type { Share } from './share.ts';
 
-export interface CustodyOptions {
-  readonly openRoot: (opening: RootOpening) => RootOfTrust;
-  /** Opens the TPM that attests where the root of trust is another. */
-  readonly openAttester: (place: AttesterPlace) => Attester;
-  /** SHA-256 of this program, which is measured into that TPM. */
-  readonly program: Buffer;
-  readonly state: StateFolder;
-  readonly clock: Clock;
-  readonly log: Logger;
-  /** Called now and then while something is open, and when it has just been opened. Must not throw. */
+export interface CustodyOptions extends KeysOpenerOptions {
+  /** Called now and then while the node's own keys are open, and when they have just been opened. Must not throw. */
   readonly upkeep?: () => void;
-  /** An attempt to open the root of trust has ended so. */
-  readonly opening: (result: 'Ok' | ErrorCode) => void;
   /** What is open, or why nothing is, may have changed. */
   readonly changed: () => void;
 }
 
-/** An open root of trust with the node's authority on it. */
-export interface Held {
+/** What is to be kept open. */
+interface Wanted {
   readonly configuration: NotaryConfiguration;
-  readonly roots: Roots;
-  readonly attestation: Attestation;
-  readonly authority: IssuingAuthority;
-  readonly moduleKeys: ModuleKeys;
-  readonly tokens: TokenKeys;
-  readonly hubKeys: HubKeys;
-  /** The device's own, towards the cloud; undefined where the root of trust cannot hold one. */
-  readonly deviceKey: HeldKey | undefined;
+  readonly share: Share;
 }
 
 /** Waits between attempts to open the token, milliseconds: doubled from the first to the last. */
@@ -75,19 +43,17 @@ const TOKEN_CODES: ReadonlySet<ErrorCode> = new Set([
  */
 export class Custody {
   readonly #options: CustodyOptions;
-  #wanted: NotaryConfiguration | undefined;
+  readonly #opener: KeysOpener;
+  readonly #maintenance: NodeJS.Timeout;
+  #wanted: Wanted | undefined;
   #held: Held | undefined;
   #failure: KeysteadError | undefined;
   #retryMs = FIRST_RETRY_MS;
   #retry: NodeJS.Timeout | undefined;
-  /** What seals PINs, where a TPM of its own attests. */
-  #sealing: Attestation | undefined;
-  readonly #maintenance: NodeJS.Timeout;
-  readonly #inventory: KeyInventory;
 
   constructor(options: CustodyOptions) {
     this.#options = options;
-    this.#inventory = new KeyInventory(options);
+    this.#opener = new KeysOpener(options);
     this.#maintenance = setInterval(() => this.#maintain(), MAINTAIN_MS).unref();
   }
 
@@ -96,44 +62,32 @@ export class Custody {
     return this.#held;
   }
 
-  /** All keys of this node that were met so far. */
-  keys(): readonly KeyStatus[] {
-    return this.#inventory.list();
-  }
-
   /** Why nothing is open; undefined where something is, or nothing was asked for. */
   get failure(): KeysteadError | undefined {
     return this.#failure;
   }
 
-  /** Opens what the configuration names and goes on trying in the background; `failure` tells how it went. */
-  keep(configuration: NotaryConfiguration): void {
-    this.#wanted = configuration;
-    this.#attempt();
-  }
-
   /**
-   * Moves from one configuration to another. Where something is open, the new is opened before the old is let go of;
-   * where that fails the old stays in use and the error is thrown.
+   * Moves to a configuration. Where nothing is open it goes on trying in the background, and `failure` tells how it went.
+   * Where something is, the new is opened before the old is let go of; if that fails the old stays in use and the error
+   * is thrown.
    */
-  change(configuration: NotaryConfiguration): void {
+  change(configuration: NotaryConfiguration, share: Share): void {
     const held = this.#held;
+    const wanted = { configuration, share };
     if (!held) {
       this.#retryMs = FIRST_RETRY_MS;
-      this.keep(configuration);
+      this.#wanted = wanted;
+      this.#attempt();
       return;
     }
-    if (sameRoot(held.configuration, configuration)) {
-      reconfigureAuthority(held.authority, configuration.issuer);
-      held.tokens.reconfigure(configuration.tokens);
-      held.hubKeys.reconfigure(configuration.masterSecretVersion);
-      this.#held = { ...held, configuration, attestation: this.#reattest(held, configuration) };
-    } else {
-      this.#held = this.#open(configuration);
-      letGo(held);
-    }
-    this.#wanted = configuration;
-    this.#options.upkeep?.();
+    const adjusted = this.#opener.adjusted(held, configuration, share);
+    // Another one reads what was last written of it.
+    held.inventory.flush();
+    this.#held = adjusted ?? this.#opener.open(configuration, share);
+    if (!adjusted) this.#opener.letGo(held);
+    this.#wanted = wanted;
+    this.#upkeep();
   }
 
   /** Runs something that uses the token; where the token fails it is opened anew in the background. Throws its error. */
@@ -151,11 +105,18 @@ export class Custody {
     }
   }
 
+  useDevice<T>(operation: (held: HeldDevice) => T): T {
+    return this.use((held) => operation(deviceIn(held)));
+  }
+
+  useModules<T>(operation: (held: HeldModules) => T): T {
+    return this.use((held) => operation(modulesIn(held)));
+  }
+
   close(): void {
     clearTimeout(this.#retry);
     clearInterval(this.#maintenance);
-    this.#inventory.flush();
-    if (this.#held) letGo(this.#held);
+    if (this.#held) this.#opener.letGo(this.#held);
     this.#held = undefined;
   }
 
@@ -163,77 +124,19 @@ export class Custody {
     clearTimeout(this.#retry);
     if (!this.#wanted) return;
     try {
-      this.#held = this.#open(this.#wanted);
+      const { configuration, share } = this.#wanted;
+      this.#held = this.#opener.open(configuration, share);
       this.#failure = undefined;
       this.#retryMs = FIRST_RETRY_MS;
-      const { token } = this.#held.roots.device;
-      this.#options.log.info({ tokenLabel: token.label, tokenSerial: token.serial }, 'ready to issue');
-      this.#options.upkeep?.();
+      const { device, modules } = this.#held;
+      const { label, serial } = (device ?? modules)?.root.token ?? {};
+      const what = device ? 'ready to issue' : "ready to use modules' keys";
+      this.#options.log.info({ tokenLabel: label, tokenSerial: serial }, what);
+      this.#upkeep();
       this.#options.changed();
     } catch (thrown) {
       this.#fail(asKeysteadError(thrown));
     }
-  }
-
-  #open(configuration: NotaryConfiguration): Held {
-    const { openRoot, opening, clock, log, state } = this.#options;
-    const rest = { clock, log, state };
-    try {
-      const { attestation: early, sealer } = this.#early(configuration);
-      const open = (choice: RootChoice): RootOfTrust =>
-        this.#inventory.watch(openRoot({ ...choice, ...(sealer && { sealer }) }));
-      const roots = closing(early, () => openRoots(configuration.rootOfTrust, open));
-      const { device: root, modules } = roots;
-      const attestation = early ?? this.#attestation(root, configuration);
-      if (!early) attestation.measure();
-      const authority = authorityOn(roots, { ...rest, configuration });
-      const moduleKeys = new ModuleKeys(modules, configuration, rest.log);
-      const tokens = new TokenKeys({ ...rest, root, configuration });
-      const hubKeys = new HubKeys(modules, configuration);
-      const own = deviceKey(root, configuration, rest.log);
-      const held = { configuration, roots, attestation, authority, moduleKeys, tokens, hubKeys, deviceKey: own };
-      this.#inventory.reconcile([root, modules]);
-      this.#inventory.flush();
-      opening('Ok');
-      return held;
-    } catch (thrown) {
-      opening(asKeysteadError(thrown).code);
-      throw thrown;
-    }
-  }
-
-  /** A TPM of its own attests before anything else is opened: what it has sealed may be needed for that. */
-  #early(configuration: NotaryConfiguration): { attestation?: Attestation; sealer?: Sealer } {
-    const { tpm, applicationPcr } = configuration.measuredBoot ?? {};
-    if (!tpm || applicationPcr === undefined) return {};
-    const attestation = this.#attestation(undefined, configuration);
-    attestation.measure();
-    this.#sealing = attestation;
-    // Of the attestation that there is then: another one measures what it was configured with.
-    const current = (): Attestation => this.#sealing ?? attestation;
-    const sealer: Sealer = {
-      seal: (secret) => current().use((attester) => attester.seal(secret, applicationPcr)),
-      unseal: (sealed) => current().use((attester) => attester.unseal(sealed)),
-    };
-    return { attestation, sealer };
-  }
-
-  #attestation(root: RootOfTrust | undefined, { measuredBoot }: NotaryConfiguration): Attestation {
-    const { openAttester, program, log } = this.#options;
-    const { tpm, applicationPcr = 0, agentProgram } = measuredBoot ?? {};
-    const own = root?.attester;
-    const open = tpm ? () => openAttester(tpm) : own && measuredBoot && (() => own);
-    const programs = [program, ...(agentProgram === undefined ? [] : [Buffer.from(agentProgram, 'hex')])];
-    return new Attestation({ open, pcr: applicationPcr, programs, log });
-  }
-
-  #reattest(held: Held, configuration: NotaryConfiguration): Attestation {
-    if (isDeepStrictEqual(held.configuration.measuredBoot, configuration.measuredBoot)) return held.attestation;
-    held.attestation.close();
-    const attestation = this.#attestation(held.roots.device, configuration);
-    attestation.measure();
-    this.#sealing = attestation;
-    return attestation;
   }
 
   #fail(error: KeysteadError): void {
@@ -249,49 +152,24 @@ export class Custody {
   }
 
   #lose(error: KeysteadError): void {
-    if (this.#held) letGo(this.#held);
+    if (this.#held) this.#opener.letGo(this.#held);
     this.#held = undefined;
     this.#fail(error);
   }
 
   #maintain(): void {
     try {
-      this.#held?.authority.maintain();
-      this.#held?.tokens.maintain();
-      this.#inventory.flush();
-      if (this.#held) this.#options.upkeep?.();
+      this.#held?.device?.authority.maintain();
+      this.#held?.device?.tokens.maintain();
+      this.#held?.inventory.flush();
+      this.#upkeep();
       this.#options.changed();
     } catch (thrown) {
       this.#lose(asKeysteadError(thrown));
     }
   }
-}
 
-function authorityOn(roots: Roots, options: Omit<Parameters<typeof openAuthority>[0], 'root'>): IssuingAuthority {
-  try {
-    return openAuthority({ ...options, root: roots.device });
-  } catch (thrown) {
-    roots.close();
-    throw thrown;
+  #upkeep(): void {
+    if (this.#held?.device) this.#options.upkeep?.();
   }
-}
-
-/** Lets go of a TPM that was opened for what then fails. */
-function closing<T>(attestation: Attestation | undefined, open: () => T): T {
-  try {
-    return open();
-  } catch (thrown) {
-    attestation?.close();
-    throw thrown;
-  }
-}
-
-function letGo({ attestation, roots }: Held): void {
-  attestation.close();
-  roots.close();
-}
-
-/** Whether what is open goes on under other settings. */
-function sameRoot(a: NotaryConfiguration, b: NotaryConfiguration): boolean {
-  return JSON.stringify(a.rootOfTrust) === JSON.stringify(b.rootOfTrust) && isSameAuthority(a.issuer, b.issuer);
 }

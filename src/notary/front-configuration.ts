@@ -3,35 +3,36 @@ import { asKeysteadError, KeysteadError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { checkSameHome, decodeConfiguration, sameConfiguration } from './configuration.ts';
 import type { NotaryConfiguration } from './port.ts';
-import { placeOf } from './root-of-trust/opener.ts';
+import { placesOf } from './share.ts';
 import type { StateFolder } from './state-folder.ts';
 import type { TokenThread } from './threads/thread.ts';
+import { isSamePost, postsOf, TokenThreads, type Post, type PostedThread } from './token-threads.ts';
 
 export interface FrontConfigurationOptions {
   readonly state: StateFolder;
   readonly log: Logger;
-  /** Starts a thread for what runs in a place. */
-  readonly startThread: (place: string) => TokenThread;
+  readonly startThread: (post: Post) => TokenThread;
 }
 
 const DOCUMENT = 'configuration';
 const RETRY_AFTER_MS = 500;
 
-/** Keeps the configuration, and a thread for the root of trust that it names. */
+type Stuck = (error: KeysteadError) => void;
+
+/** Keeps the configuration, and threads for the roots of trust that it names. */
 export class FrontConfiguration {
   readonly #options: FrontConfigurationOptions;
   #present: NotaryConfiguration | undefined;
-  #place = '';
-  #thread: TokenThread | undefined;
+  #threads = new TokenThreads([]);
   #changing = false;
 
   constructor(options: FrontConfigurationOptions) {
     this.#options = options;
   }
 
-  /** Undefined before there is a configuration. */
-  get thread(): TokenThread | undefined {
-    return this.#thread;
+  /** Of the configuration in effect; none before there is one. */
+  get threads(): TokenThreads {
+    return this.#threads;
   }
 
   /** Takes up the configuration that the state folder holds, so that a restart needs nobody's word. */
@@ -39,9 +40,9 @@ export class FrontConfiguration {
     const kept = this.#read();
     if (!kept) return;
     this.#present = kept;
-    this.#place = placeOf(kept.rootOfTrust);
-    this.#thread = this.#options.startThread(this.#place);
-    await this.#thread.configure(kept, false);
+    const threads = new TokenThreads(postsOf(placesOf(kept)).map((post) => this.#started(post)));
+    this.#threads = threads;
+    await Promise.all(threads.all.map((one) => one.thread.configure(threads.change(one, kept))));
   }
 
   /**
@@ -49,7 +50,7 @@ export class FrontConfiguration {
    * yet: the status says why. Rejects where a later one cannot be put into effect, and the former stays. `stuck` is told
    * where the token hangs; the change may still come into effect after that.
    */
-  async change(wanted: NotaryConfiguration, stuck: (error: KeysteadError) => void): Promise<void> {
+  async change(wanted: NotaryConfiguration, stuck: Stuck): Promise<void> {
     const present = this.#present;
     if (present && sameConfiguration(present, wanted)) return;
     if (present) checkSameHome(present, wanted);
@@ -69,31 +70,44 @@ export class FrontConfiguration {
   }
 
   async close(): Promise<void> {
-    await this.#thread?.close();
+    await Promise.all(this.#threads.all.map(({ thread }) => thread.close()));
   }
 
-  async #putIntoEffect(wanted: NotaryConfiguration, stuck: (error: KeysteadError) => void): Promise<void> {
-    const place = placeOf(wanted.rootOfTrust);
-    const former = this.#thread;
-    if (former && place === this.#place) {
-      await former.configure(wanted, false, stuck);
-      return;
+  /** The new is opened before the old is let go of, unless both want one place: few vendors' libraries bear two threads. */
+  async #putIntoEffect(wanted: NotaryConfiguration, stuck: Stuck): Promise<void> {
+    const former = this.#threads;
+    const posts = postsOf(placesOf(wanted));
+    const stays = (one: Post): boolean => posts.some((post) => isSamePost(post, one));
+    const inTheWay = former.all.filter((one) => !stays(one) && posts.some(({ place }) => place === one.place));
+    await Promise.all(inTheWay.map(({ thread }) => thread.close()));
+    const next = new TokenThreads(
+      posts.map((post) => former.all.find((one) => isSamePost(one, post)) ?? this.#started(post)),
+    );
+    // Where nothing was open the status tells how it goes with the new.
+    if (!former.all.some(({ role }) => former.isOpen(role))) this.#threads = next;
+    try {
+      for (const one of next.all) {
+        const mustOpen = !former.all.includes(one) && former.isOpen(one.role);
+        await one.thread.configure(next.change(one, wanted, mustOpen), stuck);
+      }
+    } catch (thrown) {
+      await this.#restore(former, { next, inTheWay });
+      throw thrown;
     }
-    const thread = this.#options.startThread(place);
-    if (former?.status.issuer) {
-      // The new is opened before the old is let go of.
-      await thread.configure(wanted, true, stuck).catch((thrown: unknown) => {
-        void thread.close();
-        throw thrown;
-      });
-    } else {
-      this.#thread = thread;
-      this.#place = place;
-      await thread.configure(wanted, false, stuck);
-    }
-    this.#thread = thread;
-    this.#place = place;
-    void former?.close();
+    this.#threads = next;
+    for (const one of former.all) if (!stays(one) && !inTheWay.includes(one)) void one.thread.close();
+  }
+
+  async #restore(former: TokenThreads, { next, inTheWay }: Failed): Promise<void> {
+    for (const one of next.all) if (!former.all.includes(one)) void one.thread.close();
+    const again = new TokenThreads(former.all.map((one) => (inTheWay.includes(one) ? this.#started(one) : one)));
+    this.#threads = again;
+    const present = this.#present;
+    if (present) await Promise.all(again.all.map((one) => one.thread.configure(again.change(one, present))));
+  }
+
+  #started({ role, place }: Post): PostedThread {
+    return { role, place, thread: this.#options.startThread({ role, place }) };
   }
 
   #read(): NotaryConfiguration | undefined {
@@ -108,4 +122,11 @@ export class FrontConfiguration {
       return undefined;
     }
   }
+}
+
+/** A change that did not come about. */
+interface Failed {
+  readonly next: TokenThreads;
+  /** Threads that were closed to make room. */
+  readonly inTheWay: readonly PostedThread[];
 }

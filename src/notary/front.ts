@@ -6,7 +6,7 @@ import type { Drafted, Drafting } from './drafts/drafting.ts';
 import type { FrontConfiguration } from './front-configuration.ts';
 import { encodeAnswer, errorAnswer, MalformedRequest, openEnvelope, type Envelope } from './messages.ts';
 import type { NotaryMetrics } from './metrics.ts';
-import { operationNamed } from './operations/index.ts';
+import { MODULE_OPERATIONS, operationNamed } from './operations/index.ts';
 import type { NotaryConfiguration, NotaryStatus, TokenStatus } from './port.ts';
 import type { WireError } from './protocol.ts';
 import { Shares } from './shares.ts';
@@ -36,7 +36,7 @@ const UNCONFIGURED: TokenStatus = {
 
 /**
  * The notary's main thread behind its socket: answers what needs no token by itself, whatever the tokens do, passes the
- * rest on to the thread of the token, and records the use of a key before its answer leaves.
+ * rest on to the thread of its token, and records the use of a key before its answer leaves.
  */
 export class NotaryFront {
   readonly #options: NotaryFrontOptions;
@@ -57,7 +57,7 @@ export class NotaryFront {
 
   status(): NotaryStatus {
     const { audit, configuration, version, programSha256 } = this.#options;
-    const token = configuration.thread?.status ?? UNCONFIGURED;
+    const token = configuration.threads.status ?? UNCONFIGURED;
     const { failure, ...recorded } = audit.state();
     const program = programSha256 === undefined ? {} : { programSha256 };
     const base = { protocol: 1, version, ...program, ...token, audit: recorded } as const;
@@ -98,7 +98,8 @@ export class NotaryFront {
   #passOn(request: Envelope, asker: Asker): void {
     const { audit, configuration, drafting } = this.#options;
     const pod = podOf(request);
-    const { thread } = configuration;
+    const { device, modules } = configuration.threads;
+    const thread = isForModules(request) ? modules : device;
     try {
       // Before the key is used, not after: what cannot be recorded is not signed.
       audit.admit();
@@ -192,9 +193,20 @@ function errorOf(thrown: unknown): KeysteadError {
   return asKeysteadError(thrown instanceof MalformedRequest ? thrown.cause : thrown);
 }
 
-/** Whom a request is for, as far as it says; whether it says so rightly is looked at where it is read. */
-function podOf({ fields }: Envelope): string {
+/** What a request says of who is behind it; whether it says so rightly is looked at where it is read. */
+function requesterIn({ fields }: Envelope): { readonly pod?: unknown } | undefined {
   const body = fields.raw('body') as { readonly requester?: { readonly pod?: unknown } } | null | undefined;
-  const pod = body?.requester?.pod;
+  return body?.requester;
+}
+
+function podOf(request: Envelope): string {
+  const pod = requesterIn(request)?.pod;
   return typeof pod === 'string' ? pod : '';
+}
+
+/** Whether it is about keys of modules. Evidence is asked of both kinds: a requester asks for that of its own key. */
+function isForModules(request: Envelope): boolean {
+  const { operation } = request;
+  if (operation === 'keyEvidence') return requesterIn(request) !== undefined;
+  return (MODULE_OPERATIONS as readonly string[]).includes(operation);
 }

@@ -12,6 +12,8 @@ export interface KeyInventoryOptions {
   readonly state: StateFolder;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Where in the state folder it is remembered. */
+  readonly document: string;
 }
 
 /** What of a held key goes into the inventory. */
@@ -22,8 +24,6 @@ export interface SeenKey {
   readonly algorithm?: KeyAlgorithm;
   readonly attributes: { readonly sensitive: boolean; readonly extractable: boolean };
 }
-
-const DOCUMENT = 'key-ledger';
 
 /**
  * The keys of this node: which there are, where they live, when they were made and last used. A root of trust knows no
@@ -85,7 +85,7 @@ export class KeyInventory {
   flush(): void {
     if (!this.#changed) return;
     try {
-      this.#options.state.write(DOCUMENT, encodeKeyLedger([...this.#entries.values()]));
+      this.#options.state.write(this.#options.document, encodeKeyLedger([...this.#entries.values()]));
       this.#changed = false;
     } catch (thrown) {
       this.#options.log.warn(
@@ -100,13 +100,13 @@ export class KeyInventory {
   }
 
   #read(): readonly LedgerEntry[] {
-    const { state, log } = this.#options;
+    const { state, log, document } = this.#options;
     try {
-      const document = state.read(DOCUMENT);
-      return document === undefined ? [] : decodeKeyLedger(document);
+      const ledger = state.read(document);
+      return ledger === undefined ? [] : decodeKeyLedger(ledger);
     } catch (thrown) {
       log.warn({ err: asKeysteadError(thrown).message }, 'the key inventory is unreadable, starting another');
-      state.setAside(DOCUMENT);
+      state.setAside(document);
       return [];
     }
   }

@@ -13,7 +13,15 @@ export interface ModuleKeyName {
 /** Asks for a certificate for the module's key on the token, which is made where there is none. */
 export type IssueForKeyRequest = Omit<CertificateRequest, 'publicKey'> & { readonly key: ModuleKeyName };
 
-export interface IssuedForKey extends IssuedCertificate {
+export type IssuedForKey = IssuedCertificate & ModulePublicKey;
+
+/** Asks for the public half of the module's key on the token, which is made where there is none. */
+export interface ModuleKeyRequest {
+  readonly key: ModuleKeyName;
+  readonly requester: Requester;
+}
+
+export interface ModulePublicKey {
   /** SubjectPublicKeyInfo, DER. */
   readonly publicKey: Buffer;
   readonly keyUri: string;
@@ -39,7 +47,7 @@ export interface Signature {
 
 /** What the notary does with the keys of modules. */
 export interface KeyNotary {
-  /** Throws NotFound, ProfileViolation, TokenFull, MechanismMissing and what `issue` throws. */
+  /** Obtains the key, then issues for it. Throws TokenFull, KeyUnfit, MechanismMissing and what `issue` throws. */
   issueForKey(request: IssueForKeyRequest): Promise<IssuedForKey>;
   issueFromRequest(request: IssueFromRequestRequest): Promise<IssuedCertificate>;
   /** Throws NotFound where the module has no such key. */

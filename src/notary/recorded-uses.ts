@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { asKeysteadError } from '../errors.ts';
 import type { AuditEntry, KeyUseSuccess, UseRecorder } from './audit.ts';
-import type { Custody, Held } from './custody.ts';
+import type { Custody } from './custody.ts';
+import { deviceIn, modulesIn, type Held, type HeldDevice, type HeldModules } from './held.ts';
 
 /** What is known of a use before it is tried. */
 export type Use = Omit<AuditEntry, 'result' | 'reason'>;
@@ -22,16 +23,25 @@ export class RecordedUses {
     this.#recorder = recorder;
   }
 
-  /** Throws what `perform` throws, or why there are no keys now. */
-  run<T>(use: Use, perform: (held: Held) => Used<T>): T {
+  /** Uses the node's own keys. Throws what `perform` throws, or why there are no keys now. */
+  ofDevice<T>(use: Use, perform: (held: HeldDevice) => Used<T>): T {
+    const keyUri = use.keyUri ?? this.#custody.held?.device?.authority.issuer.key.uri;
+    return this.#run({ ...use, ...(keyUri && { keyUri }) }, (held) => perform(deviceIn(held)));
+  }
+
+  /** Uses keys of modules. Throws as `ofDevice` does. */
+  ofModules<T>(use: Use, perform: (held: HeldModules) => Used<T>): T {
+    return this.#run(use, (held) => perform(modulesIn(held)));
+  }
+
+  #run<T>(use: Use, perform: (held: Held) => Used<T>): T {
     try {
       const { result, outcome } = this.#custody.use(perform);
       this.#recorder.record({ ...use, ...outcome });
       return result;
     } catch (thrown) {
       const error = asKeysteadError(thrown);
-      const keyUri = use.keyUri ?? this.#custody.held?.authority.issuer.key.uri;
-      this.#recorder.record({ ...use, ...(keyUri && { keyUri }), result: error.code, reason: error.message });
+      this.#recorder.record({ ...use, result: error.code, reason: error.message });
       throw error;
     }
   }

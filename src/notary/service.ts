@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { KeysteadError } from '../errors.ts';
-import { pemOf } from '../issue/pem.ts';
 import type {
   AttesterKeys,
   Credential,
@@ -12,50 +10,48 @@ import type {
 import { Attestations } from './attestations.ts';
 import type { UseRecorder } from './audit.ts';
 import { Certification, isOwnKey } from './certification.ts';
-import { Custody, type CustodyOptions, type Held } from './custody.ts';
+import { Custody, type CustodyOptions } from './custody.ts';
 import type { Draft } from './drafts/draft.ts';
 import { TermsKeeper, type DraftingTerms } from './drafts/terms.ts';
-import type { HubKeys, HubUse } from './hub-keys.ts';
+import type { HeldDevice } from './held.ts';
 import type { HubCipherRequest, HubKeyImport, HubSignRequest } from './hub-port.ts';
 import { IssuedCredentials, issuerTag } from './issued-credentials.ts';
 import { IssuedKeys } from './issued-keys.ts';
 import type {
-  IssuedForKey,
-  IssueForKeyRequest,
   IssueFromRequestRequest,
   ModuleKeyName,
+  ModuleKeyRequest,
+  ModulePublicKey,
   Signature,
   SignRequest,
 } from './key-port.ts';
+import { ModuleService } from './module-service.ts';
 import type { TokenOperation, TokenPerformers } from './operations/index.ts';
 import type {
   CertificateRequest,
   IssuedCertificate,
   IssuedToken,
   NotaryConfiguration,
-  NotaryStatus,
-  Requester,
   TokenRequest,
   TokenStatus,
 } from './port.ts';
 import { RecordedUses } from './recorded-uses.ts';
 import type { Revoked, RevokeOthersRequest, RevokeRequest, RevocationLists } from './revocation-port.ts';
 import { Revocations } from './revocations.ts';
+import type { Share } from './share.ts';
+import type { ThreadService } from './threads/worker.ts';
 import { issueJwtSvid } from './token-issuing.ts';
-import type { TokenKeys } from './token-keys.ts';
-
-/** EdgeDevice.status has room for so many. */
-const MAX_KEYS_SHOWN = 128;
+import { deviceStatus, failedStatus } from './token-status.ts';
 
 export interface NotaryServiceOptions extends CustodyOptions {
   readonly uses: UseRecorder;
 }
 
 /**
- * What the notary does with a root of trust, in the thread of that root: a method for each operation. All is
- * synchronous: one thing at a time.
+ * What the notary does in the thread of the node's own root of trust, which may hold modules' keys too: a method for each
+ * operation. All is synchronous: one thing at a time.
  */
-export class NotaryService implements TokenPerformers {
+export class NotaryService implements TokenPerformers, ThreadService {
   readonly #options: NotaryServiceOptions;
   readonly #custody: Custody;
   readonly #uses: RecordedUses;
@@ -64,6 +60,7 @@ export class NotaryService implements TokenPerformers {
   readonly #revocations: Revocations;
   readonly #certification: Certification;
   readonly #attestations: Attestations;
+  readonly #modules: ModuleService;
   readonly #terms = new TermsKeeper();
 
   constructor(options: NotaryServiceOptions) {
@@ -75,8 +72,9 @@ export class NotaryService implements TokenPerformers {
     this.#revocations = new Revocations({
       ...options,
       issued: this.#issued,
-      useAuthority: (use) => this.#custody.use(({ authority }) => use(authority)),
+      useAuthority: (use) => this.#custody.useDevice(({ authority }) => use(authority)),
     });
+    this.#modules = new ModuleService({ ...options, custody: this.#custody });
     this.#attestations = new Attestations({ ...options, custody: this.#custody });
     this.#certification = new Certification({ issuedKeys: this.#issuedKeys, clock: options.clock });
   }
@@ -85,37 +83,14 @@ export class NotaryService implements TokenPerformers {
    * Takes over a configuration. A first one is kept even where the token cannot be opened yet, unless it must open: the
    * status says why. A later one that cannot be put into effect throws, and the former stays.
    */
-  configure(wanted: NotaryConfiguration, mustOpen = false): void {
-    this.#custody.change(wanted);
+  configure(wanted: NotaryConfiguration, share: Share = 'All', mustOpen = false): void {
+    this.#custody.change(wanted, share);
     if (mustOpen && this.#custody.failure) throw this.#custody.failure;
   }
 
   status(): TokenStatus {
     const { held, failure } = this.#custody;
-    if (!held) {
-      const reason = failure ?? { code: 'Unavailable', message: 'the root of trust is being opened' };
-      return { ready: false, reason: reason.code, message: reason.message };
-    }
-    const { key, entry, intermediates } = held.authority.issuer;
-    const { sensitive, extractable } = key.attributes;
-    const issuer: NotaryStatus['issuer'] = {
-      algorithm: key.algorithm,
-      keyUri: key.uri,
-      sensitive,
-      extractable,
-      chain: [entry.der, ...intermediates.slice(1)].map(pemOf).join(''),
-      anchors: held.authority.anchors.map(pemOf).join(''),
-      ...entry.certificate.validity,
-    };
-    const { device, modules } = held.roots;
-    const moduleToken = modules !== device && { moduleToken: modules.token };
-    const revocation = this.#revocations.summary();
-    const keys = this.#custody
-      .keys()
-      .map((entry) => (entry.uri === key.uri ? { ...entry, purpose: 'Issuer' as const } : entry));
-    const inventory = { keys: keys.slice(0, MAX_KEYS_SHOWN), keyCount: keys.length };
-    const tokens = tokensOf(held.tokens);
-    return { ready: true, token: device.token, ...moduleToken, issuer, ...inventory, tokens, revocation };
+    return held ? deviceStatus(held, this.#revocations.summary()) : failedStatus(failure);
   }
 
   /** Issues within the profile. */
@@ -125,47 +100,21 @@ export class NotaryService implements TokenPerformers {
 
   /** Under which leaves may be drafted now; undefined where none can be issued. */
   get draftingTerms(): DraftingTerms | undefined {
-    return this.#terms.of(this.#custody.held);
+    return this.#terms.of(this.#custody.held?.device);
   }
 
   /** Signs a leaf that was drafted; undefined where it has to be asked for as a whole, which says why. */
   signDraft(draft: Draft): Buffer | undefined {
     try {
-      return this.#custody.use((held) => this.#signDraft(held, draft));
+      return this.#custody.useDevice((held) => this.#signDraft(held, draft));
     } catch {
       return undefined;
     }
   }
 
-  /** Issues for the module's key on the token. */
-  issueForKey(request: IssueForKeyRequest): IssuedForKey {
-    return this.#issue('issueForKey', request, (held) => this.#certification.certifyHeld(held, request));
-  }
-
   /** Issues for a key that the module made. */
   issueFromRequest(request: IssueFromRequestRequest): IssuedCertificate {
     return this.#issue('issueFromRequest', request, (held) => this.#certification.certifyRequested(held, request));
-  }
-
-  /** Signs what a module brings, with that module's key and no other. */
-  signWithKey({ key: name, requester, ...input }: SignRequest): Signature {
-    return this.#uses.run({ operation: 'signWithKey', requester }, ({ moduleKeys }) => {
-      const key = moduleKeys.get(name);
-      const { algorithm, uri: keyUri } = key;
-      const signature = 'digest' in input ? key.signDigest(checkedDigest(input.digest)) : key.sign(input.message);
-      return { result: { signature, algorithm, keyUri }, outcome: { result: 'Done', keyUri } };
-    });
-  }
-
-  destroyKey(name: ModuleKeyName): void {
-    this.#uses.run({ operation: 'destroyKey' }, ({ moduleKeys }) => {
-      const keyUri = moduleKeys.destroy(name);
-      return { result: undefined, outcome: { result: 'Done', keyUri } };
-    });
-  }
-
-  moduleKeys(): readonly ModuleKeyName[] {
-    return this.#custody.use(({ moduleKeys }) => moduleKeys.list());
   }
 
   /** Makes what was done durable, apart from its record; no answer may leave before it. */
@@ -191,7 +140,8 @@ export class NotaryService implements TokenPerformers {
   /** Issues a JWT-SVID within the profile. The token itself is written nowhere. */
   issueToken(request: TokenRequest): IssuedToken {
     const { requester, spiffeId, audiences } = request;
-    return this.#uses.run({ operation: 'issueToken', requester, spiffeId, audiences }, ({ tokens, configuration }) => {
+    const use = { operation: 'issueToken', requester, spiffeId, audiences } as const;
+    return this.#uses.ofDevice(use, ({ tokens, configuration }) => {
       const { trustDomain, tokens: limits } = configuration;
       const { signer } = tokens;
       const profile = { trustDomain, maxTokenSeconds: limits.maxSeconds };
@@ -219,28 +169,36 @@ export class NotaryService implements TokenPerformers {
     return this.#attestations.keyEvidence(request);
   }
 
+  obtainKey(request: ModuleKeyRequest): ModulePublicKey {
+    return this.#modules.obtainKey(request);
+  }
+
+  signWithKey(request: SignRequest): Signature {
+    return this.#modules.signWithKey(request);
+  }
+
+  destroyKey(name: ModuleKeyName): void {
+    this.#modules.destroyKey(name);
+  }
+
+  moduleKeys(): readonly ModuleKeyName[] {
+    return this.#modules.moduleKeys();
+  }
+
   hubSign(request: HubSignRequest): Buffer {
-    return this.#useHubKeys('hubSign', request, (keys) => keys.sign(request));
+    return this.#modules.hubSign(request);
   }
 
   hubEncrypt(request: HubCipherRequest): Buffer {
-    return this.#useHubKeys('hubEncrypt', request, (keys) => keys.encrypt(request));
+    return this.#modules.hubEncrypt(request);
   }
 
   hubDecrypt(request: HubCipherRequest): Buffer {
-    return this.#useHubKeys('hubDecrypt', request, (keys) => keys.decrypt(request));
+    return this.#modules.hubDecrypt(request);
   }
 
-  /** Takes a hub's key in and wipes what it was given. */
   importHubKey(request: HubKeyImport): void {
-    try {
-      this.#uses.run({ operation: 'importHubKey' }, ({ hubKeys }) => {
-        const keyUri = hubKeys.import(request);
-        return { result: undefined, outcome: { result: 'Done', keyUri } };
-      });
-    } finally {
-      request.key.fill(0);
-    }
+    this.#modules.importHubKey(request);
   }
 
   close(): void {
@@ -249,7 +207,7 @@ export class NotaryService implements TokenPerformers {
     this.#issued.close();
   }
 
-  #signDraft(held: Held, draft: Draft): Buffer | undefined {
+  #signDraft(held: HeldDevice, draft: Draft): Buffer | undefined {
     const { epoch, tbs, publicKey, spiffeId, serial, notAfter } = draft;
     if (this.#terms.of(held)?.epoch !== epoch || isOwnKey(held, publicKey)) return undefined;
     this.#issuedKeys.check(publicKey, spiffeId);
@@ -264,9 +222,9 @@ export class NotaryService implements TokenPerformers {
   #issue<T extends IssuedCertificate>(
     operation: TokenOperation,
     { requester, spiffeId }: Pick<CertificateRequest, 'requester' | 'spiffeId'>,
-    certify: (held: Held) => T,
+    certify: (held: HeldDevice) => T,
   ): T {
-    return this.#uses.run({ operation, requester, spiffeId }, (held) => {
+    return this.#uses.ofDevice({ operation, requester, spiffeId }, (held) => {
       const result = certify(held);
       const { serial, notBefore, notAfter } = result;
       const { key, identity } = held.authority.issuer;
@@ -275,25 +233,4 @@ export class NotaryService implements TokenPerformers {
       return { result, outcome: { result: 'Issued', keyUri: key.uri, serial, notBefore, notAfter } };
     });
   }
-
-  #useHubKeys(
-    operation: TokenOperation,
-    { requester }: { readonly requester: Requester },
-    use: (keys: HubKeys) => HubUse,
-  ): Buffer {
-    return this.#uses.run({ operation, requester }, ({ hubKeys }) => {
-      const { result, keyUri } = use(hubKeys);
-      return { result, outcome: { result: 'Done', keyUri } };
-    });
-  }
-}
-
-/** Module keys are P-256, whose digest is SHA-256. */
-function checkedDigest(digest: Buffer): Buffer {
-  if (digest.length === 32) return digest;
-  throw new KeysteadError('InvalidRequest', `digest: expected a SHA-256 of 32 bytes, found ${digest.length} bytes`);
-}
-
-function tokensOf({ published, failure }: TokenKeys): NonNullable<NotaryStatus['tokens']> {
-  return { keys: published, ...(failure && { failure: { code: failure.code, message: failure.message } }) };
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Held } from '../custody.ts';
+import type { HeldDevice } from '../held.ts';
 import type { LeafIssuer } from '../issuing.ts';
 
 /** What the thread of the token tells the main thread so that it can draft leaves. */
@@ -31,7 +31,7 @@ export class TermsKeeper {
   #epoch = 0;
 
   /** Those in effect; undefined where nothing is held. Cheap where nothing has changed. */
-  of(held: Pick<Held, 'authority' | 'configuration'> | undefined): DraftingTerms | undefined {
+  of(held: Pick<HeldDevice, 'authority' | 'configuration'> | undefined): DraftingTerms | undefined {
     const issuer = held?.authority.issuer;
     if (issuer === this.#issuer && held?.configuration === this.#configuration) return this.#terms;
     this.#issuer = issuer;
@@ -41,7 +41,7 @@ export class TermsKeeper {
     return this.#terms;
   }
 
-  #termsOf({ authority, configuration }: Pick<Held, 'authority' | 'configuration'>): DraftingTerms {
+  #termsOf({ authority, configuration }: Pick<HeldDevice, 'authority' | 'configuration'>): DraftingTerms {
     const { key, entry, identity, intermediates } = authority.issuer;
     const { algorithm, uri: keyUri } = key;
     const { trustDomain, issuer } = configuration;

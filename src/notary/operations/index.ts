@@ -8,12 +8,12 @@ import { hubDecrypt, hubEncrypt } from './hub-cipher.ts';
 import { hubSign } from './hub-sign.ts';
 import { importHubKey } from './import-hub-key.ts';
 import { issue } from './issue.ts';
-import { issueForKey } from './issue-for-key.ts';
 import { issueFromRequest } from './issue-from-request.ts';
 import { issueToken } from './issue-token.ts';
 import { keyEvidence } from './key-evidence.ts';
 import { metrics } from './metrics.ts';
 import { moduleKeys } from './module-keys.ts';
+import { obtainKey } from './obtain-key.ts';
 import type { Operation } from './operation.ts';
 import { quote } from './quote.ts';
 import { revocationLists } from './revocation-lists.ts';
@@ -27,9 +27,9 @@ export const OPERATIONS = {
   configure,
   status,
   issue,
-  issueForKey,
   issueFromRequest,
   issueToken,
+  obtainKey,
   signWithKey,
   destroyKey,
   moduleKeys,
@@ -57,6 +57,19 @@ export type ResultOf<O extends OperationName> = ReturnType<(typeof OPERATIONS)[O
 /** What is answered without a token, so that it is answered however the tokens are. */
 export type FrontOperation = 'configure' | 'status' | 'metrics' | 'handOver';
 export type TokenOperation = Exclude<OperationName, FrontOperation>;
+
+/** What needs nothing but the keys of modules. */
+export const MODULE_OPERATIONS = [
+  'obtainKey',
+  'signWithKey',
+  'destroyKey',
+  'moduleKeys',
+  'hubSign',
+  'hubEncrypt',
+  'hubDecrypt',
+  'importHubKey',
+] as const satisfies readonly TokenOperation[];
+export type ModuleOperation = (typeof MODULE_OPERATIONS)[number];
 
 /** What does the operations that need a token, each by its name. */
 export type TokenPerformers = {

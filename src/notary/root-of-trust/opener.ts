@@ -121,7 +121,12 @@ function authIn(file: string, whose: string): Buffer {
  * a library has one state for the whole process (PKCS#11 2.40, 2.5.2) and few vendors' bear two threads.
  */
 export function placeOf(choice: RootChoice): string {
-  if ('tpm' in choice) return `tpm:${choice.tpm.device ?? choice.tpm.socket ?? ''}`;
+  if ('tpm' in choice) return tpmPlace(choice.tpm);
   if ('software' in choice) return 'software';
   return `pkcs11:${resolvedLibrary(pkcs11Place(choice.pkcs11).library)}`;
+}
+
+/** The place of a TPM, which can be the root of trust or attest beside it. */
+export function tpmPlace({ device, socket }: AttesterPlace): string {
+  return `tpm:${device ?? socket ?? ''}`;
 }

@@ -4,15 +4,23 @@ import type { DraftValues } from '../drafts/draft.ts';
 import type { DraftingTerms } from '../drafts/terms.ts';
 import type { NotaryConfiguration, TokenStatus } from '../port.ts';
 import type { WireError } from '../protocol.ts';
+import type { Share } from '../share.ts';
 
 /** To the thread that holds a root of trust. Requests are passed on as they came: reading them is that thread's work. */
 export type ToThread =
   | { readonly kind: 'requests'; readonly texts: readonly string[] }
   /** Leaves to sign, see `draftAt`. */
   | { readonly kind: 'drafts'; readonly values: DraftValues }
-  /** `mustOpen`: where the root of trust cannot be opened that is a failure, and nothing has changed. */
-  | { readonly kind: 'configure'; readonly configuration: NotaryConfiguration; readonly mustOpen: boolean }
+  | ({ readonly kind: 'configure' } & ConfigurationChange)
   | { readonly kind: 'close' };
+
+export interface ConfigurationChange {
+  readonly configuration: NotaryConfiguration;
+  /** Which of its keys the thread is to hold. */
+  readonly share: Share;
+  /** Where they cannot be opened that is a failure, and nothing has changed. */
+  readonly mustOpen: boolean;
+}
 
 /** From it. Requests, drafts and configurations are answered in the order in which they were sent. */
 export type FromThread =

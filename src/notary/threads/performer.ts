@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { asKeysteadError } from '../../errors.ts';
+import { asKeysteadError, KeysteadError } from '../../errors.ts';
 import type { AuditEntry } from '../audit.ts';
 import { encodeAnswer, errorAnswer, MalformedRequest, openEnvelope, readEnvelope } from '../messages.ts';
 import { operationNamed, type TokenPerformers } from '../operations/index.ts';
@@ -28,7 +28,7 @@ export class HeldBackUse {
 }
 
 /** Does one request: text in, text out. Never throws. */
-export function perform(text: string, performers: TokenPerformers, uses: HeldBackUse): ThreadAnswer {
+export function perform(text: string, performers: Partial<TokenPerformers>, uses: HeldBackUse): ThreadAnswer {
   let id: number = CONNECTION_ID;
   let start = 0;
   try {
@@ -51,9 +51,10 @@ function takenFrom(uses: HeldBackUse): Pick<ThreadAnswer, 'use'> {
   return use === undefined ? {} : { use };
 }
 
-function resultOf({ operation, body }: Request, performers: TokenPerformers): unknown {
-  const method = (performers as unknown as Partial<Record<string, (body: unknown) => unknown>>)[operation];
-  return operationNamed(operation).encodeResult(method?.call(performers, body));
+function resultOf({ operation, body }: Request, performers: Partial<TokenPerformers>): unknown {
+  const method = (performers as Partial<Record<string, (body: unknown) => unknown>>)[operation];
+  if (!method) throw new KeysteadError('Internal', `${operation} was asked of a thread that does not do it`);
+  return operationNamed(operation).encodeResult(method.call(performers, body));
 }
 
 const secondsSince = (start: number): number => (performance.now() - start) / 1000;

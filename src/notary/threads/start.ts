@@ -3,7 +3,9 @@ import { createLogger } from '../../log.ts';
 import { systemClock } from '../../os/clock.ts';
 import { withLog, type EncodeUse } from '../audit.ts';
 import { RootOpener } from '../root-of-trust/opener.ts';
+import { ModuleThreadService } from '../module-thread-service.ts';
 import { NotaryService } from '../service.ts';
+import type { Role } from '../share.ts';
 import { StateFolder } from '../state-folder.ts';
 import { trimMemory } from '../../os/malloc-trim.ts';
 import { releaseMemoryAtRest } from '../../os/memory.ts';
@@ -17,6 +19,7 @@ export interface ThreadSettings {
   readonly logLevel: string;
   /** SHA-256 of this program, hexadecimal. */
   readonly program: string;
+  readonly role: Role;
 }
 
 /** Log lines are passed on with the answers that they belong to, others at latest after this long, milliseconds. */
@@ -40,7 +43,8 @@ export function runTokenThread(
   const state = new StateFolder(settings.state);
   const roots = new RootOpener({ state, log });
   const uses = new HeldBackUse(parts.encodeUse);
-  const service = new NotaryService({
+  const Service = settings.role === 'Modules' ? ModuleThreadService : NotaryService;
+  const service = new Service({
     openRoot: (root) => roots.open(root),
     openAttester: (place) => roots.openAttester(place),
     program: Buffer.from(settings.program, 'hex'),

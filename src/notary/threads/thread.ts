@@ -4,9 +4,17 @@ import type { Logger } from '../../log.ts';
 import { putDraft, type Draft, type DraftValues } from '../drafts/draft.ts';
 import { receivedTerms, type DraftingTerms } from '../drafts/terms.ts';
 import { encodeAnswer, errorAnswer } from '../messages.ts';
-import type { NotaryConfiguration, TokenStatus } from '../port.ts';
+import type { TokenStatus } from '../port.ts';
 import type { WireError } from '../protocol.ts';
-import type { AnswerCode, FromThread, SignedDraft, ThreadAnswer, ThreadLine, ToThread } from './messages.ts';
+import type {
+  AnswerCode,
+  ConfigurationChange,
+  FromThread,
+  SignedDraft,
+  ThreadAnswer,
+  ThreadLine,
+  ToThread,
+} from './messages.ts';
 import { Watchdog, type WatchdogLimits } from './watchdog.ts';
 
 interface Waiting {
@@ -123,18 +131,14 @@ export class TokenThread {
    * Has the thread open what the configuration names. Rejects with what it says against it; `stuck` is told where it
    * hangs, in which case the promise may still be settled later.
    */
-  configure(
-    configuration: NotaryConfiguration,
-    mustOpen: boolean,
-    stuck: (error: KeysteadError) => void = () => undefined,
-  ): Promise<void> {
+  configure(change: ConfigurationChange, stuck: (error: KeysteadError) => void = () => undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       const done = (failure: WireError | undefined): void => {
         if (failure) reject(new KeysteadError(failure.code, failure.message));
         else resolve();
       };
       this.#sent.push({ change: { done, stuck } });
-      this.#options.line.postMessage({ kind: 'configure', configuration, mustOpen });
+      this.#options.line.postMessage({ kind: 'configure', ...change });
     });
   }
 

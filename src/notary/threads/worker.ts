@@ -1,16 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 import { asKeysteadError } from '../../errors.ts';
 import { DRAFT_VALUES, draftAt, type Draft } from '../drafts/draft.ts';
-import type { NotaryConfiguration } from '../port.ts';
+import type { NotaryConfiguration, TokenStatus } from '../port.ts';
 import type { WireError } from '../protocol.ts';
-import type { NotaryService } from '../service.ts';
+import type { TokenPerformers } from '../operations/index.ts';
+import type { DraftingTerms } from '../drafts/terms.ts';
+import type { Share } from '../share.ts';
 import { Turns } from '../turns.ts';
-import type { FromThread, SignedDraft, ThreadAnswer, ThreadLine, ToThread } from './messages.ts';
+import type { ConfigurationChange, FromThread, SignedDraft, ThreadAnswer, ThreadLine, ToThread } from './messages.ts';
 import { perform, type HeldBackUse } from './performer.ts';
+
+/** What does the work in a thread, with the keys that it holds. */
+export interface ThreadService extends Partial<TokenPerformers> {
+  /** Takes over its share of a configuration. Throws where that cannot be put into effect: then the former stays. */
+  configure(wanted: NotaryConfiguration, share: Share, mustOpen: boolean): void;
+  status(): TokenStatus;
+  /** Under which leaves may be drafted now; undefined where none can be issued. */
+  readonly draftingTerms: DraftingTerms | undefined;
+  /** Signs a leaf that was drafted; undefined where it has to be asked for as a whole, which says why. */
+  signDraft(draft: Draft): Buffer | undefined;
+  /** Makes what was done durable, apart from its record; no answer may leave before it. */
+  commit(): void;
+  close(): void;
+}
 
 export interface TokenWorkerOptions {
   readonly line: ThreadLine<ToThread, FromThread>;
-  readonly service: NotaryService;
+  readonly service: ThreadService;
   readonly uses: HeldBackUse;
   /** Called after each slice of work, before its answers leave. */
   readonly flush: () => void;
@@ -57,7 +73,7 @@ export class TokenWorker {
         this.#turns.add(() => this.#answers.push(this.#sign(draftAt(values, index))));
       }
     } else if (message.kind === 'configure') {
-      this.#turns.add(() => this.#configure(message.configuration, message.mustOpen));
+      this.#turns.add(() => this.#configure(message));
     } else {
       this.#turns.add(() => this.#close());
     }
@@ -70,11 +86,11 @@ export class TokenWorker {
     return signature === undefined ? { seconds } : { signature, seconds };
   }
 
-  #configure(configuration: NotaryConfiguration, mustOpen: boolean): void {
+  #configure({ configuration, share, mustOpen }: ConfigurationChange): void {
     // What was done before it must not wait for a token that is slow to open.
     this.#send();
     const { line, service } = this.#options;
-    const failure = failureOf(() => service.configure(configuration, mustOpen));
+    const failure = failureOf(() => service.configure(configuration, share, mustOpen));
     this.tellStatus();
     line.postMessage({ kind: 'configured', ...(failure && { failure }) });
   }

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+import { copyFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it, jest } from '@jest/globals';
 import { eventually } from './notary-process.ts';
 import { freshLeaf } from './requests.ts';
 import { Setting, TOKEN } from './setting.ts';
+import { softhsmLibrary } from './softhsm.ts';
 
 jest.setTimeout(120_000);
 
@@ -35,6 +38,58 @@ describe('a token that is slow', () => {
     expect(answered).toBeLessThan(10);
     await Promise.all(asked);
     expect(answered).toBe(10);
+  });
+});
+
+describe("a token of modules' keys that is slow or hangs", () => {
+  const KEY = { identityUid: '0c1d', generation: 1 };
+  const { requester } = freshLeaf().request;
+  const signing = { key: KEY, requester, message: Buffer.from('of the module') };
+
+  /** The node's keys behind one library, those of modules behind another, which brings faults. */
+  async function apart(environment: NodeJS.ProcessEnv = {}): Promise<Setting> {
+    const setting = new Setting({ environment });
+    const { hsm, notary } = setting;
+    for (const label of [TOKEN, 'modules']) hsm.makeToken(label);
+    notary.start();
+    const library = join(setting.folder, 'softhsm-of-the-node.so');
+    copyFileSync(softhsmLibrary(), library);
+    const own = setting.configuration({ library });
+    const { library: faulty } = setting.interposer;
+    const modules = { pkcs11: { library: faulty, tokenLabel: 'modules', pinFile: hsm.pinFile } };
+    const status = await notary.client.configure({ ...own, rootOfTrust: { ...own.rootOfTrust, modules } });
+    expect(status).toMatchObject({ ready: true, token: { label: TOKEN }, moduleToken: { label: 'modules' } });
+    await notary.client.obtainKey(signing);
+    return setting;
+  }
+
+  it('holds up no certificate of the node, nor the other way round', async () => {
+    const setting = await apart();
+    const { client } = setting.notary;
+    setting.interposer.set('slow', SLOW_MS);
+    let signed = 0;
+    const asked = Array.from({ length: 10 }, () => client.signWithKey(signing).then(() => signed++));
+    await asked[0];
+    for (let count = 0; count < 20; count++) await client.issue(freshLeaf().request);
+    expect(signed).toBeLessThan(10);
+    await Promise.all(asked);
+    expect(setting.auditRecords.filter(({ result }) => result === 'Issued')).toHaveLength(20);
+  });
+
+  it('shows in status as that of modules, while certificates are issued', async () => {
+    const setting = await apart({ KEYSTEAD_NOTARY_TOKEN_TIMEOUT: '20' });
+    const { client } = setting.notary;
+    setting.interposer.set('hang', 1);
+    await expect(client.signWithKey(signing)).rejects.toMatchObject({ code: 'TokenFailed', retryable: true });
+    expect(await client.status()).toMatchObject({
+      ready: false,
+      reason: 'TokenFailed',
+      message: expect.stringMatching(/^rootOfTrust\.modules: a call into .*interposer\.so has not returned/),
+    });
+    expect((await client.issue(freshLeaf().request)).chain).toHaveLength(1);
+    setting.interposer.clear('hang');
+    await eventually(async () => (await client.status()).ready, 'ready again');
+    expect((await client.signWithKey(signing)).keyUri).toContain('token=modules');
   });
 });
 

@@ -5,7 +5,7 @@ import { encodeUse } from '../../../src/audit/key-use.ts';
 import { Drafting } from '../../../src/notary/drafts/drafting.ts';
 import { draftAt, putDraft, type DraftValues } from '../../../src/notary/drafts/draft.ts';
 import { TermsKeeper } from '../../../src/notary/drafts/terms.ts';
-import type { Held } from '../../../src/notary/custody.ts';
+import type { HeldDevice } from '../../../src/notary/held.ts';
 import { encodeRequest, readEnvelope } from '../../../src/notary/messages.ts';
 import type { OperationName } from '../../../src/notary/operations/index.ts';
 import type { IssuedCertificate, NotaryStatus } from '../../../src/notary/port.ts';
@@ -26,8 +26,8 @@ class Setting {
 
   async configured(): Promise<this> {
     await this.ask('configure', CONFIGURATION);
-    const { thread } = this.notary.configuration;
-    if (thread) this.#count(thread);
+    const { device } = this.notary.configuration.threads;
+    if (device) this.#count(device);
     return this;
   }
 
@@ -134,7 +134,7 @@ describe('a leaf that came out otherwise than it was drafted', () => {
     const { configuration, log } = (await configured()).notary;
     const drafting = new Drafting({ clock: new SettableClock(), encodeUse, log });
     const text = JSON.stringify(encodeRequest({ id: 7, operation: 'issue', body: REQUEST }));
-    const drafted = drafting.draft(readEnvelope(text), configuration.thread?.terms)!;
+    const drafted = drafting.draft(readEnvelope(text), configuration.threads.device?.terms)!;
     expect(drafting.complete(drafted, Buffer.alloc(70))).toMatchObject({ code: 'Ok' });
     const other = { ...drafted, leaf: { ...drafted.leaf, spiffeId: 'spiffe://edge.example/ns/a/module/other' } };
     const { code, text: answer, use } = drafting.complete(other, Buffer.alloc(70));
@@ -144,7 +144,7 @@ describe('a leaf that came out otherwise than it was drafted', () => {
 });
 
 describe('the terms', () => {
-  const held = (issuer: object): Held =>
+  const held = (issuer: object): HeldDevice =>
     ({
       authority: { issuer: { key: {}, entry: { certificate: {} }, ...issuer } },
       configuration: CONFIGURATION,

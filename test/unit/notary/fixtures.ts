@@ -18,8 +18,10 @@ import { HeldBackUse } from '../../../src/notary/threads/performer.ts';
 import { TokenThread } from '../../../src/notary/threads/thread.ts';
 import { TokenWorker } from '../../../src/notary/threads/worker.ts';
 import type { CertificateRequest, NotaryConfiguration } from '../../../src/notary/port.ts';
+import { ModuleThreadService } from '../../../src/notary/module-thread-service.ts';
 import { NotaryService } from '../../../src/notary/service.ts';
 import { StateFolder } from '../../../src/notary/state-folder.ts';
+import type { Post } from '../../../src/notary/token-threads.ts';
 import { freshPublicKey, SPIFFE_ID, TRUST_DOMAIN } from '../issue/samples.ts';
 import type { MemoryToken } from './memory-root.ts';
 
@@ -162,8 +164,8 @@ export function frontOver(parts: ServiceParts): {
   const metrics = new NotaryMetrics();
   const { log, lines } = recordedLog();
   const folder = parts.folder ?? temporaryFolder();
-  const startThread = (place: string): TokenThread =>
-    threadOver({ ...parts, folder }, { place, log, opening: (result) => metrics.tokenOpenings.inc({ result }) });
+  const startThread = (post: Post): TokenThread =>
+    threadOver({ ...parts, folder }, { ...post, log, opening: (result) => metrics.tokenOpenings.inc({ result }) });
   const configuration = new FrontConfiguration({ state: new StateFolder(folder), log, startThread });
   const front = new NotaryFront({
     ...{ configuration, audit: trail, metrics, version: '1.2.3' },
@@ -176,12 +178,13 @@ export function frontOver(parts: ServiceParts): {
 /** Both ends of a thread's line, in this thread. */
 function threadOver(
   parts: ServiceParts,
-  { log, ...rest }: { place: string; log: Logger; opening: (result: ErrorCode | 'Ok') => void },
+  { log, role, ...rest }: Post & { log: Logger; opening: (result: ErrorCode | 'Ok') => void },
 ): TokenThread {
   const { port1, port2 } = new MessageChannel();
   const uses = new HeldBackUse(encodeUse);
   const changed = (): void => worker.tellStatus();
-  const service = new NotaryService(
+  const Service = role === 'Modules' ? ModuleThreadService : NotaryService;
+  const service = new Service(
     serviceOptions(parts, { log, uses, opening: (result) => port2.postMessage({ kind: 'opening', result }), changed }),
   );
   const worker = new TokenWorker({

@@ -7,7 +7,7 @@ import { encodeRequest, readEnvelope } from '../../../src/notary/messages.ts';
 import type { OperationName } from '../../../src/notary/operations/index.ts';
 import type { NotaryConfiguration, NotaryStatus } from '../../../src/notary/port.ts';
 import type { Request } from '../../../src/notary/protocol.ts';
-import { CONFIGURATION, frontOver, PKCS11, REQUEST, temporaryFolder } from './fixtures.ts';
+import { CONFIGURATION, eventually, frontOver, PKCS11, REQUEST, temporaryFolder } from './fixtures.ts';
 import { MemoryToken } from './memory-root.ts';
 
 type Started = ReturnType<typeof frontOver>;
@@ -111,6 +111,94 @@ describe('a configuration', () => {
     await expect(configure(notary, otherLibrary)).rejects.toMatchObject({ message: 'no token with label "other"' });
     expect(notary.front.status()).toMatchObject({ ready: true, token: { serial: '0001' } });
     expect(JSON.parse(readFileSync(join(folder, 'configuration.json'), 'utf8'))).toEqual(CONFIGURATION);
+    await ask(notary, 'issue', REQUEST);
+  });
+});
+
+/** The node's keys on one token, those of modules on another behind a library of its own. */
+const twoTokens: NotaryConfiguration = {
+  ...CONFIGURATION,
+  rootOfTrust: { pkcs11: PKCS11, modules: { pkcs11: { ...PKCS11, library: '/lib/other.so', tokenLabel: 'other' } } },
+};
+const KEY = { identityUid: '0c1d', generation: 1 };
+const { requester } = REQUEST;
+
+describe("two tokens, one of them for modules' keys", () => {
+  function startTwo(folder = temporaryFolder()) {
+    const [token, other] = [new MemoryToken('0001'), new MemoryToken('0002')];
+    return { token, other, folder, notary: start({ token, tokens: { other }, folder }) };
+  }
+
+  it('are used as one notary, whose status tells of both', async () => {
+    const { token, other, notary } = startTwo();
+    expect(await configure(notary, twoTokens)).toMatchObject({
+      ready: true,
+      token: { serial: '0001' },
+      moduleToken: { serial: '0002' },
+    });
+    await ask(notary, 'obtainKey', { key: KEY, requester });
+    const signature = await ask(notary, 'signWithKey', { key: KEY, requester, message: Buffer.from('x') });
+    expect(signature).toMatchObject({ keyUri: expect.stringContaining('keystead-module') as unknown });
+    await ask(notary, 'issue', REQUEST);
+    expect([token, other].map(({ keys }) => [...keys.keys()].some((label) => label.includes('module')))).toEqual([
+      false,
+      true,
+    ]);
+    const uses = notary.trail.uses.map(({ operation }) => operation);
+    expect(uses).toEqual(['obtainKey', 'signWithKey', 'issue']);
+  });
+
+  it('fail apart: without that of modules certificates are issued, and it is said what is away', async () => {
+    const { other, notary } = startTwo();
+    other.failure = new KeysteadError('TokenAbsent', 'no token with label "other"');
+    const status = await configure(notary, twoTokens);
+    expect(status).toMatchObject({
+      ready: false,
+      reason: 'TokenAbsent',
+      message: 'rootOfTrust.modules: no token with label "other"',
+      issuer: { algorithm: 'EC-P256' },
+    });
+    await ask(notary, 'issue', REQUEST);
+    const obtained = ask(notary, 'obtainKey', { key: KEY, requester });
+    await expect(obtained).rejects.toMatchObject({ code: 'TokenAbsent' });
+    other.failure = undefined;
+    await eventually(() => notary.front.status().ready, 'both open');
+    await ask(notary, 'obtainKey', { key: KEY, requester });
+  });
+
+  it('are taken up after a restart', async () => {
+    const { token, other, folder, notary } = startTwo();
+    const before = await configure(notary, twoTokens);
+    await ask(notary, 'obtainKey', { key: KEY, requester });
+    const again = start({ token, tokens: { other }, folder });
+    await again.configuration.resume();
+    expect(again.front.status()).toMatchObject({ ready: true, moduleToken: before.moduleToken });
+    expect(await ask(again, 'moduleKeys')).toEqual({ keys: [KEY] });
+  });
+
+  it('change to one, to two, and places, with nothing left open', async () => {
+    const { token, other, notary } = startTwo();
+    await configure(notary);
+    await configure(notary, twoTokens);
+    expect([token.opened - token.closed, other.opened - other.closed]).toEqual([1, 1]);
+    const swapped = { ...otherLibrary.rootOfTrust, modules: CONFIGURATION.rootOfTrust };
+    const status = await configure(notary, { ...CONFIGURATION, rootOfTrust: swapped });
+    expect(status).toMatchObject({ ready: true, token: { serial: '0002' }, moduleToken: { serial: '0001' } });
+    await ask(notary, 'obtainKey', { key: KEY, requester });
+    await ask(notary, 'issue', REQUEST);
+    await configure(notary, otherLibrary);
+    await eventually(() => token.opened === token.closed, 'the former closed');
+    expect(other.opened - other.closed).toBe(1);
+  });
+
+  it('stay as they are where a change fails, whichever of them failed', async () => {
+    const { other, notary } = startTwo();
+    await configure(notary);
+    other.failure = new KeysteadError('TokenAbsent', 'no token with label "other"');
+    await expect(configure(notary, twoTokens)).rejects.toMatchObject({ code: 'TokenAbsent' });
+    expect(notary.front.status()).toMatchObject({ ready: true, token: { serial: '0001' } });
+    // The one thread holds both again.
+    await ask(notary, 'obtainKey', { key: KEY, requester });
     await ask(notary, 'issue', REQUEST);
   });
 });

@@ -13,7 +13,8 @@ class Place {
   readonly token = new MemoryToken();
 
   open(): KeyInventory {
-    return new KeyInventory({ state: new StateFolder(this.folder), clock: this.clock, log: recordedLog().log });
+    const state = new StateFolder(this.folder);
+    return new KeyInventory({ state, clock: this.clock, log: recordedLog().log, document: 'key-ledger' });
   }
 }
 

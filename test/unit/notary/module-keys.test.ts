@@ -3,6 +3,7 @@ import { createPublicKey, generateKeyPairSync, sign, verify, X509Certificate } f
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { KeysteadError } from '../../../src/errors.ts';
 import { buildCertificationRequest } from '../../../src/issue/certification-request-writer.ts';
+import type { ModuleKeyName } from '../../../src/notary/key-port.ts';
 import type { NotaryService } from '../../../src/notary/service.ts';
 import { CONFIGURATION, REQUEST, serviceOver, temporaryFolder, type ServiceParts } from './fixtures.ts';
 import { MemoryToken } from './memory-root.ts';
@@ -35,16 +36,22 @@ function asked(names: { spiffeId?: string; dnsNames?: string[] } = {}) {
   return { publicKey, certificationRequest: build() };
 }
 
+/** As the client does it. */
+function issueForKey(service: NotaryService, key: ModuleKeyName, names = NAMES) {
+  const obtained = service.obtainKey({ key, requester: names.requester });
+  return { ...service.issue({ ...names, publicKey: obtained.publicKey }), ...obtained };
+}
+
 describe("a module's key on the token", () => {
   it('is made at its first certificate, taken again for the next, and another for another generation', () => {
     const { service, token } = start();
-    const first = service.issueForKey({ ...NAMES, key: KEY });
+    const first = issueForKey(service, KEY);
     expect([...token.keys.keys()]).toContain(LABEL);
     expect(new X509Certificate(first.chain[0]!).publicKey.export({ type: 'spki', format: 'der' })).toEqual(
       token.keys.get(LABEL)!.publicKey,
     );
-    expect(service.issueForKey({ ...NAMES, key: KEY }).publicKey).toEqual(first.publicKey);
-    const next = service.issueForKey({ ...NAMES, key: { ...KEY, generation: 2 } });
+    expect(issueForKey(service, KEY).publicKey).toEqual(first.publicKey);
+    const next = issueForKey(service, { ...KEY, generation: 2 });
     expect(next.publicKey).not.toEqual(first.publicKey);
     expect(service.moduleKeys()).toEqual([KEY, { ...KEY, generation: 2 }]);
   });
@@ -59,15 +66,15 @@ describe("a module's key on the token", () => {
         /^key.residency Hardware: expected a token or a TPM, found .* SOFTWARE; .*rootOfTrust/,
       ),
     });
-    expect(() => service.issueForKey({ ...NAMES, key: KEY })).toThrow(refused);
+    expect(() => issueForKey(service, KEY)).toThrow(refused);
     expect(token.keys.has(LABEL)).toBe(false);
-    expect(audit.entries.at(-1)).toMatchObject({ operation: 'issueForKey', result: 'MechanismMissing' });
+    expect(audit.entries.at(-1)).toMatchObject({ operation: 'obtainKey', result: 'MechanismMissing' });
     expect(service.issue(REQUEST).chain).toHaveLength(1);
   });
 
   it('signs what the module brings, and each use is recorded with the key', () => {
     const { service, audit } = start();
-    const { publicKey, keyUri } = service.issueForKey({ ...NAMES, key: KEY });
+    const { publicKey, keyUri } = issueForKey(service, KEY);
     const { signature } = service.signWithKey({ key: KEY, message: MESSAGE, requester });
     expect(verify('sha256', MESSAGE, createPublicKey({ key: publicKey, format: 'der', type: 'spki' }), signature)).toBe(
       true,
@@ -79,7 +86,7 @@ describe("a module's key on the token", () => {
     const { service, token, audit } = start();
     const attempt = (): unknown => service.signWithKey({ key: KEY, message: MESSAGE, requester });
     expect(attempt).toThrow(expect.objectContaining({ code: 'NotFound' }));
-    service.issueForKey({ ...NAMES, key: KEY });
+    issueForKey(service, KEY);
     expect(attempt).not.toThrow();
     service.destroyKey(KEY);
     expect(attempt).toThrow(expect.objectContaining({ code: 'NotFound' }));
@@ -90,7 +97,7 @@ describe("a module's key on the token", () => {
 
   it('refuses a digest of another length', () => {
     const { service } = start();
-    service.issueForKey({ ...NAMES, key: KEY });
+    issueForKey(service, KEY);
     expect(() => service.signWithKey({ key: KEY, digest: Buffer.alloc(20), requester })).toThrow(
       expect.objectContaining({ code: 'InvalidRequest' }),
     );
@@ -98,9 +105,9 @@ describe("a module's key on the token", () => {
 
   it('is certified for one SPIFFE ID alone', () => {
     const { service } = start();
-    service.issueForKey({ ...NAMES, key: KEY });
+    issueForKey(service, KEY);
     const other = { ...NAMES, spiffeId: `${NAMES.spiffeId}-other` };
-    expect(() => service.issueForKey({ ...other, key: KEY })).toThrow(
+    expect(() => issueForKey(service, KEY, other)).toThrow(
       expect.objectContaining({ code: 'ProfileViolation', message: expect.stringContaining('another module') }),
     );
   });
@@ -114,7 +121,7 @@ describe("a module's key on the token", () => {
       if (label === LABEL) throw new KeysteadError('KeyUnfit', 'CKA_EXTRACTABLE is true');
       return find(label);
     };
-    expect(() => service.issueForKey({ ...NAMES, key: KEY })).toThrow(expect.objectContaining({ code: 'KeyUnfit' }));
+    expect(() => issueForKey(service, KEY)).toThrow(expect.objectContaining({ code: 'KeyUnfit' }));
     expect(service.status().ready).toBe(true);
     expect(service.issue(REQUEST).chain).toHaveLength(1);
   });

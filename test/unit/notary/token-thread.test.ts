@@ -156,7 +156,9 @@ describe('a thread that hangs', () => {
 
   it('over its configuration tells who asked for it, and takes it up when it is through', async () => {
     const told: KeysteadError[] = [];
-    const configured = thread.configure(CONFIGURATION, false, (error) => told.push(error));
+    const configured = thread.configure({ configuration: CONFIGURATION, share: 'All', mustOpen: false }, (error) =>
+      told.push(error),
+    );
     pass(LIMITS.tellAfter);
     expect(told).toMatchObject([{ code: 'TokenFailed' }]);
     line.say({ kind: 'configured' });
@@ -177,7 +179,7 @@ describe('a thread that is coming up', () => {
     const nobody = (): void => undefined;
     const parts = { place: 'pkcs11:/lib/slow.so', limits: LIMITS, log, opening: nobody, write: nobody };
     const coming = new TokenThread({ line: slow, ...parts, lost: (error) => lost.push(error) });
-    void coming.configure(CONFIGURATION, false);
+    void coming.configure({ configuration: CONFIGURATION, share: 'All', mustOpen: false });
     pass(LIMITS.endAfter);
     expect([coming.status.reason, lost]).toEqual(['Unavailable', []]);
     slow.say({ kind: 'status', status: { ready: false, reason: 'Unavailable' } });

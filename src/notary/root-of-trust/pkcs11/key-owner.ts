@@ -35,6 +35,18 @@ export class KeyOwner {
     return new KeyOwner(state.path, [mark]);
   }
 
+  /**
+   * Sees to it that a state folder has a mark before several threads look for it. Where that fails it says nothing: a
+   * thread that opens a token finds it too, and says so in the status.
+   */
+  static prepare(state: StateFolder): void {
+    try {
+      KeyOwner.of(state);
+    } catch {
+      // Said by the thread.
+    }
+  }
+
   /** A CKA_ID for a new key. */
   newId(): Buffer {
     return Buffer.concat([MAGIC, Buffer.from(this.#marks[0], 'hex'), randomBytes(RANDOM_BYTES)]);
