@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { create, type DescMessage, type DescMethod, type MessageInitShape } from '@bufbuild/protobuf';
 import { status } from '@grpc/grpc-js';
-import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { KeysteadError } from '../errors.ts';
+import { encodeHeaders } from './http2/header-encoder.ts';
+import type { Headers } from './http2/request-headers.ts';
+import type { Http2Stream, StreamReader } from './http2/stream.ts';
 import { MessageFrames, messageFrame } from './message-frames.ts';
 import { decodeMessage, encodeMessage } from './message.ts';
+import { Requests } from './requests.ts';
 import { outwardStatus } from './status.ts';
 import { timeoutOf } from './timeout.ts';
 
@@ -19,7 +22,7 @@ export interface CallContext {
 
 /** The headers of a call. */
 export interface CallMetadata {
-  /** Values of a header, in lower case; none where it was not sent. Node joins repeated ones with a comma. */
+  /** Values of a header, in lower case; none where it was not sent. Repeated ones are joined by a comma. */
   get(name: string): readonly (string | Buffer)[];
 }
 
@@ -31,54 +34,65 @@ export interface ServedMethod {
 
 /** One for all: an exception made for each call that is given up, as each is that reads one message of a stream, is costly. */
 const CANCELLED = new Error('the call was given up');
-/** How long a caller may go on sending what nobody reads, milliseconds. */
-const DISCARD_MS = 1_000;
-const HEADERS = { ':status': 200, 'content-type': 'application/grpc' } as const;
+const HEADERS = { 'content-type': 'application/grpc' } as const;
+const HEADER_BLOCK = encodeHeaders(200, HEADERS);
+const OK = { 'grpc-status': String(status.OK) } as const;
+const OK_BLOCK = encodeHeaders(undefined, OK);
+/** Longest part of an error's message that is sent, characters. */
+const MAX_DETAILS = 1_024;
 
 /** One gRPC call on its HTTP/2 stream (gRPC over HTTP2). */
 export class ServerCall {
-  readonly #stream: ServerHttp2Stream;
+  readonly #stream: Http2Stream;
   readonly #served: ServedMethod;
   readonly #frames: MessageFrames;
-  readonly #abort = new AbortController();
   readonly #context: CallContext;
+  #abort: AbortController | undefined;
   #deadline: NodeJS.Timeout | undefined;
-  #hasBegun = false;
+  #drained: (() => void) | undefined;
   #hasEnded = false;
 
   constructor(
-    stream: ServerHttp2Stream,
-    { headers, peer }: { readonly headers: IncomingHttpHeaders; readonly peer: string },
+    stream: Http2Stream,
+    peer: string,
     { served, maxRequestBytes }: { readonly served: ServedMethod; readonly maxRequestBytes: number },
   ) {
     this.#stream = stream;
     this.#served = served;
     this.#frames = new MessageFrames(maxRequestBytes);
-    this.#context = { peer, metadata: metadataOf(headers), signal: this.#abort.signal };
-    stream.once('close', () => this.#closed());
-    this.#limit(timeoutOf(headers['grpc-timeout']));
+    const signal = (): AbortSignal => this.#signal();
+    this.#context = {
+      peer,
+      metadata: metadataOf(stream.headers),
+      get signal() {
+        return signal();
+      },
+    };
+    this.#limit(timeoutOf(stream.headers.get('grpc-timeout')));
   }
 
   /** Reads, has it handled, and answers. Never throws. */
   begin(): void {
     const { methodKind } = this.#served.method;
-    if (methodKind === 'bidi_streaming' || methodKind === 'client_streaming') void this.#answerEach(this.#requests());
-    else this.#readOne();
+    const isEach = methodKind === 'bidi_streaming' || methodKind === 'client_streaming';
+    const reading = isEach ? this.#readEach() : this.#readOne();
+    this.#stream.reader = { ...reading, close: () => this.#closed(), drain: () => this.#drained?.() };
   }
 
-  #readOne(): void {
+  #readOne(): Reading {
     const requests: Buffer[] = [];
-    this.#stream.on('data', (chunk: Buffer) => {
+    const data = (chunk: Buffer): void => {
+      if (this.#hasEnded) return;
+      this.#stream.credit(chunk.length);
       try {
-        if (this.#hasEnded) return;
         requests.push(...this.#frames.push(chunk));
         // At once: nothing is kept of a caller that goes on and on.
         if (requests.length > 1) throw notOne('more');
       } catch (thrown) {
         this.#fail(thrown);
       }
-    });
-    this.#stream.once('end', () => {
+    };
+    const end = (): void => {
       if (this.#hasEnded) return;
       const [request] = requests;
       if (!request || !this.#frames.isWhole) {
@@ -88,21 +102,31 @@ export class ServerCall {
       } else {
         void this.#answerEach(request);
       }
-    });
+    };
+    return { data, end };
   }
 
-  async *#requests(): AsyncGenerator<unknown, void> {
-    // The answers go on after the last request: the end of this loop must not destroy the stream.
-    for await (const chunk of this.#stream.iterator({ destroyOnReturn: false })) {
-      for (const request of this.#frames.push(chunk as Buffer)) yield this.#decoded(request);
-    }
+  #readEach(): Reading {
+    const requests = new Requests((octets) => this.#stream.credit(octets));
+    this.#signal().addEventListener('abort', () => requests.end(), { once: true });
+    const data = (chunk: Buffer): void => {
+      try {
+        const found = this.#frames.push(chunk).map((request) => this.#decoded(request));
+        requests.push(found, chunk.length);
+      } catch (thrown) {
+        this.#fail(thrown);
+        requests.end();
+      }
+    };
+    void this.#answerEach(requests);
+    return { data, end: () => requests.end() };
   }
 
   async #answerOnce(request: Buffer): Promise<void> {
     try {
       const answer = await (this.#served.handler(this.#decoded(request), this.#context) as Promise<Answer>);
       this.#send(answer);
-      this.#end();
+      this.#finish(OK);
     } catch (thrown) {
       this.#fail(thrown);
     }
@@ -113,9 +137,9 @@ export class ServerCall {
       const given = Buffer.isBuffer(request) ? this.#decoded(request) : request;
       for await (const answer of this.#served.handler(given, this.#context) as AsyncIterable<Answer>) {
         if (this.#hasEnded) return;
-        if (!this.#send(answer)) await this.#drained();
+        if (!this.#send(answer)) await this.#whenDrained();
       }
-      this.#end();
+      this.#finish(OK);
     } catch (thrown) {
       this.#fail(thrown);
     }
@@ -127,30 +151,16 @@ export class ServerCall {
 
   /** Gives whether more may be sent at once. */
   #send(answer: Answer): boolean {
-    if (this.#hasEnded || isGivenUp(this.#stream)) return true;
+    if (this.#hasEnded) return true;
     const output: DescMessage = this.#served.method.output;
     const frame = messageFrame(encodeMessage(output, create(output, answer)));
-    if (!this.#hasBegun) this.#stream.respond(HEADERS, { waitForTrailers: true });
-    this.#hasBegun = true;
+    if (!this.#stream.hasBegun) this.#stream.respond(HEADER_BLOCK);
     return this.#stream.write(frame);
   }
 
   /** Waits until a slow reader has caught up, or has gone. */
-  #drained(): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        this.#stream.off('drain', done);
-        this.#abort.signal.removeEventListener('abort', done);
-        resolve();
-      };
-      if (this.#hasEnded || isGivenUp(this.#stream)) resolve();
-      this.#stream.once('drain', done);
-      this.#abort.signal.addEventListener('abort', done, { once: true });
-    });
-  }
-
-  #end(): void {
-    this.#finish({ 'grpc-status': String(status.OK) });
+  #whenDrained(): Promise<void> {
+    return new Promise((resolve) => (this.#drained = resolve));
   }
 
   #fail(thrown: unknown): void {
@@ -161,70 +171,62 @@ export class ServerCall {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     clearTimeout(this.#deadline);
-    if (!this.#hasBegun) {
-      refuseCall(this.#stream, trailers);
-      return;
-    }
-    this.#stream.once('wantTrailers', () => {
-      if (!isGivenUp(this.#stream)) this.#stream.sendTrailers(trailers);
-    });
-    this.#stream.end();
+    if (!this.#stream.hasBegun) refuseCall(this.#stream, trailers);
+    else this.#stream.end(trailers === OK ? OK_BLOCK : encodeHeaders(undefined, trailers));
   }
 
   #limit(milliseconds: number | undefined): void {
     if (milliseconds === undefined) return;
     this.#deadline = setTimeout(() => {
       this.#finish({ 'grpc-status': String(status.DEADLINE_EXCEEDED), 'grpc-message': 'the time given is over' });
-      this.#abort.abort(CANCELLED);
+      this.#cancel();
     }, milliseconds);
   }
 
   #closed(): void {
     clearTimeout(this.#deadline);
+    this.#drained?.();
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    this.#abort.abort(CANCELLED);
+    this.#cancel();
+  }
+
+  /** Made for those who ask: most calls are answered before anybody does. */
+  #signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (this.#hasEnded) this.#abort.abort(CANCELLED);
+    return this.#abort.signal;
+  }
+
+  #cancel(): void {
+    this.#abort?.abort(CANCELLED);
   }
 }
 
 type Answer = MessageInitShape<DescMessage>;
+
+type Reading = Pick<StreamReader, 'data' | 'end'>;
 
 function notOne(found: string): KeysteadError {
   return new KeysteadError('InvalidRequest', `expected one whole request, found ${found}`);
 }
 
 /** Answers a call with nothing but its status. */
-export function refuseCall(stream: ServerHttp2Stream, trailers: Readonly<Record<string, string>>): void {
-  if (stream.headersSent || isGivenUp(stream)) return;
-  stream.respond({ ...HEADERS, ...trailers }, { endStream: true });
-  discardRequest(stream);
-}
-
-/** Reads the rest of a request that is answered already, for so long that the answer arrives before the stream is reset. */
-export function discardRequest(stream: ServerHttp2Stream): void {
-  stream.resume();
-  if (stream.readableEnded) return;
-  const reset = setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), DISCARD_MS).unref();
-  stream.once('close', () => clearTimeout(reset));
-}
-
-/** Whether the caller, or its connection, has gone; the stream's `close` tells of it a moment later. */
-export function isGivenUp(stream: ServerHttp2Stream): boolean {
-  return stream.destroyed || stream.closed;
+export function refuseCall(stream: Http2Stream, trailers: Readonly<Record<string, string>>): void {
+  stream.respond(encodeHeaders(200, { ...HEADERS, ...trailers }), { end: true });
 }
 
 /** `grpc-status` and `grpc-message`, percent-encoded as gRPC over HTTP2 demands. */
 export function trailersOf(thrown: unknown): Record<string, string> {
   const { code, details } = outwardStatus(thrown);
-  return { 'grpc-status': String(code), 'grpc-message': encodeURI(details.toWellFormed()) };
+  return { 'grpc-status': String(code), 'grpc-message': encodeURI(details.slice(0, MAX_DETAILS).toWellFormed()) };
 }
 
-function metadataOf(headers: IncomingHttpHeaders): CallMetadata {
+function metadataOf(headers: Headers): CallMetadata {
   return {
     get: (name) => {
-      const value = headers[name];
-      if (value === undefined) return [];
-      return Array.isArray(value) ? value : [value];
+      const value = headers.get(name);
+      return value === undefined ? [] : [value];
     },
   };
 }

@@ -14,7 +14,6 @@ import { Changes } from './changes.ts';
 import { SecretService } from './envoy/service.ts';
 import type { NotaryApiPorts } from './notary/port.ts';
 import { NotaryApiService } from './notary/service.ts';
-import { GrpcFront } from './grpc-front.ts';
 import { OpenCalls } from './open-calls.ts';
 import { PeerServer } from './peer-server.ts';
 import { PodCalls } from './pod-calls.ts';
@@ -54,11 +53,7 @@ export class WorkloadApi {
 
   constructor({ ports, notary, log, held, holdProgram, socket, identityAttribute }: WorkloadApiOptions) {
     this.#server = new GrpcServer({ maxRequestBytes: MAX_REQUEST_BYTES, maxStreams: MAX_STREAMS });
-    const front = new GrpcFront((connection) => this.#server.serve(connection), log);
-    const serve = (connection: Socket): void => {
-      const { podUid, pid } = this.#peers.caller(connection.remoteAddress ?? '') ?? {};
-      front.serve(connection, `${podUid}/${pid}`);
-    };
+    const serve = (connection: Socket): void => this.#server.serve(connection);
     this.#peers = new PeerServer({ serve, name: socket, identityAttribute, held, holdProgram, log });
     this.callers = new Callers({ ports });
     const now = (): number => Date.now();

@@ -9,11 +9,15 @@ import {
   X509SVIDRequestSchema,
   X509SVIDResponseSchema,
 } from '../../../src/gen/spiffe/workload_pb.js';
-import { correctAuthority } from '../../../src/grpc/authority.ts';
 import { codec } from '../../../src/grpc/client.ts';
+import { ConnectionError, StreamError } from '../../../src/grpc/http2/error.ts';
+import { FrameReader } from '../../../src/grpc/http2/frame.ts';
+import { HeaderBlocks } from '../../../src/grpc/http2/header-blocks.ts';
+import { requestHeaders } from '../../../src/grpc/http2/request-headers.ts';
+import { KeysteadError } from '../../../src/errors.ts';
 import { mutateOctets } from '../mutations/octets.ts';
 import { mutateProtobuf } from '../mutations/protobuf.ts';
-import { must, target, type Target } from '../target.ts';
+import { target, type Target } from '../target.ts';
 
 interface Message {
   readonly octets: Buffer;
@@ -47,20 +51,37 @@ const MESSAGES: readonly Message[] = [
   message(StartContainerRequestSchema, { pod: { id }, container: { id, pid: 4711 } }),
 ];
 
-/** A client's first headers: `:method`, `:scheme`, `:authority`, `:path`, and a field with a name of its own (RFC 7541). */
-const HEADER_BLOCKS: readonly Buffer[] = ['/run/spiffe.sock', 'localhost'].map((authority) =>
-  Buffer.from(
-    `\x83\x86\x41${String.fromCharCode(authority.length)}${authority}\x44\x02/a\x40\x02te\x08trailers`,
-    'latin1',
-  ),
-);
+const block = (hex: string): Buffer => Buffer.from(hex.replaceAll(' ', ''), 'hex');
+/** Frames of headers as clients begin with them, whole and in two pieces; then one that builds on the first. */
+const FIRST = block('828684418cf1e3c2e5f23a6ba0ab90f4ff');
+const CONNECTIONS: readonly Buffer[] = [
+  connection(headersFrame(1, 4, FIRST), headersFrame(3, 5, block('828684be5886a8eb10649cbf'))),
+  connection(headersFrame(1, 0, FIRST.subarray(0, 7)), headersFrame(1, 4, FIRST.subarray(7), 9)),
+  connection(headersFrame(1, 0x2c, Buffer.concat([Buffer.alloc(6), FIRST]))),
+];
 
-/** Slashes become dots; nothing else changes. */
-function correctedOnly(block: Buffer): void {
-  const after = Buffer.from(block);
-  correctAuthority(after);
-  const kept = (octet: number, at: number): boolean => octet === after[at] || (octet === 0x2f && after[at] === 0x2e);
-  must(block.every(kept), 'a slash becomes a dot, and nothing else changes');
+function connection(...frames: readonly Buffer[]): Buffer {
+  return Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), ...frames]);
+}
+
+function headersFrame(stream: number, flags: number, payload: Buffer, type = 1): Buffer {
+  return Buffer.concat([Buffer.of(0, 0, payload.length, type, flags, 0, 0, 0, stream), payload]);
+}
+
+/** Reads the header blocks of a connection; what it throws is what ends a connection or a stream, and nothing else. */
+function readHeaders(octets: Buffer): unknown {
+  const blocks = new HeaderBlocks();
+  const found: unknown[] = [];
+  try {
+    new FrameReader().read(octets, (each) => {
+      const read = each.type === 1 || each.type === 9 ? blocks.take(each) : undefined;
+      if (read?.fields) found.push(requestHeaders(read.stream, read.fields));
+    });
+  } catch (thrown) {
+    if (!(thrown instanceof ConnectionError) && !(thrown instanceof StreamError)) throw thrown;
+    throw new KeysteadError('InvalidRequest', thrown.message);
+  }
+  return found;
 }
 
 export const GRPC_TARGETS: readonly Target[] = [
@@ -72,10 +93,10 @@ export const GRPC_TARGETS: readonly Target[] = [
     read: ({ octets, schema }) => codec(schema).deserialize(octets),
   }),
   target({
-    name: 'http2-authority',
-    corpus: HEADER_BLOCKS,
-    mutate: (block, dice) => mutateOctets(block, dice, HEADER_BLOCKS),
-    read: correctedOnly,
-    outcome: 'accepts',
+    name: 'http2-headers',
+    weight: 4,
+    corpus: CONNECTIONS,
+    mutate: (octets, dice) => mutateOctets(octets, dice, CONNECTIONS),
+    read: readHeaders,
   }),
 ];

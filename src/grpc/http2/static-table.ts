@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** A header field. */
+export type Field = readonly [name: string, value: string];
+
+/** RFC 7541, appendix A, in its order. */
+const TABLE = `
+:authority | :method=GET | :method=POST | :path=/ | :path=/index.html | :scheme=http | :scheme=https |
+:status=200 | :status=204 | :status=206 | :status=304 | :status=400 | :status=404 | :status=500 | accept-charset
+| accept-encoding=gzip, deflate | accept-language | accept-ranges | accept | access-control-allow-origin | age |
+allow | authorization | cache-control | content-disposition | content-encoding | content-language |
+content-length | content-location | content-range | content-type | cookie | date | etag | expect | expires |
+from | host | if-match | if-modified-since | if-none-match | if-range | if-unmodified-since | last-modified |
+link | location | max-forwards | proxy-authenticate | proxy-authorization | range | referer | refresh |
+retry-after | server | set-cookie | strict-transport-security | transfer-encoding | user-agent | vary | via |
+www-authenticate`;
+
+/** Fields that are known by a number from the start; the first one is number 1. */
+export const STATIC_TABLE: readonly Field[] = TABLE.trim()
+  .split(/\s*\|\s*/)
+  .map((entry) => {
+    const at = entry.indexOf('=');
+    return at < 0 ? [entry, ''] : [entry.slice(0, at), entry.slice(at + 1)];
+  });
