@@ -4,7 +4,7 @@ import { ProcessGone } from '../os/proc.ts';
 import { parseStart } from '../os/proc-format.ts';
 import { ProcessFiles } from '../os/process-files.ts';
 
-/** What tells one program in one process from any other: see `HeldProgram`. */
+/** What tells one program in one process from any other: see `incarnationOf`. */
 export interface Incarnation {
   /** Clock ticks from boot to fork. */
   readonly startTime: string;
@@ -28,31 +28,44 @@ export function readIncarnation(pid: number): Incarnation {
   return read(files);
 }
 
-/**
- * The program that runs in a process, for checks between two measurements: some 12 µs each, of which the kernel takes most.
- * Each looks anew, so that an exec and the end of the process show in the next. Close it before the pidfd.
- */
-export class HeldProgram {
-  readonly #process: Pick<Pidfd, 'pid' | 'alive'>;
-  #files: ProcessFiles | undefined;
+/** Processes whose files are kept open: more than call at about the same time on one node. */
+const KEPT = 256;
 
-  constructor(process: Pick<Pidfd, 'pid' | 'alive'>) {
-    this.#process = process;
-  }
+/**
+ * Tells which program runs in a process that is held, for checks between two measurements: some 12 µs each, of which the
+ * kernel takes most. Each looks anew, so that an exec and the end of the process show in the next.
+ */
+export class Incarnations {
+  /** By pid, the ones used last at the end. */
+  readonly #kept = new Map<number, ProcessFiles>();
 
   /** As of `incarnationOf`; undefined once the process has ended. */
-  incarnation(): string | undefined {
-    return orUndefined(() => {
-      this.#files ??= new ProcessFiles(this.#process.pid);
-      const { incarnation } = read(this.#files);
-      // After the files are open: who lives now has had the pid all the time, so they are its own.
-      return this.#process.alive() ? incarnation : undefined;
-    });
+  of(process: Pick<Pidfd, 'pid' | 'alive'>): string | undefined {
+    const incarnation = this.#read(process.pid);
+    // After the look: who lives now had the pid then, so it was he who was looked at.
+    return process.alive() ? incarnation : undefined;
   }
 
-  close(): void {
-    this.#files?.close();
-    this.#files = undefined;
+  #read(pid: number): string | undefined {
+    const kept = this.#kept.get(pid);
+    const found = kept && orUndefined(() => read(kept).incarnation);
+    if (found !== undefined) return found;
+    // Of no process so far, or of one that has ended: another one may have its pid.
+    this.#drop(pid);
+    return orUndefined(() => read(this.#open(pid)).incarnation);
+  }
+
+  #open(pid: number): ProcessFiles {
+    const files = new ProcessFiles(pid);
+    this.#kept.set(pid, files);
+    const [oldest] = this.#kept.keys();
+    if (this.#kept.size > KEPT && oldest !== undefined) this.#drop(oldest);
+    return files;
+  }
+
+  #drop(pid: number): void {
+    this.#kept.get(pid)?.close();
+    this.#kept.delete(pid);
   }
 }
 

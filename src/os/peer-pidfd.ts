@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Socket } from 'node:net';
 import { errnoOf } from './files.ts';
-import { libc } from './libc.ts';
-import { descriptorOf, peerCredentials } from './peer.ts';
+import { descriptorOf, peerCredentials, socketOption } from './peer.ts';
 import { openPidfd, Pidfd } from './pidfd.ts';
 
-const SOL_SOCKET = 1;
 /** From asm-generic/socket.h; Linux 6.5 and later. */
 const SO_PEERPIDFD = 77;
-
-const getsockopt = libc('int getsockopt(int fd, int level, int name, _Out_ int *value, _Inout_ uint32_t *length)');
 
 /**
  * A handle on the very process that connected to this end. Call it at accept; the handle is the caller's to close.
@@ -18,9 +14,9 @@ const getsockopt = libc('int getsockopt(int fd, int level, int name, _Out_ int *
  */
 export function peerPidfd(socket: Socket): Pidfd | undefined {
   const { pid } = peerCredentials(socket);
-  const value = [-1];
+  let fd: number | undefined;
   try {
-    getsockopt(descriptorOf(socket), SOL_SOCKET, SO_PEERPIDFD, value, [4]);
+    [fd] = socketOption(descriptorOf(socket), SO_PEERPIDFD, 1);
   } catch (error) {
     const code = errnoOf(error);
     if (code === 'ENOPROTOOPT') return openPidfd(pid);
@@ -28,5 +24,5 @@ export function peerPidfd(socket: Socket): Pidfd | undefined {
     if (code === 'ESRCH' || code === 'EINVAL' || code === 'ENODATA') return undefined;
     throw error;
   }
-  return new Pidfd(pid, value[0] ?? -1);
+  return new Pidfd(pid, fd ?? -1);
 }

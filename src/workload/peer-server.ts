@@ -8,7 +8,7 @@ import type { HeldSockets } from '../os/held-sockets.ts';
 import { peerPidfd } from '../os/peer-pidfd.ts';
 import type { Pidfd } from '../os/pidfd.ts';
 import { hasSocket, PodSocket } from './pod-socket.ts';
-import type { Caller, HoldProgram } from './port.ts';
+import type { Caller, IncarnationOf } from './port.ts';
 
 export interface PeerServerOptions {
   /** Serves the calls of a connection; a handler finds its caller by the `remoteAddress` that the socket has now. */
@@ -20,7 +20,7 @@ export interface PeerServerOptions {
   /** Volume attribute that names an identity. */
   readonly identityAttribute: string;
   readonly log: Logger;
-  readonly holdProgram: HoldProgram;
+  readonly incarnationOf: IncarnationOf;
   /** Keeps the sockets open while this process restarts. */
   readonly held: HeldSockets;
   /** Open connections that one pod may have. Default 256. */
@@ -127,7 +127,7 @@ export class PeerServer {
   }
 
   #accept(socket: Socket, volume: PublishedVolume): void {
-    const { log, identityAttribute, holdProgram, connectionsPerPod = 256 } = this.#options;
+    const { log, identityAttribute, incarnationOf, connectionsPerPod = 256 } = this.#options;
     const { podUid, volumeId, attributes } = volume;
     // A peer that resets must not end the agent.
     socket.on('error', (error) => log.debug({ err: error.message, podUid }, 'connection failed'));
@@ -144,11 +144,10 @@ export class PeerServer {
     const tag = `unix:${++this.#counter}`;
     const { pid } = pidfd;
     const identity = attributes[identityAttribute];
-    const program = holdProgram(pidfd);
-    this.#connections.set(tag, { podUid, identity, pid, incarnation: () => program.incarnation(), volumeId, socket });
+    const incarnation = (): string | undefined => incarnationOf(pidfd);
+    this.#connections.set(tag, { podUid, identity, pid, incarnation, volumeId, socket });
     this.#perPod.set(podUid, open + 1);
     socket.once('close', () => {
-      program.close();
       pidfd.close();
       this.#ended(tag, podUid);
     });

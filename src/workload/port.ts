@@ -84,9 +84,5 @@ export interface Caller {
   incarnation(): string | undefined;
 }
 
-/** Follows the program that runs in a process, by its pidfd. */
-export type HoldProgram = (process: Pick<Pidfd, 'pid' | 'alive'>) => {
-  /** As of `Caller`. */
-  incarnation(): string | undefined;
-  close(): void;
-};
+/** Names the program that runs in a held process now, as `Caller` tells it. */
+export type IncarnationOf = (process: Pick<Pidfd, 'pid' | 'alive'>) => string | undefined;

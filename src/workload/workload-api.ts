@@ -18,7 +18,7 @@ import { OpenCalls } from './open-calls.ts';
 import { PeerServer } from './peer-server.ts';
 import { PodCalls } from './pod-calls.ts';
 import { PodTurns } from './pod-turns.ts';
-import type { HoldProgram, WorkloadPorts } from './port.ts';
+import type { IncarnationOf, WorkloadPorts } from './port.ts';
 import { ModuleTokens } from './spiffe/module-tokens.ts';
 import { SpiffeService } from './spiffe/service.ts';
 
@@ -30,7 +30,7 @@ const MAX_STREAMS = 128;
 
 export interface WorkloadApiOptions {
   readonly ports: WorkloadPorts;
-  readonly holdProgram: HoldProgram;
+  readonly incarnationOf: IncarnationOf;
   /** For the Notary API. */
   readonly notary: NotaryApiPorts;
   readonly log: Logger;
@@ -51,10 +51,10 @@ export class WorkloadApi {
   readonly #changes = new Changes();
   readonly #tokens: ModuleTokens;
 
-  constructor({ ports, notary, log, held, holdProgram, socket, identityAttribute }: WorkloadApiOptions) {
+  constructor({ ports, notary, log, held, incarnationOf, socket, identityAttribute }: WorkloadApiOptions) {
     this.#server = new GrpcServer({ maxRequestBytes: MAX_REQUEST_BYTES, maxStreams: MAX_STREAMS });
     const serve = (connection: Socket): void => this.#server.serve(connection);
-    this.#peers = new PeerServer({ serve, name: socket, identityAttribute, held, holdProgram, log });
+    this.#peers = new PeerServer({ serve, name: socket, identityAttribute, held, incarnationOf, log });
     this.callers = new Callers({ ports });
     const now = (): number => Date.now();
     this.#tokens = new ModuleTokens({

@@ -10,7 +10,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { HeldProgram } from '../../src/attest/incarnation.ts';
+import { Incarnations } from '../../src/attest/incarnation.ts';
 import type { Verdict } from '../../src/attest/port.ts';
 import { createLogger } from '../../src/log.ts';
 import { HeldSockets } from '../../src/os/held-sockets.ts';
@@ -93,7 +93,7 @@ function served(notary: NotaryProcess): IotEdgeApi {
   const judge = () => Promise.resolve(allowed);
   return new IotEdgeApi({
     callers: new Callers({ ports: { judge } }),
-    holdProgram: (process) => new HeldProgram(process),
+    incarnationOf: (process) => new Incarnations().of(process),
     ports: ports as IotEdgePorts,
     log: createLogger('bench', 'silent'),
     held: new HeldSockets(),

@@ -9,7 +9,7 @@ import { PodNotary, type PodNotaryPorts } from '../../../controllers/pod-notary.
 import { IDENTITY_ATTRIBUTE, IOT_EDGE_SOCKET, SPIFFE_SOCKET } from '../../api/names.ts';
 import type { ModuleIdentity } from '../../api/v1alpha1/index.ts';
 import { decide } from '../../attest/decide.ts';
-import { HeldProgram, incarnationOf } from '../../attest/incarnation.ts';
+import { incarnationOf, Incarnations } from '../../attest/incarnation.ts';
 import type { NodeIntegrity, Verdict } from '../../attest/port.ts';
 import type { PublishedVolume } from '../../deliver/port.ts';
 import type { VolumeStore } from '../../deliver/volume.ts';
@@ -24,7 +24,7 @@ import type { Logger } from '../../log.ts';
 import type { HeldSockets } from '../../os/held-sockets.ts';
 import type { IssuedToken, TokenRequest } from '../../notary/port.ts';
 import { IotEdgeApi } from '../../workload/iotedge/iot-edge-api.ts';
-import type { HoldProgram, IdentityTerms, TrustStore } from '../../workload/port.ts';
+import type { IdentityTerms, TrustStore } from '../../workload/port.ts';
 import type { ImageSignatures } from '../../signature/image-signatures.ts';
 import { ServedCredentials } from '../../workload/served-credentials.ts';
 import { standingOf } from '../../workload/standing.ts';
@@ -60,7 +60,6 @@ interface OfferedApi {
   asked(identity: ModuleIdentity): boolean;
 }
 
-const holdProgram: HoldProgram = (process) => new HeldProgram(process);
 /** How long a call waits for an agent that has just started, in milliseconds. */
 const START_MS = 8_000;
 /** How long open calls may take to end when the next agent has taken over, in milliseconds. */
@@ -72,6 +71,7 @@ export class AgentWorkload {
   readonly served = new ServedCredentials((podUid) => this.#api.changed(podUid));
   readonly #parts: AgentWorkloadParts;
   readonly #callers: PodCaller;
+  readonly #incarnations = new Incarnations();
   readonly #api: WorkloadApi;
   readonly #iotEdge: IotEdgeApi;
   /** As it was asked for last: a fleet's bundle is large, and every call carries it. */
@@ -99,7 +99,7 @@ export class AgentWorkload {
       log,
       notary: new PodNotary({ ...clusterView(caches, pods), ...parts }),
       held: parts.held,
-      holdProgram,
+      incarnationOf: (process) => this.#incarnations.of(process),
       socket: SPIFFE_SOCKET,
       identityAttribute: IDENTITY_ATTRIBUTE,
       ports: {
@@ -113,7 +113,7 @@ export class AgentWorkload {
     this.#iotEdge = new IotEdgeApi({
       log,
       held: parts.held,
-      holdProgram,
+      incarnationOf: (process) => this.#incarnations.of(process),
       callers: this.#api.callers,
       socket: IOT_EDGE_SOCKET,
       identityAttribute: IDENTITY_ATTRIBUTE,

@@ -119,7 +119,7 @@ export class Http2Connection {
       case FRAME.ping:
         return this.#ping(frame);
       case FRAME.goAway:
-        return requireSize(frame, frame.stream === 0 && frame.payload.length >= 8);
+        return this.#goAway(frame);
       case FRAME.windowUpdate:
         return this.#windowUpdate(frame);
       default:
@@ -209,6 +209,13 @@ export class Http2Connection {
     this.#idle.count();
     if ((frame.flags & FLAG.ack) === 0) this.#outbox.reply(encodeFrame(FRAME.ping, FLAG.ack, 0, frame.payload));
     else if (frame.payload.equals(DRAIN_PING)) this.#leave();
+  }
+
+  /** The client takes its leave: where nothing is open, what is still to be said would find nobody. */
+  #goAway(frame: Frame): void {
+    if (frame.stream !== 0) throw bad('the connection, found a stream');
+    requireSize(frame, frame.payload.length >= 8);
+    if (this.#streams.size === 0) this.#socket.destroy();
   }
 
   #windowUpdate(frame: Frame): void {

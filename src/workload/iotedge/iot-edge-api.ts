@@ -4,7 +4,7 @@ import type { Logger } from '../../log.ts';
 import type { HeldSockets } from '../../os/held-sockets.ts';
 import type { Callers } from '../callers.ts';
 import { PeerServer } from '../peer-server.ts';
-import type { HoldProgram } from '../port.ts';
+import type { IncarnationOf } from '../port.ts';
 import { HttpServer } from './http-server.ts';
 import type { IotEdgePorts } from './port.ts';
 import { IotEdgeService } from './service.ts';
@@ -13,7 +13,7 @@ export interface IotEdgeApiOptions {
   /** Those of the other sockets: a process is measured once for all of them. */
   readonly callers: Pick<Callers, 'admit'>;
   readonly ports: IotEdgePorts;
-  readonly holdProgram: HoldProgram;
+  readonly incarnationOf: IncarnationOf;
   readonly log: Logger;
   /** Keeps the sockets open while this process restarts. */
   readonly held: HeldSockets;
@@ -28,7 +28,7 @@ export class IotEdgeApi {
   readonly #http: HttpServer;
   readonly #peers: PeerServer;
 
-  constructor({ callers, ports, holdProgram, log, held, socket, identityAttribute }: IotEdgeApiOptions) {
+  constructor({ callers, ports, incarnationOf, log, held, socket, identityAttribute }: IotEdgeApiOptions) {
     this.#http = new HttpServer({
       service: new IotEdgeService({ callers, ports }),
       caller: (address) => this.#peers.caller(address),
@@ -39,7 +39,7 @@ export class IotEdgeApi {
       turnAway: (connection, expected) => this.#http.turnAway(connection, expected),
       name: socket,
       identityAttribute,
-      holdProgram,
+      incarnationOf,
       held,
       log,
     });

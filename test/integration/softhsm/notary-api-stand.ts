@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { PodNotary } from '../../../controllers/pod-notary.ts';
 import type { ModuleIdentity } from '../../../src/api/v1alpha1/index.ts';
-import { HeldProgram } from '../../../src/attest/incarnation.ts';
+import { Incarnations } from '../../../src/attest/incarnation.ts';
 import type { Verdict } from '../../../src/attest/port.ts';
 import { Notary } from '../../../src/gen/keystead/notary/v1alpha1/notary_pb.js';
 import { GrpcClient } from '../../../src/grpc/client.ts';
@@ -47,7 +47,7 @@ export class NotaryApiStand {
         holding: () => this.#holding(),
         wanted: (identity) => this.wanted(identity.metadata.name ?? ''),
       }),
-      holdProgram: (process) => new HeldProgram(process),
+      incarnationOf: (process) => new Incarnations().of(process),
       ports: {
         trust,
         terms: (_podUid, name) => {

@@ -8,7 +8,7 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { HeldProgram } from '../../../src/attest/incarnation.ts';
+import { Incarnations } from '../../../src/attest/incarnation.ts';
 import type { Verdict } from '../../../src/attest/port.ts';
 import { SpiffeWorkloadAPI } from '../../../src/gen/spiffe/workload_pb.js';
 import { GrpcClient, methodPath } from '../../../src/grpc/client.ts';
@@ -42,7 +42,7 @@ beforeEach(() => {
     held: new HeldSockets(),
     socket: 'spiffe.sock',
     identityAttribute: 'identity',
-    holdProgram: (process) => new HeldProgram(process),
+    incarnationOf: (process) => new Incarnations().of(process),
     ports: {
       trust: () => ({ own: { anchors: made.authority, keys: [] }, foreign: new Map() }),
       terms: () => undefined,

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { HeldProgram } from '../../../src/attest/incarnation.ts';
+import { Incarnations } from '../../../src/attest/incarnation.ts';
 import type { Verdict } from '../../../src/attest/port.ts';
 import type { PublishedVolume } from '../../../src/deliver/port.ts';
 import { createLogger } from '../../../src/log.ts';
@@ -60,7 +60,7 @@ function agent(): IotEdgeApi {
   };
   const api = new IotEdgeApi({
     callers: new Callers({ ports: { judge } }),
-    holdProgram: (process) => new HeldProgram(process),
+    incarnationOf: (process) => new Incarnations().of(process),
     ports: ports as IotEdgePorts,
     log: createLogger('test', 'silent'),
     held: new HeldSockets(),

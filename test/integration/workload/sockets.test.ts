@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync } fro
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { HeldProgram } from '../../../src/attest/incarnation.ts';
+import { Incarnations } from '../../../src/attest/incarnation.ts';
 import type { Verdict } from '../../../src/attest/port.ts';
 import type { PublishedVolume } from '../../../src/deliver/port.ts';
 import { SpiffeWorkloadAPI } from '../../../src/gen/spiffe/workload_pb.js';
@@ -64,7 +64,7 @@ function agent(): WorkloadApi {
     held: new HeldSockets(),
     socket: 'spiffe.sock',
     identityAttribute: 'identity',
-    holdProgram: (process) => new HeldProgram(process),
+    incarnationOf: (process) => new Incarnations().of(process),
     ports: {
       trust: () => ({ own: { anchors: state.bundle, keys: [] }, foreign: new Map() }),
       terms: () => undefined,

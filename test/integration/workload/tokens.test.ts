@@ -2,7 +2,7 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { status } from '@grpc/grpc-js';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { HeldProgram } from '../../../src/attest/incarnation.ts';
+import { Incarnations } from '../../../src/attest/incarnation.ts';
 import type { Verdict } from '../../../src/attest/port.ts';
 import { KeysteadError } from '../../../src/errors.ts';
 import { SpiffeWorkloadAPI } from '../../../src/gen/spiffe/workload_pb.js';
@@ -64,7 +64,7 @@ beforeEach(() => {
     held: new HeldSockets(),
     socket: 'spiffe.sock',
     identityAttribute: 'identity',
-    holdProgram: (process) => new HeldProgram(process),
+    incarnationOf: (process) => new Incarnations().of(process),
     ports: {
       trust: () => state.trust,
       terms: (_podUid, identity) => state.terms[identity],

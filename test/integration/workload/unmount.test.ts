@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { existsSync, symlinkSync } from 'node:fs';
-import { HeldProgram } from '../../../src/attest/incarnation.ts';
+import { Incarnations } from '../../../src/attest/incarnation.ts';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -30,7 +30,7 @@ beforeEach(async () => {
     held: new HeldSockets(),
     socket: 'spiffe.sock',
     identityAttribute: 'identity',
-    holdProgram: (process) => new HeldProgram(process),
+    incarnationOf: (process) => new Incarnations().of(process),
     ports: {
       trust: () => ({ own: { anchors: '', keys: [] }, foreign: new Map() }),
       terms: () => undefined,
