@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createPublicKey, randomBytes, verify } from 'node:crypto';
+import { createPublicKey, randomBytes, verify, type KeyObject } from 'node:crypto';
 import { KeysteadError } from '../errors.ts';
 import { es256Signature } from '../issue/jwk.ts';
 import { acceptedClaims, signingInput, type TokenProfile } from '../issue/jwt-svid.ts';
@@ -20,8 +20,7 @@ export function issueJwtSvid(
   const input = signingInput(signer.keyId, claims);
   const message = Buffer.from(input, 'latin1');
   const signature = es256Signature(signer.key.sign(message));
-  const publicKey = createPublicKey({ key: signer.key.publicKey, format: 'der', type: 'spki' });
-  if (!verify('sha256', message, { key: publicKey, dsaEncoding: 'ieee-p1363' }, signature)) {
+  if (!verify('sha256', message, { key: publicKeyOf(signer), dsaEncoding: 'ieee-p1363' }, signature)) {
     throw new KeysteadError('TokenFailed', "expected the key's own signature from the token, found another; try again");
   }
   return {
@@ -31,4 +30,15 @@ export function issueJwtSvid(
     issuedAt: claims.iat * 1000,
     expiresAt: claims.exp * 1000,
   };
+}
+
+/** Read once for each key: it costs a quarter of a verification. */
+const publicKeys = new WeakMap<TokenSigner['key'], KeyObject>();
+
+function publicKeyOf({ key }: TokenSigner): KeyObject {
+  const known = publicKeys.get(key);
+  if (known) return known;
+  const made = createPublicKey({ key: key.publicKey, format: 'der', type: 'spki' });
+  publicKeys.set(key, made);
+  return made;
 }
