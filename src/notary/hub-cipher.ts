@@ -13,7 +13,7 @@ export interface HubCipherContext {
 
 /**
  * Ciphertext: one octet of format, the version of the master secret (32 bits, big-endian), the nonce, what AES-256-GCM
- * gives, its tag. Formats 1 and 2 are those of IoT Edge.
+ * gives, its tag. Formats 1 and 2 are those of IoT Edge (`edge-cipher.ts`).
  */
 const FORMAT = 3;
 const HEADER_BYTES = 5;

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { KeysteadError } from '../errors.ts';
+import { decryptedOfIotEdge, isOfIotEdge } from './edge-cipher.ts';
+import { EdgeKeys } from './edge-keys.ts';
 import { decrypted, encrypted, versionOf } from './hub-cipher.ts';
 import type { HubCipherRequest, HubKeyId, HubKeyImport, HubModuleName, HubSignRequest } from './hub-port.ts';
 import { lengthPrefixed } from './length-prefixed.ts';
 import { unlessUnfit } from './module-keys.ts';
 import { MasterSecrets, type MasterSecret } from './master-secret.ts';
 import type { HeldSecret, RootOfTrust } from './root-of-trust/port.ts';
+import type { StateFolder } from './state-folder.ts';
 
 /** What came out, and the key on the token that it came from. */
 export interface HubUse {
@@ -23,15 +26,18 @@ export class HubKeys {
   readonly #root: RootOfTrust;
   readonly #prefix: string;
   readonly #masters: MasterSecrets;
+  readonly #edgeKeys: EdgeKeys;
   readonly #imported = new Map<string, HeldSecret | undefined>();
 
   constructor(
     root: RootOfTrust,
     home: { readonly trustDomain: string; readonly node: string; readonly masterSecretVersion?: number },
+    state: Pick<StateFolder, 'read' | 'write'>,
   ) {
     this.#root = root;
     this.#prefix = `keystead-hub:${home.trustDomain}:${home.node}:`;
     this.#masters = new MasterSecrets(root, home, home.masterSecretVersion);
+    this.#edgeKeys = new EdgeKeys(this.#masters, state);
   }
 
   /** Goes over to a master secret of at least this version; what the former encrypted is still decrypted. */
@@ -58,8 +64,11 @@ export class HubKeys {
     return withDerived(master, encryptionInfo(module), (key) => encrypted(key, context, text));
   }
 
-  /** Throws InvalidRequest, and NotFound where the master secret that it was made with is gone. */
+  /** Throws InvalidRequest, and NotFound where the master secret, or IoT Edge's key, that it was made with is not there. */
   decrypt({ module, initializationVector, text }: Omit<HubCipherRequest, 'requester'>): HubUse {
+    if (isOfIotEdge(text)) {
+      return this.#edgeKeys.use(module, (key) => decryptedOfIotEdge(key, module, { initializationVector, text }));
+    }
     const master = this.#masters.get(versionOf(text));
     const context = { module, initializationVector, version: master.version };
     return withDerived(master, encryptionInfo(module), (key) => decrypted(key, context, text));
@@ -67,6 +76,7 @@ export class HubKeys {
 
   /** Takes a hub's key onto the token, once; another one under the same name takes its place. Gives its URI. */
   import({ module, keyId, key }: HubKeyImport): string {
+    if (keyId === 'encryption') return this.#edgeKeys.import(module, checkedEncryptionKey(key));
     const present = this.#importedKey(module, keyId);
     if (present && isSame(present, key)) return present.uri;
     const label = this.#label(module, keyId);
@@ -91,6 +101,11 @@ export class HubKeys {
   #label({ namespace, moduleId, generationId }: HubModuleName, keyId: HubKeyId): string {
     return `${this.#prefix}${namespace}:${keyId}:${generationId}:${moduleId}`;
   }
+}
+
+function checkedEncryptionKey(key: Buffer): Buffer {
+  if (key.length === 16 || key.length === 32) return key;
+  throw new KeysteadError('InvalidRequest', `encryption key: expected 16 or 32 bytes, found ${key.length}`);
 }
 
 function signingInfo(module: HubModuleName, keyId: HubKeyId): Buffer {

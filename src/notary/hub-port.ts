@@ -17,6 +17,10 @@ export interface HubModuleName {
 export const HUB_KEY_IDS = ['primary', 'secondary'] as const;
 export type HubKeyId = (typeof HUB_KEY_IDS)[number];
 
+/** What may be brought in: those, and the key with which an IoT Edge device has encrypted for its modules. */
+export const HUB_KEY_IMPORTS = [...HUB_KEY_IDS, 'encryption'] as const;
+export type HubKeyImportId = (typeof HUB_KEY_IMPORTS)[number];
+
 /** Derived from the node's master secret, or made by the hub and brought in. */
 export const HUB_KEY_SOURCES = ['Derived', 'Imported'] as const;
 export type HubKeySource = (typeof HUB_KEY_SOURCES)[number];
@@ -41,8 +45,8 @@ export interface HubCipherRequest {
 
 export interface HubKeyImport {
   readonly module: HubModuleName;
-  readonly keyId: HubKeyId;
-  /** Of 16 to 64 octets. */
+  readonly keyId: HubKeyImportId;
+  /** Of 16 to 64 octets; `encryption`: of 16 or 32. */
   readonly key: Buffer;
 }
 
@@ -54,7 +58,10 @@ export interface HubNotary {
    */
   hubSign(request: HubSignRequest): Promise<Buffer>;
   hubEncrypt(request: HubCipherRequest): Promise<Buffer>;
-  /** Throws InvalidRequest for what was not encrypted so for this module. */
+  /**
+   * Takes what IoT Edge has encrypted too. Throws InvalidRequest for what was not encrypted so for this module, NotFound
+   * where IoT Edge's key was never brought in.
+   */
   hubDecrypt(request: HubCipherRequest): Promise<Buffer>;
   /** Brings in a key that the hub made, in the place of the one before; the same again does nothing. */
   importHubKey(request: HubKeyImport): Promise<void>;

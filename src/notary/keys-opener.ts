@@ -113,7 +113,7 @@ export class KeysOpener {
 
   #modules(root: RootOfTrust, configuration: NotaryConfiguration): HeldModules {
     const moduleKeys = new ModuleKeys(root, configuration, this.#options.log);
-    return { configuration, root, moduleKeys, hubKeys: new HubKeys(root, configuration) };
+    return { configuration, root, moduleKeys, hubKeys: new HubKeys(root, configuration, this.#options.state) };
   }
 
   /** A TPM of its own attests before anything else is opened: what it has sealed may be needed for that. */

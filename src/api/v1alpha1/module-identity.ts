@@ -136,7 +136,8 @@ export interface ModuleIdentitySpecIotEdge {
   /**
    * Secret of this namespace with the keys that the hub made, in base64 as the hub shows them: primary, secondary, or
    * both. Each node takes them into its root of trust when it mounts the module's volume. Left out, the keys derive
-   * from the node's master secret.
+   * from the node's master secret. An entry encryption may hold the key with which IoT Edge has encrypted for the
+   * module before (iotedge_master_encryption_id, 32 or 16 octets in base64): what it encrypted is decrypted still.
    */
   readonly keysSecretName?: string;
 }

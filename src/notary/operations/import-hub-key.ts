@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { KeysteadError } from '../../errors.ts';
-import { HUB_KEY_IDS, type HubKeyImport } from '../hub-port.ts';
+import { HUB_KEY_IMPORTS, type HubKeyImport } from '../hub-port.ts';
 import { decodeHubModule } from './hub-module.ts';
 import type { Operation } from './operation.ts';
 
@@ -13,7 +13,7 @@ export const importHubKey: Operation<HubKeyImport, void> = {
     const body = message.object('body');
     return {
       module: decodeHubModule(body.object('module')),
-      keyId: body.oneOf('keyId', HUB_KEY_IDS),
+      keyId: body.oneOf('keyId', HUB_KEY_IMPORTS),
       key: keyOf(body.secret('key', MAX_KEY_BYTES)),
     };
   },

@@ -65,4 +65,20 @@ describe('keys of modules for a hub, on SoftHSM2', () => {
     notary.start();
     expect(await notary.client.hubSign({ ...SIGN, source: 'Imported' })).toEqual(digest);
   });
+
+  it('and the key of an IoT Edge device outlive it too: what that encrypted can be read', async () => {
+    const { notary } = await running();
+    // Made by Python's `cryptography`, as in the unit test.
+    const text = Buffer.from(
+      '02199a107ba8078be1b88e76444ee39c0412b654758a550342a36b393d7eb082e73404b25191442072d0',
+      'hex',
+    );
+    const old = { ...TEXT, initializationVector: Buffer.from('old iv, 12 b'), text };
+    await expect(notary.client.hubDecrypt(old)).rejects.toMatchObject({ code: 'NotFound' });
+    const key = Buffer.from(Array.from({ length: 32 }, (_, index) => index));
+    await notary.client.importHubKey({ module, keyId: 'encryption', key });
+    await notary.stop('SIGKILL');
+    notary.start();
+    expect((await notary.client.hubDecrypt(old)).toString()).toBe('from before the migration');
+  });
 });

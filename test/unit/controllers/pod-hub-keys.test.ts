@@ -42,6 +42,11 @@ it('brings in the keys of the module that the volume is for', async () => {
   ]);
 });
 
+it('brings in the key of an IoT Edge device beside them, and never alone', async () => {
+  await keys.take(VOLUME, { primary: KEY, encryption: Buffer.alloc(16, 7).toString('base64') });
+  expect(state.imported).toMatchObject([{ keyId: 'primary' }, { keyId: 'encryption' }]);
+});
+
 it('takes the only identity where the volume names none', async () => {
   await keys.take({ ...VOLUME, attributes: {} }, { primary: KEY });
   expect(state.imported).toHaveLength(1);
@@ -78,6 +83,11 @@ describe('nothing is brought in', () => {
     ['a key that is not base64', { primary: 'c2VjcmV0~' }],
     ['a key that is too short', { primary: 'c2VjcmV0' }],
     ['a key that is too long', { primary: Buffer.alloc(65).toString('base64') }],
+    ['nothing but the key of an IoT Edge device', { encryption: KEY }],
+    [
+      'a key of an IoT Edge device of another length',
+      { primary: KEY, encryption: Buffer.alloc(24).toString('base64') },
+    ],
     ['one good key and one bad', { primary: KEY, secondary: '' }],
   ])('of %s, which no message shows', async (_what, secret) => {
     const error: unknown = await keys.take(VOLUME, secret).catch((thrown: unknown) => thrown);

@@ -14,10 +14,17 @@ const SECRET = Buffer.from('what nobody may know');
 const MASTER = 'keystead-master:edge.example:node-1:1';
 let token: MemoryToken;
 let keys: HubKeys;
+/** The notary's state. */
+let documents: Map<string, unknown>;
+const state = {
+  read: (name: string): unknown => documents.get(name),
+  write: (name: string, document: unknown): void => void documents.set(name, document),
+};
 
 beforeEach(() => {
+  documents = new Map();
   token = new MemoryToken();
-  keys = new HubKeys(token.open(), HOME);
+  keys = new HubKeys(token.open(), HOME, state);
 });
 
 type KeyId = 'primary' | 'secondary';
@@ -43,13 +50,13 @@ describe('a derived key', () => {
 
   it('is the same after a restart, and another one for each key, generation, module, namespace and node', () => {
     const digest = sign();
-    expect(sign(MODULE, 'primary', new HubKeys(token.open(), HOME))).toBe(digest);
+    expect(sign(MODULE, 'primary', new HubKeys(token.open(), HOME, state))).toBe(digest);
     const others = [
       sign(MODULE, 'secondary'),
       sign({ ...MODULE, generationId: 'gen-2' }),
       sign({ ...MODULE, moduleId: 'modB' }),
       sign({ ...MODULE, namespace: 'office' }),
-      sign(MODULE, 'primary', new HubKeys(token.open(), { ...HOME, node: 'node-2' })),
+      sign(MODULE, 'primary', new HubKeys(token.open(), { ...HOME, node: 'node-2' }, state)),
     ];
     expect(new Set([digest, ...others]).size).toBe(6);
   });
@@ -57,7 +64,7 @@ describe('a derived key', () => {
   it('is of the newest master secret', () => {
     const before = sign();
     token.open().generateSecret('keystead-master:edge.example:node-1:2');
-    expect(sign(MODULE, 'primary', new HubKeys(token.open(), HOME))).not.toBe(before);
+    expect(sign(MODULE, 'primary', new HubKeys(token.open(), HOME, state))).not.toBe(before);
   });
 
   it('tells which key on the token it came from', () => {
@@ -74,7 +81,7 @@ describe('a key that the hub made', () => {
     keys.import({ module: MODULE, keyId: 'primary', key: KEY });
     const digest = createHmac('sha256', KEY).update(DATA).digest('hex');
     expect(signImported()).toBe(digest);
-    expect(signImported(MODULE, 'primary', new HubKeys(token.open(), HOME))).toBe(digest);
+    expect(signImported(MODULE, 'primary', new HubKeys(token.open(), HOME, state))).toBe(digest);
     expect(sign()).toBe(derived);
     const others = [{ generationId: 'gen-2' }, { moduleId: 'modB' }, { namespace: 'office' }];
     for (const other of others) expect(() => signImported({ ...MODULE, ...other })).toThrow(/was not brought into/);
@@ -102,7 +109,7 @@ describe('encryption', () => {
   it('gives back what it took, also the empty text, and after a restart', () => {
     expect(decrypt(encrypt())).toEqual(SECRET);
     expect(decrypt(encrypt(MODULE, Buffer.alloc(0)))).toEqual(Buffer.alloc(0));
-    expect(decrypt(encrypt(), MODULE, VECTOR, new HubKeys(token.open(), HOME))).toEqual(SECRET);
+    expect(decrypt(encrypt(), MODULE, VECTOR, new HubKeys(token.open(), HOME, state))).toEqual(SECRET);
   });
 
   it('never gives the same twice', () => {
@@ -125,7 +132,7 @@ describe('encryption', () => {
     const text = encrypt();
     for (let index = 0; index < text.length; index++) {
       const changed: Buffer = Buffer.from(text);
-      changed[index]! ^= 1;
+      changed[index]! ^= 4;
       expect(() => decrypt(changed)).toThrow(/ciphertext: expected|no master secret of version/);
     }
   });
@@ -134,19 +141,94 @@ describe('encryption', () => {
     expect(() => decrypt(encrypt().subarray(0, length))).toThrow(/^ciphertext: expected at least 33 bytes, found/);
   });
 
-  it('of IoT Edge itself is told', () => {
-    const theirs = Buffer.concat([Buffer.of(2), Buffer.alloc(40)]);
-    expect(() => decrypt(theirs)).toThrow("expected format 3, as this node's encrypt gives it, found format 2");
+  it('of a format that nobody has is told', () => {
+    const theirs = Buffer.concat([Buffer.of(4), Buffer.alloc(40)]);
+    expect(() => decrypt(theirs)).toThrow("expected format 3, as this node's encrypt gives it, found format 4");
   });
 
   it('is undone with the master secret that it was done with', () => {
     const text = encrypt();
     token.open().generateSecret('keystead-master:edge.example:node-1:2');
-    const later = new HubKeys(token.open(), HOME);
+    const later = new HubKeys(token.open(), HOME, state);
     expect(decrypt(text, MODULE, VECTOR, later)).toEqual(SECRET);
     token.secrets.delete(MASTER);
-    expect(() => decrypt(text, MODULE, VECTOR, new HubKeys(token.open(), HOME))).toThrow(
+    expect(() => decrypt(text, MODULE, VECTOR, new HubKeys(token.open(), HOME, state))).toThrow(
       'there is no master secret of version 1',
     );
+  });
+});
+
+/** Made by Python's `cryptography` (AESGCM), key `00 01 … 1f`: module `modA`, generation `gen-1`, vector `old iv, 12 b`. */
+describe('what IoT Edge has encrypted', () => {
+  const KEY = Buffer.from(Array.from({ length: 32 }, (_, index) => index));
+  const OLD = Buffer.from('6f6c642069762c2031322062', 'hex');
+  const PLAIN = 'from before the migration';
+  const TAG_LAST = Buffer.from(
+    '02199a107ba8078be1b88e76444ee39c0412b654758a550342a36b393d7eb082e73404b25191442072d0',
+    'hex',
+  );
+  const TAG_FIRST = Buffer.from(
+    '016b393d7eb082e73404b25191442072d0199a107ba8078be1b88e76444ee39c0412b654758a550342a3',
+    'hex',
+  );
+  const OF_AES_128 = Buffer.from(
+    '021691b56897283e0baf8921ae35b881d3ad0335009afa854ad089a2a6a45892791cbf8724284bf1782c',
+    'hex',
+  );
+  const EMPTY = Buffer.from('027a1a3c9293210ed72d8430284c9afcb6', 'hex');
+
+  it.each([
+    ['format 2', TAG_LAST, KEY, PLAIN],
+    ['format 1', TAG_FIRST, KEY, PLAIN],
+    ['a key of 16 octets', OF_AES_128, KEY.subarray(0, 16), PLAIN],
+    ['nothing', EMPTY, KEY, ''],
+  ])('is decrypted with the key that was brought in: %s', (_, ciphertext, key, plain) => {
+    keys.import({ module: MODULE, keyId: 'encryption', key: Buffer.from(key) });
+    expect(decrypt(ciphertext, MODULE, OLD).toString()).toBe(plain);
+    expect(decrypt(ciphertext, MODULE, OLD, new HubKeys(token.open(), HOME, state)).toString()).toBe(plain);
+  });
+
+  it('is not for another module, generation or vector, nor changed, cut off, or in the other format', () => {
+    for (const moduleId of ['modA', 'modB']) {
+      keys.import({ module: { ...MODULE, moduleId }, keyId: 'encryption', key: Buffer.from(KEY) });
+    }
+    keys.import({ module: { ...MODULE, generationId: 'gen-2' }, keyId: 'encryption', key: Buffer.from(KEY) });
+    const refused = expect.objectContaining({ code: 'InvalidRequest' });
+    expect(() => decrypt(TAG_LAST, { ...MODULE, moduleId: 'modB' }, OLD)).toThrow(refused);
+    expect(() => decrypt(TAG_LAST, { ...MODULE, generationId: 'gen-2' }, OLD)).toThrow(refused);
+    expect(() => decrypt(TAG_LAST, MODULE, Buffer.from('new iv, 12 b'))).toThrow(refused);
+    expect(() => decrypt(TAG_LAST, MODULE, Buffer.alloc(0))).toThrow(refused);
+    for (let at = 1; at < TAG_LAST.length; at++) {
+      const changed = Buffer.from(TAG_LAST);
+      changed.writeUInt8((changed[at] ?? 0) ^ 1, at);
+      expect(() => decrypt(changed, MODULE, OLD)).toThrow(refused);
+      expect(() => decrypt(TAG_LAST.subarray(0, at), MODULE, OLD)).toThrow(refused);
+    }
+    expect(() => decrypt(Buffer.concat([Buffer.of(1), TAG_LAST.subarray(1)]), MODULE, OLD)).toThrow(refused);
+  });
+
+  it('is told to need its key where that was never brought in, or the master secret is another', () => {
+    const missing = expect.objectContaining({ code: 'NotFound' });
+    expect(() => decrypt(TAG_LAST, MODULE, OLD)).toThrow(missing);
+    keys.import({ module: MODULE, keyId: 'encryption', key: Buffer.from(KEY) });
+    expect(() => decrypt(TAG_LAST, { ...MODULE, namespace: 'other' }, OLD)).toThrow(missing);
+    token = new MemoryToken();
+    const after = new HubKeys(token.open(), HOME, state);
+    expect(() => decrypt(TAG_LAST, MODULE, OLD, after)).toThrow(missing);
+    after.import({ module: MODULE, keyId: 'encryption', key: Buffer.from(KEY) });
+    expect(decrypt(TAG_LAST, MODULE, OLD, after).toString()).toBe(PLAIN);
+  });
+
+  it('leaves its key nowhere but sealed, and what is new is of our own format', () => {
+    keys.import({ module: MODULE, keyId: 'encryption', key: Buffer.from(KEY) });
+    const kept = JSON.stringify([...documents]);
+    expect(kept).toContain('plant:gen-1:modA');
+    for (const form of ['hex', 'base64'] as const) expect(kept).not.toContain(KEY.toString(form).slice(0, 20));
+    expect([...token.secrets.keys()]).toEqual([MASTER]);
+    expect(encrypt()[0]).toBe(3);
+    for (const length of [15, 17, 64]) {
+      const key = Buffer.alloc(length, 7);
+      expect(() => keys.import({ module: MODULE, keyId: 'encryption', key })).toThrow(/16 or 32 bytes/);
+    }
   });
 });
