@@ -35,6 +35,7 @@ import { podOwners } from './agent/owner-source.ts';
 import { ProcessSource } from './agent/process-source.ts';
 import { SealedCache } from './agent/sealed-cache.ts';
 import { Succession } from './agent/succession.ts';
+import { TpmRelay } from './agent/tpm-relay.ts';
 import { AgentWorkload } from './agent/workload.ts';
 import { warmUp } from './agent/warm-up.ts';
 import { Writers } from './agent/writers.ts';
@@ -114,6 +115,7 @@ async function run(configuration: AgentConfiguration, log: Logger, signal: Abort
   // It is awaited further down; an abort before that is no defect.
   ready.catch(() => undefined);
   if (succession.hasPredecessor) await ready;
+  const relay = await relayedTpm(configuration, log);
   const podOf = (pid: number): string | undefined => processes.podOf(pid);
   const kubelet = { kubeletRoot, stateDir, nodeName: node, version: VERSION, podOf };
   const hubKeys = new PodHubKeys({
@@ -146,7 +148,14 @@ async function run(configuration: AgentConfiguration, log: Logger, signal: Abort
   health.close();
   workload.stop();
   await csi.stop();
-  for (const open of [notary, runtime, client]) open.close();
+  for (const open of [notary, runtime, client, relay]) open?.close();
+}
+
+async function relayedTpm({ tpmDevice, tpmRelay }: AgentConfiguration, log: Logger): Promise<TpmRelay | undefined> {
+  if (tpmDevice === '') return undefined;
+  const relay = new TpmRelay({ device: tpmDevice, path: tpmRelay, log });
+  await relay.listen();
+  return relay;
 }
 
 interface VolumeListeners {
@@ -185,7 +194,7 @@ function pages({ configuration, agent, workload, notary }: Paged): NonNullable<H
     ...notaryPages(configuration.notaryHealth),
     ...explainPages(configuration.node, { agent, workload }),
     ...evidencePages(notary),
-    ...eventLogPages(),
+    ...eventLogPages(configuration.hostRoot),
   };
 }
 

@@ -15,6 +15,7 @@ import { LineOutput } from '../notary/line-output.ts';
 import { NotaryMetrics } from '../notary/metrics.ts';
 import { isInSamePod } from '../notary/same-pod.ts';
 import { NotaryServer } from '../notary/server.ts';
+import type { RelayedDevice } from '../notary/root-of-trust/opener.ts';
 import { KeyOwner } from '../notary/root-of-trust/pkcs11/key-owner.ts';
 import { StateFolder } from '../notary/state-folder.ts';
 import type { ThreadSettings } from '../notary/threads/start.ts';
@@ -52,12 +53,13 @@ interface Settings {
   readonly sandbox: SandboxMode;
   /** After so many seconds in one call of a token the process ends itself. */
   readonly tokenTimeout: number;
+  readonly relayed: RelayedDevice | undefined;
 }
 
 /** A flag wins over the environment, the environment over the default. */
 function readSettings(): Settings {
   const string = { type: 'string' } as const;
-  const paths = { socket: string, state: string, health: string };
+  const paths = { socket: string, state: string, health: string, 'tpm-device': string, 'tpm-relay': string };
   const options = { ...paths, 'agent-uid': string, 'log-level': string, sandbox: string, 'token-timeout': string };
   const { values } = parseArgs({ options });
   const { env } = process;
@@ -68,6 +70,7 @@ function readSettings(): Settings {
     logLevel: values['log-level'] ?? env['KEYSTEAD_LOG_LEVEL'] ?? 'info',
     health: values.health ?? env['KEYSTEAD_NOTARY_HEALTH'],
     sandbox: sandboxMode(values.sandbox ?? env['KEYSTEAD_NOTARY_SANDBOX'] ?? 'strict'),
+    relayed: relayedDevice(values, env),
     tokenTimeout: seconds(values['token-timeout'] ?? env['KEYSTEAD_NOTARY_TOKEN_TIMEOUT'] ?? '180'),
   };
 }
@@ -76,6 +79,15 @@ function seconds(text: string): number {
   if (/^[1-9]\d{0,4}$/.test(text)) return Number(text);
   const expected = 'whole seconds from 1 to 99999';
   throw new KeysteadError('InvalidConfiguration', `KEYSTEAD_NOTARY_TOKEN_TIMEOUT: expected ${expected}, found ${text}`);
+}
+
+function relayedDevice(
+  values: { readonly 'tpm-device'?: string | undefined; readonly 'tpm-relay'?: string | undefined },
+  env: NodeJS.ProcessEnv,
+): RelayedDevice | undefined {
+  const device = values['tpm-device'] ?? env['KEYSTEAD_TPM_DEVICE'];
+  const path = values['tpm-relay'] ?? env['KEYSTEAD_NOTARY_TPM_RELAY'];
+  return device && path ? { device, path } : undefined;
 }
 
 function limitsOf({ tokenTimeout }: Settings): WatchdogLimits {
@@ -190,10 +202,10 @@ interface ThreadParts extends Omit<TokenThreadOptions, 'line' | 'opening'> {
 /** Starts this same program as the thread of a root of trust. */
 function startTokenThread(
   entry: string,
-  { state, logLevel, program, role }: ThreadSettings,
+  { state, logLevel, program, role, relayed }: ThreadSettings,
   { metrics, ...parts }: ThreadParts,
 ): TokenThread {
-  const workerData: ThreadSettings = { state, logLevel, program, role };
+  const workerData: ThreadSettings = { state, logLevel, program, role, relayed };
   const worker = new Worker(entry, { workerData, env: {}, resourceLimits: THREAD_LIMITS });
   const { lost } = parts;
   worker.on('error', (error) => lost(new KeysteadError('Internal', `the thread of ${parts.place} failed: ${error}`)));

@@ -6,7 +6,7 @@ import type { NotaryConfiguration } from './port.ts';
 import { placesOf } from './share.ts';
 import type { StateFolder } from './state-folder.ts';
 import type { TokenThread } from './threads/thread.ts';
-import { isSamePost, postsOf, TokenThreads, type Post, type PostedThread } from './token-threads.ts';
+import { isSamePost, meet, postsOf, TokenThreads, type Post, type PostedThread } from './token-threads.ts';
 
 export interface FrontConfigurationOptions {
   readonly state: StateFolder;
@@ -73,21 +73,19 @@ export class FrontConfiguration {
     await Promise.all(this.#threads.all.map(({ thread }) => thread.close()));
   }
 
-  /** The new is opened before the old is let go of, unless both want one place: few vendors' libraries bear two threads. */
+  /** The new is opened before the old is let go of, unless both want one place. */
   async #putIntoEffect(wanted: NotaryConfiguration, stuck: Stuck): Promise<void> {
     const former = this.#threads;
     const posts = postsOf(placesOf(wanted));
     const stays = (one: Post): boolean => posts.some((post) => isSamePost(post, one));
-    const inTheWay = former.all.filter((one) => !stays(one) && posts.some(({ place }) => place === one.place));
+    const inTheWay = former.all.filter((one) => !stays(one) && posts.some((post) => meet(post, one)));
     await Promise.all(inTheWay.map(({ thread }) => thread.close()));
-    const next = new TokenThreads(
-      posts.map((post) => former.all.find((one) => isSamePost(one, post)) ?? this.#started(post)),
-    );
+    const next = new TokenThreads(posts.map((post) => former.kept(post) ?? this.#started(post)));
     // Where nothing was open the status tells how it goes with the new.
     if (!former.all.some(({ role }) => former.isOpen(role))) this.#threads = next;
     try {
       for (const one of next.all) {
-        const mustOpen = !former.all.includes(one) && former.isOpen(one.role);
+        const mustOpen = !former.includes(one) && former.isOpen(one.role);
         await one.thread.configure(next.change(one, wanted, mustOpen), stuck);
       }
     } catch (thrown) {
@@ -99,15 +97,15 @@ export class FrontConfiguration {
   }
 
   async #restore(former: TokenThreads, { next, inTheWay }: Failed): Promise<void> {
-    for (const one of next.all) if (!former.all.includes(one)) void one.thread.close();
+    await Promise.all(next.all.filter((one) => !former.includes(one)).map(({ thread }) => thread.close()));
     const again = new TokenThreads(former.all.map((one) => (inTheWay.includes(one) ? this.#started(one) : one)));
     this.#threads = again;
     const present = this.#present;
     if (present) await Promise.all(again.all.map((one) => one.thread.configure(again.change(one, present))));
   }
 
-  #started({ role, place }: Post): PostedThread {
-    return { role, place, thread: this.#options.startThread({ role, place }) };
+  #started(post: Post): PostedThread {
+    return { ...post, thread: this.#options.startThread(post) };
   }
 
   #read(): NotaryConfiguration | undefined {

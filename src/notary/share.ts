@@ -12,6 +12,8 @@ export type Role = 'Device' | 'Modules';
 export interface Places {
   readonly device: string;
   readonly modules: string;
+  /** The TPM that attests, where that is another place; the thread of the node's keys uses it too. */
+  readonly attester?: string;
 }
 
 /**
@@ -21,8 +23,9 @@ export interface Places {
 export function placesOf({ rootOfTrust, measuredBoot }: NotaryConfiguration): Places {
   const { modules, ...own } = rootOfTrust;
   const device = placeOf(own);
-  if (!modules || ('pkcs11' in modules && modules.pkcs11.sealPin)) return { device, modules: device };
+  const attester = measuredBoot?.tpm && tpmPlace(measuredBoot.tpm);
+  const places = { device, modules: device, ...(attester !== undefined && { attester }) };
+  if (!modules || ('pkcs11' in modules && modules.pkcs11.sealPin)) return places;
   const place = placeOf(modules);
-  const attests = measuredBoot?.tpm && tpmPlace(measuredBoot.tpm);
-  return { device, modules: place === attests ? device : place };
+  return place === attester ? places : { ...places, modules: place };
 }

@@ -107,8 +107,8 @@ export interface EdgeDeviceSpecRootOfTrustPkcs11 {
  */
 export interface EdgeDeviceSpecRootOfTrustTpm {
   /**
-   * Absolute path of the TPM's device node inside the notary's container; /dev/tpmrm0 unless device or socket
-   * is set. The chart's tpm.device puts it there.
+   * Absolute path of the TPM's device node; /dev/tpmrm0 unless device or socket
+   * is set. The agent relays the one that the chart's tpm.device names; another must be in the notary's container.
    */
   readonly device?: string;
   /** Absolute path of the unix socket of a software TPM (swtpm), inside the notary's container. */
@@ -211,8 +211,8 @@ export interface EdgeDeviceSpecRootOfTrustModulesPkcs11 {
  */
 export interface EdgeDeviceSpecRootOfTrustModulesTpm {
   /**
-   * Absolute path of the TPM's device node inside the notary's container; /dev/tpmrm0 unless device or socket
-   * is set. The chart's tpm.device puts it there.
+   * Absolute path of the TPM's device node; /dev/tpmrm0 unless device or socket
+   * is set. The agent relays the one that the chart's tpm.device names; another must be in the notary's container.
    */
   readonly device?: string;
   /** Absolute path of the unix socket of a software TPM (swtpm), inside the notary's container. */
@@ -391,8 +391,8 @@ export interface EdgeDeviceSpecMeasuredBoot {
 /** The TPM that attests where rootOfTrust is another one. Give at most one of device and socket. */
 export interface EdgeDeviceSpecMeasuredBootTpm {
   /**
-   * Absolute path of the TPM's device node inside the notary's container; /dev/tpmrm0 unless device or socket
-   * is set. The chart's tpm.device puts it there.
+   * Absolute path of the TPM's device node; /dev/tpmrm0 unless device or socket
+   * is set. The agent relays the one that the chart's tpm.device names; another must be in the notary's container.
    */
   readonly device?: string;
   /** Absolute path of the unix socket of a software TPM (swtpm), inside the notary's container. */

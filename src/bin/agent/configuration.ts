@@ -27,6 +27,10 @@ export interface AgentConfiguration {
   readonly healthPort: number;
   /** KEYSTEAD_HOST_ROOT, default /proc/1/root: where the host's files are seen. */
   readonly hostRoot: string;
+  /** KEYSTEAD_TPM_DEVICE: the TPM's device node that is relayed to the notary; empty where there is none. */
+  readonly tpmDevice: string;
+  /** KEYSTEAD_NOTARY_TPM_RELAY, default /run/keystead/tpm.sock. */
+  readonly tpmRelay: string;
   /** KEYSTEAD_LOG_LEVEL, default info. */
   readonly logLevel: string;
   /** KEYSTEAD_HELD_SOCKETS: what the supervisor holds for this process; not for anybody to set. */
@@ -60,6 +64,8 @@ export function agentConfiguration(env: NodeJS.ProcessEnv): AgentConfiguration {
     notarySocket: env['KEYSTEAD_NOTARY_SOCKET'] ?? '/run/keystead/notary.sock',
     notaryHealth: env['KEYSTEAD_NOTARY_HEALTH'] ?? '/run/keystead/notary-health.sock',
     hostRoot: env['KEYSTEAD_HOST_ROOT'] ?? '/proc/1/root',
+    tpmDevice: env['KEYSTEAD_TPM_DEVICE'] ?? '',
+    tpmRelay: env['KEYSTEAD_NOTARY_TPM_RELAY'] ?? '/run/keystead/tpm.sock',
     logLevel: env['KEYSTEAD_LOG_LEVEL'] ?? 'info',
     hostModules: env['KEYSTEAD_HOST_MODULES'] ?? '/run/keystead/host',
     heldSockets: env[HELD_SOCKETS],

@@ -16,12 +16,19 @@ import type { RootOfTrust } from './port.ts';
 import { readSecretFile } from './secret-file.ts';
 import { SoftwareRoot } from './software/root.ts';
 import { TpmAttester } from './tpm/attester.ts';
-import { openTpm } from './tpm/open.ts';
+import { openTpm, type TpmPlace } from './tpm/open.ts';
 import { TpmRoot } from './tpm/root.ts';
 
 export interface RootOpenerOptions {
   readonly state: StateFolder;
   readonly log: Logger;
+  readonly relayed?: RelayedDevice | undefined;
+}
+
+/** A TPM's device node that this process cannot open itself, and the socket behind which it is relayed. */
+export interface RelayedDevice {
+  readonly device: string;
+  readonly path: string;
 }
 
 /** Which root of trust to open, and the TPM that seals where one attests. */
@@ -34,11 +41,13 @@ export type RootOpening = RootChoice & { readonly sealer?: Sealer };
 export class RootOpener {
   readonly #log: Logger;
   readonly #state: StateFolder;
+  readonly #relayed: RelayedDevice | undefined;
   readonly #libraries = new Pkcs11Libraries();
   readonly #pins: PinGuard;
 
-  constructor({ state, log }: RootOpenerOptions) {
+  constructor({ state, log, relayed }: RootOpenerOptions) {
     this.#log = log;
+    this.#relayed = relayed;
     this.#state = state;
     this.#pins = new PinGuard(state);
   }
@@ -52,11 +61,10 @@ export class RootOpener {
   }
 
   /** Opens a TPM that attests beside another root of trust. Throws what the TPM throws. */
-  openAttester({ device, socket, endorsementAuthFile }: AttesterPlace): Attester {
-    const place = socket === undefined ? { device: device ?? '' } : { socket: { path: socket } };
+  openAttester({ endorsementAuthFile, ...place }: AttesterPlace): Attester {
     const auth = endorsementAuthFile === undefined ? undefined : authIn(endorsementAuthFile, 'endorsement');
-    const tpm = openTpm({ ...place, ...(auth && { endorsementAuth: auth }) });
-    return new TpmAttester(tpm, () => tpm.close());
+    const tpm = openTpm({ ...this.#reach(place), ...(auth && { endorsementAuth: auth }) });
+    return new TpmAttester(tpm, { close: () => tpm.close() });
   }
 
   /** Lets go of what is shared, after all that was opened has been closed: for the end of the thread. */
@@ -92,13 +100,12 @@ export class RootOpener {
   }
 
   #openTpm(choice: TpmChoice): RootOfTrust {
-    const { device, socket, ownerAuthFile, endorsementAuthFile, keyAuthFile, storageHandle } = choice;
+    const { ownerAuthFile, endorsementAuthFile, keyAuthFile, storageHandle } = choice;
     const folder = join(this.#state.path, 'tpm');
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const place = socket === undefined ? { device: device ?? '' } : { socket: { path: socket } };
     const keyAuth = keyAuthFile === undefined ? undefined : authIn(keyAuthFile, 'key');
     const tpm = openTpm({
-      ...place,
+      ...this.#reach(choice),
       storageHandle,
       ...(ownerAuthFile !== undefined && { ownerAuth: authIn(ownerAuthFile, 'owner') }),
       ...(endorsementAuthFile !== undefined && { endorsementAuth: authIn(endorsementAuthFile, 'endorsement') }),
@@ -109,6 +116,13 @@ export class RootOpener {
       tpm.close();
       throw thrown;
     }
+  }
+
+  #reach({ device = '', socket }: Pick<TpmChoice, 'device' | 'socket'>): TpmPlace & { exclusive?: boolean } {
+    if (socket !== undefined) return { socket: { path: socket } };
+    if (this.#relayed?.device !== device) return { device };
+    // The device behind it has other users.
+    return { socket: { path: this.#relayed.path }, exclusive: false };
   }
 }
 

@@ -2,7 +2,7 @@
 import { createLogger } from '../../log.ts';
 import { systemClock } from '../../os/clock.ts';
 import { withLog, type EncodeUse } from '../audit.ts';
-import { RootOpener } from '../root-of-trust/opener.ts';
+import { RootOpener, type RelayedDevice } from '../root-of-trust/opener.ts';
 import { ModuleThreadService } from '../module-thread-service.ts';
 import { NotaryService } from '../service.ts';
 import type { Role } from '../share.ts';
@@ -20,6 +20,7 @@ export interface ThreadSettings {
   /** SHA-256 of this program, hexadecimal. */
   readonly program: string;
   readonly role: Role;
+  readonly relayed?: RelayedDevice | undefined;
 }
 
 /** Log lines are passed on with the answers that they belong to, others at latest after this long, milliseconds. */
@@ -41,7 +42,7 @@ export function runTokenThread(
   };
   const flushing = setInterval(flush, LOG_FLUSH_MS);
   const state = new StateFolder(settings.state);
-  const roots = new RootOpener({ state, log });
+  const roots = new RootOpener({ state, log, relayed: settings.relayed });
   const uses = new HeldBackUse(parts.encodeUse);
   const Service = settings.role === 'Modules' ? ModuleThreadService : NotaryService;
   const service = new Service({

@@ -4,7 +4,11 @@ import { only, parse, render, type Rendered } from './helm.ts';
 import { DEMO, EVERYTHING } from './value-sets.ts';
 
 interface PodSpec {
-  readonly containers: readonly { readonly name: string; readonly volumeMounts: readonly unknown[] }[];
+  readonly containers: readonly {
+    readonly name: string;
+    readonly volumeMounts: readonly unknown[];
+    readonly env: readonly unknown[];
+  }[];
   readonly initContainers: readonly { readonly name: string }[];
   readonly volumes: readonly unknown[];
   readonly securityContext: unknown;
@@ -19,14 +23,17 @@ const deviceTemplate = (objects: readonly Rendered[]): unknown => {
 const initNames = (objects: readonly Rendered[]): string[] => nodePod(objects).initContainers.map(({ name }) => name);
 
 describe('the root of trust in the chart', () => {
-  it('is a TPM that the notary gets, with the group that may open it', async () => {
-    const { volumes, containers, securityContext } = nodePod(await render(EVERYTHING));
+  it('is a TPM that the agent, which alone may open devices, relays to the notary', async () => {
+    const { volumes, containers } = nodePod(await render(EVERYTHING));
     expect(volumes).toContainEqual({ name: 'tpm', hostPath: { path: '/dev/tpmrm0', type: 'CharDevice' } });
     const mounting = containers.filter(({ volumeMounts }) =>
       volumeMounts.some((mount) => JSON.stringify(mount).includes('/dev/tpmrm0')),
     );
-    expect(mounting.map(({ name }) => name)).toEqual(['notary']);
-    expect(securityContext).toMatchObject({ supplementalGroups: [104, 113] });
+    expect(mounting.map(({ name }) => name)).toEqual(['agent']);
+    for (const { env } of containers) {
+      expect(env).toContainEqual({ name: 'KEYSTEAD_TPM_DEVICE', value: '/dev/tpmrm0' });
+      expect(env).toContainEqual({ name: 'KEYSTEAD_NOTARY_TPM_RELAY', value: '/run/keystead/tpm.sock' });
+    }
   });
 
   it('is software with a passphrase of its own on each node, or the one in a Secret', async () => {

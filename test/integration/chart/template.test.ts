@@ -269,11 +269,11 @@ describe('values reach what they are for', () => {
     });
   });
 
-  it('mounts the PIN Secret, the TPM and the vendor library into the notary alone', async () => {
+  it('mounts the PIN Secret and the vendor library into the notary alone', async () => {
     const pod = nodePod(await render(EVERYTHING));
     const mounting = (volume: string) =>
       pod.containers.filter(({ volumeMounts }) => volumeMounts?.some(({ name }) => name === volume));
-    for (const volume of ['pin', 'issuer', 'tpm', 'pkcs11-library', 'pkcs11-0', 'pkcs11-1']) {
+    for (const volume of ['pin', 'issuer', 'pkcs11-library', 'pkcs11-0', 'pkcs11-1']) {
       expect(mounting(volume).map(({ name }) => name)).toEqual(['notary']);
     }
     expect(pod.volumes).toContainEqual({

@@ -12,7 +12,7 @@ export const EVERYTHING = {
   pin: { secretName: 'pin', key: 'user-pin', extraKeys: ['owner'] },
   issuer: { secretName: 'device-ca' },
   hostModules: { enabled: true },
-  tpm: { device: '/dev/tpmrm0', group: 113 },
+  tpm: { device: '/dev/tpmrm0' },
   notary: { supplementalGroups: [104], extraEnv: [{ name: 'VENDOR_CONF', value: '/opt/pkcs11/conf' }] },
   controller: { replicas: 2, podDisruptionBudget: { enabled: true } },
   signatures: {

@@ -36,7 +36,6 @@ describe('values.schema.json', () => {
     [{ notary: { extraEnv: [{ name: 'KEYSTEAD_AGENT_UID', value: '1' }] } }, '/notary/extraEnv/0/name'],
     [{ softhsm: { tokenLabel: 'x'.repeat(33) } }, '/softhsm/tokenLabel'],
     [{ tpm: { device: '/etc/passwd' } }, '/tpm/device'],
-    [{ tpm: { group: -1 } }, '/tpm/group'],
     [{ pin: { extraKeys: ['../x'] } }, '/pin/extraKeys/0'],
     [{ device: { spec: { trustDomain: 'Edge.Example' } } }, '/device/spec/trustDomain'],
   ])('refuses %j', async (values, message) => {

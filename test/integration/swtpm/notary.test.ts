@@ -7,7 +7,8 @@ import type { NotaryConfiguration } from '../../../src/notary/port.ts';
 import type { TpmChoice } from '../../../src/notary/root-of-trust/choice.ts';
 import { changeHierarchyAuth } from '../../../src/notary/root-of-trust/tpm/hierarchy.ts';
 import { TPM_ALG } from '../../../src/tpm/constants.ts';
-import { nameOf } from '../../../src/tpm/public-area.ts';
+import { makeCredential } from '../../../src/tpm/credential.ts';
+import { nameOf, parsePublic } from '../../../src/tpm/public-area.ts';
 import { freshLeaf } from '../softhsm/requests.ts';
 import { NotaryProcess } from '../softhsm/notary-process.ts';
 import { requireTools, SoftTpm } from './swtpm.ts';
@@ -77,6 +78,25 @@ describe('the notary on a TPM', () => {
     expect((await client.issue(freshLeaf().request)).chain).toHaveLength(1);
   });
 
+  it('proves what the machine booted, with its keys in use before and after', async () => {
+    const { soft, notary } = await started();
+    const { client } = notary;
+    const boot = { measuredBoot: { applicationPcr: 23 } };
+    expect(await client.configure({ ...configuration(soft), ...boot })).toMatchObject({ ready: true });
+    const { request } = freshLeaf();
+    const key = { identityUid: '0c1d', generation: 1 };
+    await client.obtainKey({ key, requester: request.requester });
+    for (let round = 0; round < 3; round++) {
+      await client.issue(freshLeaf().request);
+      await client.signWithKey({ key, requester: request.requester, message: Buffer.from('of the module') });
+      const keys = await client.attesterKeys();
+      const name = nameOf(keys.attestationKey, TPM_ALG.sha256);
+      const { blob, encryptedSecret } = makeCredential(parsePublic(keys.endorsementKey), name, Buffer.from('secret'));
+      expect(await client.activateCredential({ blob, encryptedSecret })).toEqual(Buffer.from('secret'));
+      expect((await client.quote({ nonce: randomBytes(20), pcrs: [0, 23] })).pcrs).toHaveLength(2);
+    }
+  });
+
   it("proves where a module's key is to whoever asks with a nonce, and a changed proof is refuted", async () => {
     const { soft, notary } = await started();
     const { client } = notary;
@@ -143,6 +163,6 @@ describe('the notary on a TPM', () => {
     const there = { ...configuration(soft), rootOfTrust: { tpm } };
     const status = await notary.client.configure(there);
     expect(status).toMatchObject({ ready: false, reason: 'TokenAbsent' });
-    expect(status.message).toContain('/dev/no-tpm: ENOENT; mount the device');
+    expect(status.message).toContain('/dev/no-tpm: ENOENT; set the chart value tpm.device');
   });
 });

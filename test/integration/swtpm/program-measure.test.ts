@@ -27,7 +27,7 @@ async function attesting(): Promise<{ soft: SoftTpm; opened: () => number; quote
     open: () => {
       opened++;
       const tpm = openTpm({ socket: soft.socketPlace });
-      return new TpmAttester(tpm, () => tpm.close());
+      return new TpmAttester(tpm, { close: () => tpm.close() });
     },
     pcr: 23,
     programs: PROGRAMS,

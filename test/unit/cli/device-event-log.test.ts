@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from '@jest/globals';
+import { afterAll, describe, expect, it } from '@jest/globals';
 import { eventLogPages } from '../../../src/bin/agent/event-log.ts';
 import type { Cluster } from '../../../src/cli/port.ts';
 import { KeysteadError } from '../../../src/errors.ts';
@@ -15,11 +16,18 @@ const FILE = join(import.meta.dirname, '../../fixtures/event-logs/desktop.bin');
 const LOG = readFileSync(FILE);
 const PCRS = bootLog(parseEventLog(LOG), []).pcrs.map(({ index, logged = '' }) => ({ index, sha256: logged }));
 
+/** Where the agent sees the host's files; the kernel shows the log below it. */
+const HOST_ROOT = mkdtempSync(join(tmpdir(), 'keystead-event-log-'));
+const SHOWN = join(HOST_ROOT, 'sys/kernel/security/tpm0');
+mkdirSync(SHOWN, { recursive: true });
+writeFileSync(join(SHOWN, 'binary_bios_measurements'), LOG);
+afterAll(() => rmSync(HOST_ROOT, { recursive: true, force: true }));
+
 /** A cluster whose node's TPM has quoted these, and whose agent serves the log as it does. */
-function cluster(pcrs: readonly object[] | undefined, path = FILE): Cluster {
+function cluster(pcrs: readonly object[] | undefined, hostRoot = HOST_ROOT): Cluster {
   const get = async ({ plural }: Resource, { name }: { name: string }): Promise<unknown> => {
     if (plural === 'edgedevices') return { metadata: { name }, spec: {}, status: { integrity: { pcrs } } };
-    const page = await eventLogPages(path)['/event-log/']!(name);
+    const page = await eventLogPages(hostRoot)['/event-log/']!(name);
     if (page.status === 200) return JSON.parse(page.body) as unknown;
     throw new KeysteadError('Unavailable', `HTTP ${page.status} ${page.body}`);
   };
@@ -70,10 +78,10 @@ describe('keystead device event-log', () => {
     const binaries = { 'log.bin': LOG.subarray(0, 100) };
     const cut = await run('device event-log edge-1 --file log.bin', { cluster: cluster(PCRS), binaries });
     expect(cut).toMatchObject({ exit: 2, err: expect.stringContaining('malformed TCG event log at octet') });
-    const none = await run('device event-log edge-1', { cluster: cluster(PCRS, '/nowhere/log') });
+    const none = await run('device event-log edge-1', { cluster: cluster(PCRS, '/nowhere') });
     expect(none).toMatchObject({
       exit: 2,
-      err: expect.stringMatching(/no event log of node edge-1: .*no event log at \/nowhere\/log: ENOENT/),
+      err: expect.stringMatching(/no event log of node edge-1: .*no event log at \/nowhere\/sys\/.*: ENOENT/),
     });
     expect((await run('device event-log edge-1 --pcr 24', { cluster: cluster(PCRS) })).err).toContain('0 to 23');
     expect((await run('device event-log', { cluster: cluster(PCRS) })).err).toContain('the name of one NODE');

@@ -14,19 +14,29 @@ import type { Tpm } from './tpm.ts';
 /** All evidence of a node is by this one key, which its TPM makes anew each time: a primary of the endorsement hierarchy. */
 export const ATTESTATION_ALGORITHM: AttestationAlgorithm = 'EC-P256';
 
+export interface TpmAttesterOptions {
+  /** Lets go of the TPM where it is this attester's own. */
+  readonly close?: () => void;
+  /**
+   * Unloads what others keep in this TPM. It has as few as three slots; attesting takes two, and a key that salts sessions
+   * takes one too while it is used (Part 1, 30.4).
+   */
+  readonly makeRoom?: () => void;
+}
+
 /** The node's TPM as it proves what the machine booted. */
 export class TpmAttester implements Attester {
   readonly #tpm: Tpm;
-  readonly #close: () => void;
+  readonly #options: TpmAttesterOptions;
   #endorsement: { readonly algorithm: EndorsementAlgorithm; readonly certificate: Buffer | undefined } | undefined;
 
-  /** `close` lets go of the TPM where it is this attester's own. */
-  constructor(tpm: Tpm, close: () => void = () => undefined) {
+  constructor(tpm: Tpm, options: TpmAttesterOptions = {}) {
     this.#tpm = tpm;
-    this.#close = close;
+    this.#options = options;
   }
 
   keys(): AttesterKeys {
+    this.#options.makeRoom?.();
     const { algorithm, certificate } = this.#chosenEndorsement();
     return {
       endorsementKey: withEndorsementKey(this.#tpm, algorithm, ({ publicArea }) => publicArea),
@@ -36,6 +46,7 @@ export class TpmAttester implements Attester {
   }
 
   activate(credential: Credential): Buffer {
+    this.#options.makeRoom?.();
     const { algorithm } = this.#chosenEndorsement();
     return withAttestationKey(this.#tpm, ATTESTATION_ALGORITHM, (attestationKey) =>
       withEndorsementKey(this.#tpm, algorithm, (endorsementKey) =>
@@ -45,6 +56,7 @@ export class TpmAttester implements Attester {
   }
 
   quote(nonce: Buffer, pcrs: readonly number[]): PcrQuote {
+    this.#options.makeRoom?.();
     const selection = { hash: TPM_ALG.sha256, pcrs };
     const { attest, signature, values } = withAttestationKey(this.#tpm, ATTESTATION_ALGORITHM, (key) =>
       makeQuote(this.#tpm, key, nonce, selection),
@@ -69,7 +81,7 @@ export class TpmAttester implements Attester {
   }
 
   close(): void {
-    this.#close();
+    this.#options.close?.();
   }
 
   /** The key that the maker has certified; P-256 before RSA, which takes a discrete TPM half a minute to make. */

@@ -10,7 +10,7 @@ export function openDevice(path: string): number {
     return openSync(path, constants.O_RDWR | constants.O_NONBLOCK | constants.O_NOCTTY);
   } catch (cause) {
     const found = errnoOf(cause) ?? 'unknown';
-    const remedy = 'mount the device into the notary container and let its user read and write it (chart value tpm)';
+    const remedy = 'set the chart value tpm.device to it, so that the agent relays it';
     throw new KeysteadError('TokenAbsent', `cannot open the TPM ${path}: ${found}; ${remedy}`, { cause });
   }
 }
@@ -27,7 +27,7 @@ export function connectSocket(place: SocketPlace, name: string): number {
       const denied = `the sandbox lets this process open unix sockets only; ${remedy}`;
       throw new KeysteadError('InvalidConfiguration', `cannot connect to the TPM at ${name}: ${denied}`, { cause });
     }
-    const message = `cannot connect to the TPM at ${name}: ${found}; start its swtpm`;
+    const message = `cannot connect to the TPM at ${name}: ${found}; start what serves it: a swtpm, or the agent for the chart's tpm.device`;
     throw new KeysteadError('TokenAbsent', message, { cause });
   }
 }

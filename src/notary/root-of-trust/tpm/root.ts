@@ -60,7 +60,7 @@ export class TpmRoot implements RootOfTrust {
   /** Finds or makes the storage primary. Throws as the TPM does. */
   constructor(options: TpmRootOptions) {
     this.#tpm = options.tpm;
-    this.attester = new TpmAttester(options.tpm);
+    this.attester = new TpmAttester(options.tpm, { makeRoom: () => this.#loader.unload() });
     this.#keys = new KeyFolder(options.folder, '.tpm-key');
     this.#secrets = new KeyFolder(options.folder, '.tpm-secret');
     this.#loader = new KeyLoader(options.tpm, options.storage, options.keyAuth);
