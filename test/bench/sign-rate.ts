@@ -21,6 +21,8 @@ import { NotaryProcess } from '../integration/softhsm/notary-process.ts';
 import { freshRequest } from '../integration/softhsm/requests.ts';
 import { compileC, SoftHsm, softhsmLibrary } from '../integration/softhsm/softhsm.ts';
 
+const incarnations = new Incarnations();
+
 export interface SignRate {
   /** Signatures a second, C program, one session. */
   readonly raw: number;
@@ -93,7 +95,7 @@ function served(notary: NotaryProcess): IotEdgeApi {
   const judge = () => Promise.resolve(allowed);
   return new IotEdgeApi({
     callers: new Callers({ ports: { judge } }),
-    incarnationOf: (process) => new Incarnations().of(process),
+    incarnationOf: (process) => incarnations.of(process),
     ports: ports as IotEdgePorts,
     log: createLogger('bench', 'silent'),
     held: new HeldSockets(),

@@ -28,9 +28,9 @@ beforeAll(async () => {
 }, 300_000);
 afterAll(() => scene.close(), 180_000);
 
-/** What callers with an open client, and callers that connect for each call, saw while something was done. */
+/** What callers of each kind saw while something was done: open clients, clients for each call, and signs of IoT Edge's API. */
 async function during(seconds: number, work: () => Promise<void>): Promise<Calls[]> {
-  const kinds = ['open', 'connection', 'token-cached'];
+  const kinds = ['open', 'connection', 'token-cached', 'iotedge-sign'];
   const calls = Promise.all(kinds.map((kind) => pod.calls(kind, CALLERS, seconds, RATE)));
   await work();
   return calls;

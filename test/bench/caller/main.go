@@ -4,17 +4,20 @@
 // calls it made and how long they took. It runs unchanged beside Keystead and beside SPIRE.
 //
 //	GET /first                                  how long the first identity took, from the first line of main
-//	GET /run?kind=KIND&callers=N&seconds=S      KIND: open, connection, token-cached, token-new, steady
+//	GET /run?kind=KIND&callers=N&seconds=S      KIND: open, connection, token-cached, token-new, iotedge-sign
 package main
 
 import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"sort"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -76,6 +79,9 @@ func callOf(kind string) (func(context.Context) error, func(), error) {
 	if kind == "connection" {
 		return func(ctx context.Context) error { _, err := workloadapi.FetchX509SVID(ctx); return err }, func() {}, nil
 	}
+	if kind == "iotedge-sign" {
+		return signOverHTTP()
+	}
 	client, err := workloadapi.New(context.Background())
 	if err != nil {
 		return nil, nil, err
@@ -95,6 +101,39 @@ func callOf(kind string) (func(context.Context) error, func(), error) {
 		}
 	}
 	return call, func() { _ = client.Close() }, nil
+}
+
+// As the SDKs for IoT Edge do: the module's environment says where and who, and the connection stays open.
+func signOverHTTP() (func(context.Context) error, func(), error) {
+	socket := strings.TrimPrefix(os.Getenv("IOTEDGE_WORKLOADURI"), "unix://")
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	}
+	client := &http.Client{Transport: &http.Transport{DialContext: dial}}
+	path := fmt.Sprintf("http://localhost/modules/%s/genid/%s/sign?api-version=2018-06-28",
+		url.PathEscape(os.Getenv("IOTEDGE_MODULEID")), url.PathEscape(os.Getenv("IOTEDGE_MODULEGENERATIONID")))
+	call := func(ctx context.Context) error {
+		body := `{"keyId":"primary","algo":"HMACSHA256","data":"aHViJTJGZGV2aWNlcwoxNzk1MzIyNjc1"}`
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, path, strings.NewReader(body))
+		if err != nil {
+			return err
+		}
+		request.Header.Set("Content-Type", "application/json")
+		response, err := client.Do(request)
+		if err != nil {
+			return err
+		}
+		defer response.Body.Close()
+		var answer struct{ Digest, Message string }
+		if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
+			return err
+		}
+		if answer.Digest == "" {
+			return fmt.Errorf("%s: %s", response.Status, answer.Message)
+		}
+		return nil
+	}
+	return call, client.CloseIdleConnections, nil
 }
 
 // Each caller calls one after another, as fast as it goes or, where a rate is given, that often a second.

@@ -34,11 +34,24 @@ export async function keysteadSide(scene: Scene, image: string): Promise<Side> {
       moduleRef: { name: 'caller' },
       delivery: ['Socket'],
       token: { audiences: ['*'], duration: '5m' },
+      iotEdge: {
+        hubHostName: 'hub.example.net',
+        gatewayHostName: 'edgehub.example.net',
+        moduleId: 'caller',
+        generationId: '1',
+      },
     }),
   );
   // Starts are measured, not how soon a module that was applied this moment is known everywhere.
   await scene.condition('moduleidentity', 'caller', 'Ready', 'False');
-  const container = { env: [socketVariable('/var/run/keystead/spiffe.sock')] };
+  const container = {
+    env: [
+      socketVariable('/var/run/keystead/spiffe.sock'),
+      { name: 'IOTEDGE_WORKLOADURI', value: 'unix:///var/run/keystead/workload.sock' },
+      { name: 'IOTEDGE_MODULEID', value: 'caller' },
+      { name: 'IOTEDGE_MODULEGENERATIONID', value: '1' },
+    ],
+  };
   const pids = (): Record<string, number> =>
     Object.fromEntries(
       (['controller', 'supervisor', 'agent', 'notary'] as const).map((program) => [program, pidsOf(program)[0]!]),

@@ -18,6 +18,8 @@ import { WorkloadApi } from '../../../src/workload/workload-api.ts';
 import { aContainer, anIdentity } from '../../fakes/agent.ts';
 import { atEnd, Setting, TOKEN } from './setting.ts';
 
+const incarnations = new Incarnations();
+
 const POD = 'pod-1';
 const VERDICT = { allowed: true, module: {}, table: [] } as unknown as Verdict;
 const HEADERS = { 'workload.spiffe.io': 'true' };
@@ -47,7 +49,7 @@ export class NotaryApiStand {
         holding: () => this.#holding(),
         wanted: (identity) => this.wanted(identity.metadata.name ?? ''),
       }),
-      incarnationOf: (process) => new Incarnations().of(process),
+      incarnationOf: (process) => incarnations.of(process),
       ports: {
         trust,
         terms: (_podUid, name) => {

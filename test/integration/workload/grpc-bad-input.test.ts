@@ -20,6 +20,8 @@ import { NO_NOTARY } from '../../fakes/notary-api.ts';
 import { makeCredentials } from '../../unit/workload/credentials.ts';
 import { callHeaders, END_HEADERS, END_STREAM, field, FRAME, frame, PREFACE, settings } from './http2-frames.ts';
 
+const incarnations = new Incarnations();
+
 /** What a hostile module may send: its connection suffers, nobody else does, and nothing of it is kept. */
 const { fetchX509SVID } = SpiffeWorkloadAPI.method;
 const PATH = methodPath(fetchX509SVID);
@@ -42,7 +44,7 @@ beforeEach(() => {
     held: new HeldSockets(),
     socket: 'spiffe.sock',
     identityAttribute: 'identity',
-    incarnationOf: (process) => new Incarnations().of(process),
+    incarnationOf: (process) => incarnations.of(process),
     ports: {
       trust: () => ({ own: { anchors: made.authority, keys: [] }, foreign: new Map() }),
       terms: () => undefined,

@@ -17,6 +17,8 @@ import { Callers } from '../../../src/workload/callers.ts';
 import { IotEdgeApi } from '../../../src/workload/iotedge/iot-edge-api.ts';
 import type { IotEdgePorts } from '../../../src/workload/iotedge/port.ts';
 
+const incarnations = new Incarnations();
+
 const ALLOWED = { allowed: true, module: {}, table: [] } as unknown as Verdict;
 const PATH = '/modules/modA/genid/1/sign?api-version=2018-06-28';
 const BODY = JSON.stringify({ keyId: 'primary', algo: 'HMACSHA256', data: 'AAAA' });
@@ -60,7 +62,7 @@ function agent(): IotEdgeApi {
   };
   const api = new IotEdgeApi({
     callers: new Callers({ ports: { judge } }),
-    incarnationOf: (process) => new Incarnations().of(process),
+    incarnationOf: (process) => incarnations.of(process),
     ports: ports as IotEdgePorts,
     log: createLogger('test', 'silent'),
     held: new HeldSockets(),

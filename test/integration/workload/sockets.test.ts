@@ -22,6 +22,8 @@ import { NO_NOTARY } from '../../fakes/notary-api.ts';
 import { makeCredentials, type Made } from '../../unit/workload/credentials.ts';
 import { callHeaders, END_HEADERS, END_STREAM, FRAME, frame, PREFACE, settings } from './http2-frames.ts';
 
+const incarnations = new Incarnations();
+
 const ALLOWED = { allowed: true, module: {}, table: [] } as unknown as Verdict;
 const TILL = 'spiffe://edge.example/ns/shop/module/till';
 const { fetchX509SVID, fetchX509Bundles, fetchWITSVID, fetchWITBundles } = SpiffeWorkloadAPI.method;
@@ -64,7 +66,7 @@ function agent(): WorkloadApi {
     held: new HeldSockets(),
     socket: 'spiffe.sock',
     identityAttribute: 'identity',
-    incarnationOf: (process) => new Incarnations().of(process),
+    incarnationOf: (process) => incarnations.of(process),
     ports: {
       trust: () => ({ own: { anchors: state.bundle, keys: [] }, foreign: new Map() }),
       terms: () => undefined,

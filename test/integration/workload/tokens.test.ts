@@ -21,6 +21,8 @@ import { NO_NOTARY } from '../../fakes/notary-api.ts';
 import { memorySigner } from '../../unit/issue/samples.ts';
 import { makeCredentials, type Made } from '../../unit/workload/credentials.ts';
 
+const incarnations = new Incarnations();
+
 const TILL = 'spiffe://edge.example/ns/shop/module/till';
 const STOCK = 'spiffe://edge.example/ns/shop/module/stock';
 const { fetchJWTSVID, fetchJWTBundles, validateJWTSVID } = SpiffeWorkloadAPI.method;
@@ -64,7 +66,7 @@ beforeEach(() => {
     held: new HeldSockets(),
     socket: 'spiffe.sock',
     identityAttribute: 'identity',
-    incarnationOf: (process) => new Incarnations().of(process),
+    incarnationOf: (process) => incarnations.of(process),
     ports: {
       trust: () => state.trust,
       terms: (_podUid, identity) => state.terms[identity],

@@ -15,6 +15,8 @@ import { WorkloadApi } from '../../../src/workload/workload-api.ts';
 import { NO_NOTARY } from '../../fakes/notary-api.ts';
 import { isRoot, TestNode } from '../deliver/fixture.ts';
 
+const incarnations = new Incarnations();
+
 const log = createLogger('test', 'fatal');
 const asRoot = isRoot ? it : it.skip;
 let node: TestNode;
@@ -30,7 +32,7 @@ beforeEach(async () => {
     held: new HeldSockets(),
     socket: 'spiffe.sock',
     identityAttribute: 'identity',
-    incarnationOf: (process) => new Incarnations().of(process),
+    incarnationOf: (process) => incarnations.of(process),
     ports: {
       trust: () => ({ own: { anchors: '', keys: [] }, foreign: new Map() }),
       terms: () => undefined,
