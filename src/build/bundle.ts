@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { build, type Metafile, type Plugin } from 'esbuild';
 import { execFileSync } from 'node:child_process';
+import { isBuiltin } from 'node:module';
 import { copyFile, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
@@ -26,8 +27,7 @@ export const LIBRARIES = { client: 'src/client/index.ts' } as const;
 
 /** ES modules have no `require`; the CommonJS packages inside a bundle, and pkcs11.node, need one. */
 const BANNER = [
-  "import { createRequire as __keysteadRequire } from 'node:module';",
-  'const require = __keysteadRequire(import.meta.url);',
+  "const require = process.getBuiltinModule('node:module').createRequire(import.meta.url);",
   'const __filename = import.meta.filename;',
   'const __dirname = import.meta.dirname;',
 ].join('\n');
@@ -91,7 +91,7 @@ async function bundleProgram(name: string, entry: string, outDir: string): Promi
     loader: { '.node': 'copy' },
     assetNames: '[name]',
     metafile: true,
-    plugins: [koffiBeside],
+    plugins: [koffiBeside, builtinsAsTheyAre],
     logLevel: 'warning',
     // Speed-ups of ws that it tries to load and does without.
     external: ['bufferutil', 'utf-8-validate'],
@@ -115,6 +115,22 @@ const koffiBeside: Plugin = {
         '  return createRequire(import.meta.url)(`./koffi-${platform}.node`);',
         '}',
       ].join('\n'),
+    }));
+  },
+};
+
+/**
+ * An import statement has Node read every export of a built-in module, for the names that ES modules bind; of `node:http`
+ * those of a whole HTTP client (undici) for the browser's `WebSocket`: a fifth of the agent's start, and of no use here.
+ */
+const builtinsAsTheyAre: Plugin = {
+  name: 'builtins-as-they-are',
+  setup(esbuild) {
+    esbuild.onResolve({ filter: /^[a-z]/ }, ({ path, kind }) =>
+      kind === 'import-statement' && isBuiltin(path) ? { path, namespace: 'builtin' } : undefined,
+    );
+    esbuild.onLoad({ filter: /./, namespace: 'builtin' }, ({ path }) => ({
+      contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)});`,
     }));
   },
 };
