@@ -15,6 +15,8 @@ const scene = new Scene('never-down');
 const SYSTEM = ['-n', 'keystead-system'];
 const CALLERS = 8;
 const RATE = 50;
+/** Longer than two certificates live. Tried with 600. */
+const AWAY_SECONDS = Number(process.env['KEYSTEAD_CHAOS_AWAY_SECONDS'] ?? 150);
 let pod: CallerPod;
 let startedAt: number;
 type Device = EdgeDevice & KubeObject;
@@ -68,6 +70,28 @@ describe('no call fails', () => {
     expect(failures(calls)).toEqual([]);
     expect(made(calls)).toBeGreaterThan(2 * CALLERS);
   }, 120_000);
+});
+
+describe('the API server is away', () => {
+  it(
+    'and no call fails, nor does a certificate end',
+    async () => {
+      await scene.run('patch', 'moduleidentity', 'caller', '--type=merge', '-p', '{"spec":{"x509":{"duration":"1m"}}}');
+      const apiServer = daemonPid(scene.lab, 'kube-apiserver');
+      const calls = await during(AWAY_SECONDS, async () => {
+        process.kill(apiServer, 'SIGSTOP');
+        try {
+          await new Promise((resolve) => setTimeout(resolve, AWAY_SECONDS * 1_000));
+        } finally {
+          process.kill(apiServer, 'SIGCONT');
+        }
+      });
+      expect(failures(calls)).toEqual([]);
+      expect(made(calls)).toBeGreaterThan(AWAY_SECONDS * CALLERS);
+      console.log(`${AWAY_SECONDS} s without the API server: ${calls.map(({ calls: each }) => each).join(', ')} calls`);
+    },
+    (AWAY_SECONDS + 120) * 1_000,
+  );
 });
 
 describe('a crash of the agent', () => {
