@@ -78,7 +78,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   try {
-    await useRoot({ ...before, tpm: null }, 'PKCS11', { measuredBoot: null });
+    await useRoot({ pkcs11: { ...before.pkcs11, sealPin: null }, tpm: null }, 'PKCS11', { measuredBoot: null });
   } finally {
     swtpm.kill('SIGTERM');
     if (swtpm.exitCode === null && swtpm.signalCode === null) await once(swtpm, 'exit');
