@@ -43,8 +43,18 @@ export interface BundleTexts {
   readonly crls: string;
 }
 
+/** What the API server takes in the values of a ConfigMap. */
+const MAX_CONFIG_MAP_BYTES = 1024 * 1024;
 /** A cluster that does not serve ClusterTrustBundles may do so after an upgrade, without telling. */
 const DISCOVERY_AGE_MS = 600_000;
+
+/** What to do about a bundle that has become too large. */
+export const TO_SHRINK =
+  'Shorten x509.duration, so that revocation lists stay short, have the devices share a root (issuer.preloaded), or divide them among several trust domains.';
+
+/** Bytes of texts in UTF-8. */
+export const bytesIn = (texts: readonly string[]): number =>
+  texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
 
 /** Writes a bundle where its spec says, and removes it where it no longer does. All that it writes goes with its owner. */
 export class TrustBundleTargets {
@@ -89,6 +99,8 @@ export class TrustBundleTargets {
     if (found && !isOwned(found, bundle)) return taken(key);
     const before = this.#written.get(key);
     const wanted = configMapOf(bundle, key, texts);
+    const refusal = sizeRefusal(key, wanted);
+    if (refusal) return refusal;
     const content = JSON.stringify(wanted.data);
     if (found && before?.content === content && before.version === found.metadata?.resourceVersion) return undefined;
     try {
@@ -188,6 +200,15 @@ function taken(key: string): Refusal {
   return {
     reason: 'ConfigMapTaken',
     message: `ConfigMap ${key} exists and is not this TrustBundle's. Delete it, or set targets.configMap.name to another name.`,
+  };
+}
+
+function sizeRefusal(key: string, { data = {} }: ConfigMap): Refusal | undefined {
+  const bytes = bytesIn(Object.values(data));
+  if (bytes <= MAX_CONFIG_MAP_BYTES) return undefined;
+  return {
+    reason: 'ConfigMapTooLarge',
+    message: `ConfigMap ${key} would have ${bytes} bytes, more than the ${MAX_CONFIG_MAP_BYTES} that the API server takes, and stays as it is, without new trust anchors and revocations. ${TO_SHRINK}`,
   };
 }
 

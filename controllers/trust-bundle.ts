@@ -12,7 +12,7 @@ import { crlCount } from '../src/trust/revocation-lists.ts';
 import { jwksText, keysIn } from '../src/trust/token-keys.ts';
 import type { Cache } from './cache.ts';
 import type { StatusWriter } from './status-writer.ts';
-import type { TrustBundleTargets } from './trust-bundle-targets.ts';
+import { bytesIn, TO_SHRINK, type TrustBundleTargets } from './trust-bundle-targets.ts';
 
 export interface TrustBundlePorts {
   readonly clock: Clock;
@@ -52,6 +52,12 @@ export class TrustBundles {
     });
     const pem = bundlePem(content.anchors);
     const sequence = nextSequence(bundle, content);
+    const tooLarge = sizeRefusal(content, sources);
+    if (tooLarge) {
+      // What it held before stays, here and in the targets: the API server takes no more.
+      await this.#ports.status.write(bundle, unchanged(bundle, tooLarge, new Date(now)));
+      return { requeueAfterMs: CHECK_MS };
+    }
     const refusals =
       pem === '' && (refused.length === 0 || last === '')
         ? []
@@ -113,6 +119,36 @@ function readiness(
   }
   const more = refusals.length > 1 ? ` And ${refusals.length - 1} more targets.` : '';
   return { status: 'False', reason: first.reason, message: `${first.message}${more}` };
+}
+
+/** Below what the API server takes of one object, 1.5 MiB, with room for the rest of it. */
+const MAX_STATUS_BYTES = 1024 * 1024;
+
+/** Set where the content has no room in the bundle's status, which is where nodes read it. */
+function sizeRefusal(content: BundleContent, sources: readonly AnchorSource[]): Finding | undefined {
+  const { anchors, keys, crls, revokedTokens } = content;
+  const bytes = bytesIn([bundlePem(anchors), jwksText(keys), crls, ...revokedTokens]);
+  if (bytes <= MAX_STATUS_BYTES) return undefined;
+  const message = `The bundle would have ${bytes} bytes, more than ${MAX_STATUS_BYTES}: it stays as it is, without new trust anchors and revocations. Most comes from ${largest(sources)}. ${TO_SHRINK}`;
+  return { status: 'False', reason: 'BundleTooLarge', message };
+}
+
+/** One node could fill the bundle to keep out what others have revoked: it is named. */
+function largest(sources: readonly AnchorSource[]): string {
+  const sized = sources.map(({ name, pem, crls = '', revokedTokens = [] }) => {
+    return { name, bytes: bytesIn([pem, crls, ...revokedTokens]) };
+  });
+  const { name, bytes } = sized.reduce((left, right) => (right.bytes > left.bytes ? right : left), {
+    name: '',
+    bytes: 0,
+  });
+  return `${name} (${bytes} bytes)`;
+}
+
+function unchanged({ metadata, status }: TrustBundle, finding: Finding, now: Date): TrustBundleStatus {
+  const observedGeneration = metadata.generation ?? 0;
+  const conditions = setCondition(status?.conditions, { type: 'Ready', ...finding, observedGeneration }, now);
+  return { ...status, observedGeneration, conditions };
 }
 
 const MOST_NAMED = 5;

@@ -144,3 +144,31 @@ describe('a TrustBundle, of a node that measured boot refuses where it is enforc
     expect((await setting.look(setting.device('Unknown'), device('edge-2', second))).pem).toContain(first);
   });
 });
+
+describe('a TrustBundle that would be larger than the API server takes', () => {
+  const withTokens = (name: string, anchors: string, tokens: number): EdgeDevice => {
+    const one = device(name, anchors);
+    const until = new Date(START + 60_000).toISOString();
+    const revoked = Array.from({ length: tokens }, (_, at) => ({ jti: `${name}-${at}`.padEnd(64, 'x'), until }));
+    return { ...one, status: { ...one.status, revocation: { tokens: revoked } } };
+  };
+
+  it('stays as it is, says so and names who fills it; and follows again once it fits', async () => {
+    const setting = new Setting();
+    expect(await setting.look(withTokens('edge-1', first, 1_000))).toMatchObject({ reason: 'Ready' });
+    const before = setting.status!;
+    setting.written = undefined;
+    const found = await setting.look(withTokens('edge-1', first, 1_000), withTokens('edge-2', second, 20_000));
+    expect(found).toMatchObject({ reason: 'BundleTooLarge', pem: 'not written' });
+    expect(found.message).toMatch(
+      /would have 13\d{5} bytes, more than 1048576: .* Most comes from device edge-2 \(12\d{5} bytes\)/,
+    );
+    expect(findCondition(setting.status!.conditions, 'Ready')).toMatchObject({ status: 'False' });
+    const { conditions: _now, ...now } = setting.status!;
+    const { conditions: _then, ...then } = before;
+    expect(now).toEqual(then);
+    const again = await setting.look(withTokens('edge-1', first, 1_000), withTokens('edge-2', second, 1_000));
+    expect(again.reason).toBe('Ready');
+    expect(again.pem).toContain(second);
+  });
+});
