@@ -13,6 +13,7 @@ import {
   type Invocation,
 } from './command.ts';
 import type { Terminal } from './port.ts';
+import { showRevoked } from './revoked.ts';
 import { relative } from './show-time.ts';
 import { printTable } from './table.ts';
 
@@ -108,7 +109,8 @@ function show({ terminal, clock }: Invocation, { devices, modules, identities }:
       ];
     }),
   );
-  showDenied(terminal, identities);
+  showRevoked(terminal, devices, now);
+  showDenied(terminal, identities, now);
 }
 
 function section(terminal: Terminal, what: string, headings: readonly string[], rows: readonly string[][]): void {
@@ -118,14 +120,16 @@ function section(terminal: Terminal, what: string, headings: readonly string[], 
 }
 
 /** Pods that were refused, each with the command that tells all of it. */
-function showDenied(terminal: Terminal, identities: readonly ModuleIdentity[]): void {
+function showDenied(terminal: Terminal, identities: readonly ModuleIdentity[], now: number): void {
   const denied = identities.flatMap(({ metadata, status: state }) =>
     (state?.holders ?? [])
       .filter(({ verdict }) => verdict === 'Denied')
-      .map(({ pod, reason = '', message = '' }) => ({ namespace: metadata.namespace ?? '', pod, reason, message })),
+      .map(({ pod, since, reason = '', message = '' }) => {
+        return { namespace: metadata.namespace ?? '', pod, since, reason, message };
+      }),
   );
-  for (const { namespace, pod, reason, message } of denied) {
-    terminal.out(`${terminal.style('red', reason)} pod/${pod}: ${message}`);
+  for (const { namespace, pod, since, reason, message } of denied) {
+    terminal.out(`${terminal.style('red', reason)} pod/${pod}: ${message} (${relative(since, now)})`);
     terminal.out(terminal.style('dim', `  keystead explain pod/${pod} -n ${namespace}`));
   }
 }

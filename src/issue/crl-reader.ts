@@ -2,6 +2,7 @@
 import { verify, type KeyObject } from 'node:crypto';
 import { KeysteadError } from '../errors.ts';
 import { serialHex } from './certificate-reader.ts';
+import { REVOCATION_REASONS, type RevocationReason } from './crl.ts';
 import { TAG } from './der.ts';
 import { DerReader } from './der-reader.ts';
 import { OID } from './object-identifiers.ts';
@@ -22,6 +23,16 @@ export interface Crl {
   readonly nextUpdate: number;
   /** Hex, 32 digits. */
   readonly serials: readonly string[];
+  readonly entries: readonly CrlEntry[];
+}
+
+/** A certificate on a list. */
+export interface CrlEntry {
+  readonly serial: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly revokedAt: number;
+  /** Undefined where the list does not say. */
+  readonly reason?: RevocationReason;
 }
 
 /** Reads a list as `buildCrl` writes it (RFC 5280 5.1). Throws InvalidRequest for anything else. */
@@ -38,10 +49,11 @@ export function readCrl(der: Buffer): Crl {
   fields.whole(TAG.sequence, 'signature');
   fields.whole(TAG.sequence, 'issuer');
   const [thisUpdate, nextUpdate] = [decodeTime(fields), decodeTime(fields)];
-  const serials = fields.peek() === TAG.sequence ? readSerials(fields.enter(TAG.sequence, 'revokedCertificates')) : [];
+  const entries = fields.peek() === TAG.sequence ? readEntries(fields.enter(TAG.sequence, 'revokedCertificates')) : [];
+  const serials = entries.map(({ serial }) => serial);
   const extensions = readExtensions(fields.enter(0xa0, 'crlExtensions').enter(TAG.sequence, 'crlExtensions'));
   fields.end('TBSCertList');
-  return { tbs, signatureAlgorithm, signature, thisUpdate, nextUpdate, serials, ...extensions };
+  return { tbs, signatureAlgorithm, signature, thisUpdate, nextUpdate, serials, entries, ...extensions };
 }
 
 /** Whether a list was signed with the key. */
@@ -57,15 +69,32 @@ export function crlsIn(pem: string): Buffer[] {
   return [...pem.matchAll(PEM_CRL)].map(([, base64 = '']) => Buffer.from(base64, 'base64'));
 }
 
-function readSerials(entries: DerReader): string[] {
-  const serials: string[] = [];
-  while (!entries.done) {
-    const entry = entries.enter(TAG.sequence, 'revoked certificate');
-    const serial = entry.read(TAG.integer, 'serial');
-    serials.push(serialHex(serial[0] === 0 ? serial.subarray(1) : serial));
+function readEntries(list: DerReader): CrlEntry[] {
+  const entries: CrlEntry[] = [];
+  while (!list.done) {
+    const entry = list.enter(TAG.sequence, 'revoked certificate');
+    const octets = entry.read(TAG.integer, 'serial');
+    const serial = serialHex(octets[0] === 0 ? octets.subarray(1) : octets);
+    const revokedAt = decodeTime(entry);
+    const reason = entry.done ? undefined : readReason(entry.enter(TAG.sequence, 'crlEntryExtensions'));
+    entries.push({ serial, revokedAt, ...(reason && { reason }) });
   }
-  return serials;
+  return entries;
 }
+
+function readReason(list: DerReader): RevocationReason | undefined {
+  let found: RevocationReason | undefined;
+  while (!list.done) {
+    const extension = list.enter(TAG.sequence, 'extension');
+    const oid = extension.whole(TAG.objectIdentifier, 'extnID');
+    if (!oid.equals(OID.reasonCode)) continue;
+    const code = new DerReader(extension.read(TAG.octetString, 'extnValue')).read(TAG.enumerated, 'reasonCode');
+    found = REASONS.find((reason) => REVOCATION_REASONS[reason] === code[0]);
+  }
+  return found;
+}
+
+const REASONS = Object.keys(REVOCATION_REASONS) as readonly RevocationReason[];
 
 function readExtensions(list: DerReader): Pick<Crl, 'authority' | 'number'> {
   let authority: string | undefined;

@@ -5,7 +5,13 @@ import type { Verification } from '../../../src/cli/port.ts';
 import type { ExportFilter } from '../../../src/audit/export.ts';
 import { KeysteadError } from '../../../src/errors.ts';
 import { fakeCluster, NOW, run } from './fakes.ts';
-import { HEALTHY, holder, identity } from './objects.ts';
+import { buildCrl } from '../../../src/issue/crl.ts';
+import { readCertificate, serialHex, subjectKeyIdentifierOf } from '../../../src/issue/certificate-reader.ts';
+import { crlPemOf } from '../../../src/issue/pem.ts';
+import { sampleChain } from '../issue/samples.ts';
+import { device, HEALTHY, holder, identity } from './objects.ts';
+
+const HOUR = 3_600_000;
 
 describe('the command line', () => {
   it.each(['', '--help', '-h', 'help'])('%p tells of every command', async (line) => {
@@ -75,6 +81,27 @@ describe('keystead status', () => {
     const { out } = await run('status -A', { cluster, styled: true });
     expect(out).toContain('<red>CodeNotFromImage</> pod/press-1: Dropped.');
     expect(out).toContain('keystead explain pod/press-1 -n factory');
+  });
+
+  it('shows what was revoked: which, when and why; and nothing of it where there is nothing', async () => {
+    const { ca, leaf, signer } = sampleChain('EC-P256');
+    const { subject, serial } = { ...readCertificate(ca), serial: serialHex(readCertificate(leaf).serial) };
+    const issuer = { name: subject, keyIdentifier: subjectKeyIdentifierOf(readCertificate(ca))! };
+    const times = { number: 1, thisUpdate: NOW, nextUpdate: NOW + HOUR };
+    const entry = { serial, revokedAt: NOW - HOUR, reason: 'privilegeWithdrawn' } as const;
+    const crl = crlPemOf(buildCrl(signer, issuer, { ...times, revoked: [entry] }));
+    const tokens = Array.from({ length: 12 }, (_, at) => ({
+      jti: `jti-${at}`,
+      until: new Date(NOW + HOUR).toISOString(),
+    }));
+    const revocation = { count: 1, crl, tokens, failure: 'the token is away' };
+    const cluster = fakeCluster({ ...HEALTHY, edgedevices: [device('node-1', { status: { revocation } })] });
+    const { out } = await run('status -A', { cluster });
+    expect(out).toMatch(new RegExp(`certificate +node-1 +${serial} +1h ago +refused \\(privilegeWithdrawn\\)`));
+    expect(out).toMatch(/token +node-1 +jti-0 +ends in 1h/);
+    expect(out).toContain('and 2 more');
+    expect(out).toContain('node-1: not on a signed list yet: the token is away');
+    expect((await run('status -A', { cluster: fakeCluster(HEALTHY) })).out).not.toContain('REVOKED');
   });
 
   it('gives the objects as JSON', async () => {

@@ -3,6 +3,7 @@ import 'reflect-metadata';
 import { describe, expect, it } from '@jest/globals';
 import * as x509 from '@peculiar/x509';
 import { buildCrl, type RevokedCertificate } from '../../../src/issue/crl.ts';
+import { readCrl } from '../../../src/issue/crl-reader.ts';
 import { readCertificate, serialHex, subjectKeyIdentifierOf } from '../../../src/issue/certificate-reader.ts';
 import { sampleChain } from './samples.ts';
 
@@ -16,7 +17,13 @@ function sampleList(algorithm: 'EC-P256' | 'EC-P384' | 'RSA-2048', reason?: Revo
   const serial = serialHex(readCertificate(leaf).serial);
   const revoked = reason === undefined ? [] : [{ serial, revokedAt: NOW, reason }];
   const der = buildCrl(signer, issuer, { number: 41, thisUpdate: NOW, nextUpdate: NOW + WEEK, revoked });
-  return { crl: new x509.X509Crl(der), ca: new x509.X509Certificate(ca), leaf: new x509.X509Certificate(leaf), serial };
+  return {
+    der,
+    crl: new x509.X509Crl(der),
+    ca: new x509.X509Certificate(ca),
+    leaf: new x509.X509Certificate(leaf),
+    serial,
+  };
 }
 
 describe.each(['EC-P256', 'EC-P384', 'RSA-2048'] as const)('a revocation list signed with %s', (algorithm) => {
@@ -33,6 +40,11 @@ describe.each(['EC-P256', 'EC-P384', 'RSA-2048'] as const)('a revocation list si
 });
 
 describe('a revocation list', () => {
+  it.each(['privilegeWithdrawn', 'cessationOfOperation'] as const)('is read back with when and why: %s', (reason) => {
+    const { der, serial } = sampleList('EC-P256', reason);
+    expect(readCrl(der)).toMatchObject({ serials: [serial], entries: [{ serial, revokedAt: NOW, reason }] });
+  });
+
   it('may be empty, and then finds nothing', async () => {
     const { crl, ca, leaf } = sampleList('EC-P256');
     expect(await crl.verify({ publicKey: ca.publicKey })).toBe(true);
