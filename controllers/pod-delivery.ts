@@ -124,6 +124,12 @@ export class PodDelivery {
       if (before) this.revoke(uid, { reason: 'privilegeWithdrawn', cause: wanted.reason }, nameOf(identity));
       return wanted;
     }
+    // The device was deleted and made again before anybody saw that it was gone: what was issued under the former is void.
+    if (before && !isOfDevice(before, wanted)) {
+      this.withdraw(identity, uid);
+      this.revoke(uid, DEVICE_REPLACED, nameOf(identity));
+      return this.#renewed(identity, holder, wanted, before);
+    }
     return this.#kept(identity, holder, wanted, before) ?? this.#renewed(identity, holder, wanted, before);
   }
 
@@ -177,10 +183,12 @@ export class PodDelivery {
   }
 
   /** What was issued before stays when nothing new can be issued, unless its key is of the wrong kind or gone. */
-  #mayStay({ notAfter, heldKey }: Issued, { key }: Wanted, unserved: boolean): boolean {
+  #mayStay(before: Issued, wanted: Wanted, unserved: boolean): boolean {
+    const { notAfter, heldKey } = before;
+    const { key } = wanted;
     const sameResidency = (heldKey === undefined) === (key === undefined);
     const lost = heldKey !== undefined && this.#ports.isLost(heldKey.name);
-    return notAfter > this.#ports.clock.now() && sameResidency && !lost && !unserved;
+    return notAfter > this.#ports.clock.now() && sameResidency && !lost && !unserved && isOfDevice(before, wanted);
   }
 
   #kept(identity: ModuleIdentity, holder: Holder, wanted: Wanted, before: Issued | undefined): Issued | undefined {
@@ -198,7 +206,7 @@ export class PodDelivery {
     const revision = before?.serial === certificate.serial ? before.revision : (before?.revision ?? 0) + 1;
     const { serial, notBefore, notAfter } = certificate;
     const heldKey = wanted.key && before?.heldKey;
-    return { serial, notBefore, notAfter, renewalTime, revision, ...(heldKey && { heldKey }) };
+    return { serial, notBefore, notAfter, renewalTime, revision, ...(heldKey && { heldKey }), ...deviceOf(wanted) };
   }
 
   /** A key in the token must be the one that the identity has now, and be there. */
@@ -235,7 +243,7 @@ export class PodDelivery {
     const { serial, notBefore, notAfter } = certificate;
     const renewalTime = this.#ports.renewalTime(certificate, identity);
     const { heldKey } = credentials;
-    return { serial, notBefore, notAfter, renewalTime, revision, ...(heldKey && { heldKey }) };
+    return { serial, notBefore, notAfter, renewalTime, revision, ...(heldKey && { heldKey }), ...deviceOf(wanted) };
   }
 
   /** Takes back what a pod has of an identity. The trust bundle stays. */
@@ -272,6 +280,15 @@ function withHeldKey(found: Credentials, before: Issued | undefined): Credential
   if (found.privateKey !== undefined || !before?.heldKey) return found;
   return serialOf(found.chain) === before.serial ? { ...found, heldKey: before.heldKey } : found;
 }
+
+const DEVICE_REPLACED: Withdrawal = { reason: 'privilegeWithdrawn', cause: 'DeviceReplaced' };
+
+/** Of what was issued before its device was noted nobody knows. */
+function isOfDevice({ deviceUid }: Issued, wanted: Wanted): boolean {
+  return deviceUid === undefined || wanted.deviceUid === undefined || deviceUid === wanted.deviceUid;
+}
+
+const deviceOf = ({ deviceUid }: Wanted): Pick<Issued, 'deviceUid'> => (deviceUid === undefined ? {} : { deviceUid });
 
 const isKeyed = (credentials: Credentials): credentials is KeyedCredentials => credentials.privateKey !== undefined;
 const nameOf = ({ metadata }: ModuleIdentity): string => metadata.name ?? '';

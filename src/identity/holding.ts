@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { isDeepStrictEqual } from 'node:util';
 import type { ModuleIdentity, ModuleIdentityStatusHolder } from '../api/v1alpha1/index.ts';
 import type { RevocationReason } from '../issue/crl.ts';
 import type { ContainerEvidence, ProcessEvidence, RuleResult } from '../attest/port.ts';
@@ -29,6 +30,8 @@ export interface Issued {
   readonly revision: number;
   /** The key in the token that it is for; undefined for a key in memory. */
   readonly heldKey?: HeldKeyReference;
+  /** UID of the EdgeDevice under which it was issued. */
+  readonly deviceUid?: string;
 }
 
 /** The last verdict on a pod's module process, and what the pod holds because of it. Replaced, never changed. */
@@ -104,9 +107,18 @@ export function holderEntry(holding: Holding, identity: string, node: string): R
       notAfter: timestamp(issued.notAfter),
       renewalTime: timestamp(issued.renewalTime),
       revision: issued.revision,
+      ...(issued.deviceUid !== undefined && { deviceUid: issued.deviceUid }),
       key: keyEntry(issued),
     }),
   };
+}
+
+/** Whether a pod's entry in the status of an identity is another than before. */
+export function entryChanged(identity: string, now: Holding | undefined, before: Holding | undefined): boolean {
+  const [next, former] = [now, before].map(
+    (holding) => holding?.identities.includes(identity) && holderEntry(holding, identity, ''),
+  );
+  return !isDeepStrictEqual(next, former);
 }
 
 function keyEntry({ heldKey }: Issued): Record<string, unknown> {
@@ -173,6 +185,7 @@ export function issuedBefore(
     renewalTime: Date.parse(entry.renewalTime),
     revision: entry.revision ?? 1,
     ...(heldKey && { heldKey }),
+    ...(entry.deviceUid !== undefined && { deviceUid: entry.deviceUid }),
   };
 }
 

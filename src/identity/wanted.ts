@@ -52,6 +52,7 @@ export function wantedCertificate(identity: ModuleIdentity, grantor: Grantor): W
       lifetimeSeconds,
       issuer: notary.issuer.chain,
       ...(key && { key }),
+      ...(device.metadata.uid !== undefined && { deviceUid: device.metadata.uid }),
     }
   );
 }

@@ -44,6 +44,8 @@ export interface Wanted {
   readonly issuer: string;
   /** The key in the token that it must be for; undefined for a key in memory. */
   readonly key?: ModuleKeyName;
+  /** UID of the EdgeDevice that vouches for the node. */
+  readonly deviceUid?: string;
 }
 
 /**

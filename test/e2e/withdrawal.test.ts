@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { existsSync, writeFileSync } from 'node:fs';
 import { uptime } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { crlsIn, readCrl } from '../../src/issue/crl-reader.ts';
 import { pidsOf } from '../chaos/processes.ts';
 import { Api } from './api.ts';
 import { ALL_FILES, Scene, until } from './harness.ts';
@@ -247,6 +248,40 @@ describe('what its node loses the modules lose:', () => {
       const again = await scene.holder('deviceless', 'Allowed', (holder) => (holder.serial ?? serial) !== serial);
       expect(again.serial).toBeDefined();
       await scene.filesAre('deviceless', ALL_FILES);
+    },
+    LIMIT,
+  );
+
+  it(
+    'by an EdgeDevice that is deleted and made again at once, and have again with that one',
+    async () => {
+      const { serial, deviceUid } = await holding('replaced');
+      const { body } = await api.get(path());
+      const {
+        apiVersion,
+        kind: made,
+        metadata,
+        spec,
+      } = body as Record<string, object> & { metadata: { name: string } };
+      const controllers = pidsOf('controller');
+      for (const pid of controllers) process.kill(pid, 'SIGSTOP');
+      try {
+        const all = path().replace(/\/[^/]*$/, '');
+        expect(await api.call('DELETE', path())).toMatchObject({ status: 200 });
+        const next = { apiVersion, kind: made, metadata: { name: metadata.name }, spec };
+        expect(await api.call('POST', all, next)).toMatchObject({ status: 201 });
+      } finally {
+        for (const pid of controllers) process.kill(pid, 'SIGCONT');
+      }
+      const after = await scene.holder('replaced', 'Allowed', (holder) => (holder.serial ?? serial) !== serial);
+      expect(after.deviceUid).not.toBe(deviceUid);
+      const device = await until('the former serial in the list', 30, async () => {
+        const { status } = (await api.get(path())).body as { status?: { revocation?: { crl?: string } } };
+        const serials = crlsIn(status?.revocation?.crl ?? '').flatMap((der) => readCrl(der).serials);
+        return serials.includes(serial!) ? { serials } : `${serials.length} others`;
+      });
+      expect(device.serials).not.toContain(after.serial);
+      await scene.filesAre('replaced', ALL_FILES);
     },
     LIMIT,
   );

@@ -199,6 +199,8 @@ export interface ModuleIdentityStatusHolder {
   readonly renewalTime?: string;
   /** The private key of the certificate. */
   readonly key?: ModuleIdentityStatusHolderKey;
+  /** UID of the EdgeDevice under which the certificate was issued. Another one withdraws it. */
+  readonly deviceUid?: string;
   /** How many certificates this pod has been given; the files in the volume carry the same number. */
   readonly revision?: number;
 }

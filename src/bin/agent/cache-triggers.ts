@@ -41,10 +41,12 @@ export function wakeByCaches(
   });
   caches.devices.onChange((_key, now, before) => {
     const judged = integrityOf(now) !== integrityOf(before);
-    if (now?.metadata.generation !== before?.metadata.generation || !now || judged || isChallenged(now, before)) {
+    // One that was deleted and made again has the same generation, and may be seen as one change.
+    const replaced = now?.metadata.uid !== before?.metadata.uid;
+    if (replaced || now?.metadata.generation !== before?.metadata.generation || judged || isChallenged(now, before)) {
       device.enqueue('');
     }
-    if (judged) for (const { metadata } of ofNode.list()) pods.enqueue(metadata.uid);
+    if (judged || replaced) for (const { metadata } of ofNode.list()) pods.enqueue(metadata.uid);
     // Its labels say which modules of the host run here.
     folders.enqueue('');
   });

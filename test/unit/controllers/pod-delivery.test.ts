@@ -86,6 +86,51 @@ describe('ensuring an identity', () => {
     expect(state.done).toEqual(['withdraw v', 'revoke till IdentityTaken']);
   });
 
+  it('takes back what was issued under another EdgeDevice of the same name, and issues anew', async () => {
+    const { state, holder, delivery } = setting(() => authority.leaf);
+    const wanted = { ...(state.wanted as Wanted), deviceUid: 'second' };
+    state.wanted = wanted;
+    const before = { serial: '01', notBefore: 0, notAfter: state.now + HOUR, renewalTime: 0, revision: 3 };
+    const under = (deviceUid: string) => ({ ...holder, issued: new Map([['till', { ...before, deviceUid }]]) });
+    expect(await delivery.ensure(anIdentity(), under('second'))).toMatchObject({ deviceUid: 'second' });
+    expect(state.done).toEqual([]);
+    expect(await delivery.ensure(anIdentity(), under('first'))).toMatchObject({ serial: 'ff', revision: 4 });
+    expect(state.done).toEqual(['withdraw v', 'revoke till DeviceReplaced', 'issue', 'write v for 1000']);
+    // Nor does it stay while nothing can be issued.
+    state.failure = new KeysteadError('Unavailable', 'the notary is away');
+    expect(await delivery.ensure(anIdentity(), under('first'))).toMatchObject({ reason: 'Unavailable' });
+  });
+
+  it('takes it back after a restart of the agent too, and from a Secret alone', async () => {
+    const { state, holder, delivery } = setting();
+    state.wanted = { ...(state.wanted as Wanted), deviceUid: 'second' };
+    const identity = anIdentity({ delivery: ['Secret'] });
+    const notAfter = new Date(state.now + HOUR).toISOString();
+    const recorded = (deviceUid: string) => ({
+      ...identity,
+      status: {
+        holders: [
+          {
+            podUid: 'pod-1',
+            pod: 'p',
+            node: 'n',
+            verdict: 'Allowed' as const,
+            since: notAfter,
+            containerId: holder.container.id,
+            serial: '01',
+            notBefore: new Date(state.now - HOUR).toISOString(),
+            notAfter,
+            renewalTime: notAfter,
+            deviceUid,
+          },
+        ],
+      },
+    });
+    expect(await delivery.ensure(recorded('second'), holder)).toMatchObject({ serial: '01' });
+    expect(await delivery.ensure(recorded('first'), holder)).toMatchObject({ serial: 'ff' });
+    expect(state.done).toEqual(['withdraw secret', 'revoke till DeviceReplaced', 'issue', 'write secret']);
+  });
+
   it('refuses a volume that names no identity where the module has two', async () => {
     const { state, holder, delivery } = setting();
     state.volumes = [{ ...state.volumes[0]!, attributes: {} }];

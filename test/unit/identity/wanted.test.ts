@@ -7,7 +7,7 @@ import type { NotaryStatus } from '../../../src/notary/port.ts';
 import { anIdentity } from '../../fakes/agent.ts';
 
 const device = {
-  metadata: { name: 'node-1' },
+  metadata: { name: 'node-1', uid: 'd-1' },
   spec: { trustDomain: 'edge.example', issuer: { dnsSuffixes: ['plant.example'] } },
 } as unknown as EdgeDevice;
 const notary = { ready: true, issuer: { chain: 'PEM' } } as unknown as NotaryStatus;
@@ -22,6 +22,7 @@ describe('the certificate that an identity should have', () => {
       dnsNames: [],
       lifetimeSeconds: 7200,
       issuer: 'PEM',
+      deviceUid: 'd-1',
     });
   });
 
