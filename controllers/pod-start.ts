@@ -5,7 +5,15 @@ import type { EdgeModule } from '../src/api/v1alpha1/index.ts';
 import type { Holding, Refusal } from '../src/identity/holding.ts';
 import type { ContainerEvent } from '../src/runtime/port.ts';
 
+/** A process that waits to be let go, or never to be. */
+export interface Halted {
+  release(): void;
+  kill(): void;
+}
+
 export interface PodStartPorts {
+  /** Stops the first process of a container before its program, whatever becomes of this agent; undefined where it runs already. */
+  halt(pid: number): Halted | undefined;
   /** Whether pods can be judged; they cannot in the first moments of an agent. */
   isRunning(): boolean;
   /** Uid of the pod of a container; undefined where the runtime does not know it. */
@@ -38,6 +46,19 @@ export class PodStart {
 
   /** Returns when the container may start; whether anything was prepared. Throws `refusal` where it must not start. */
   async hold(event: ContainerEvent): Promise<boolean> {
+    // First of all: should this agent die in the middle, the runtime would go on.
+    const halted = isAnnotated(event) && event.pid !== undefined ? this.#ports.halt(event.pid) : undefined;
+    try {
+      const prepared = await this.#judge(event);
+      halted?.release();
+      return prepared;
+    } catch (thrown) {
+      halted?.kill();
+      throw thrown;
+    }
+  }
+
+  async #judge(event: ContainerEvent): Promise<boolean> {
     const limit = (event.holdMilliseconds ?? DEFAULT_LIMIT_MS) - MARGIN_MS;
     const annotated = isAnnotated(event);
     if (!(await this.#running(annotated ? limit : 0))) {

@@ -3,8 +3,9 @@ import { closeSync } from 'node:fs';
 import { errnoOf } from './files.ts';
 import { libc } from './libc.ts';
 
-/** Number of pidfd_open(2), the same on every architecture that Linux 5.3 and later runs on. */
+/** Numbers of pidfd_open(2) and pidfd_send_signal(2), the same on every architecture that Linux 5.3 and later runs on. */
 const SYS_PIDFD_OPEN = 434;
+const SYS_PIDFD_SEND_SIGNAL = 424;
 const POLLIN = 1;
 /** Size of `struct pollfd`: int fd, short events, short revents. */
 const POLLFD_BYTES = 8;
@@ -16,6 +17,7 @@ const POLLFD_BYTES = 8;
 const WATCH_INTERVAL = 200;
 
 const syscall = libc('long syscall(long number, long pid, long flags)');
+const sendSignal = libc('long syscall(long number, long pidfd, long signal, void *info, long flags)');
 const pollOnce = libc('int poll(void *fds, unsigned long count, int timeout)');
 
 /** A handle on one process that no reuse of its pid can turn into another. Close it when it is of no more use. */
@@ -35,6 +37,17 @@ export class Pidfd implements Disposable {
     if (!this.#open) return false;
     one.writeInt32LE(this.fd, 0);
     return poll(one, 1) === 0;
+  }
+
+  /** Sends a signal, by its number; false where the process has ended. */
+  signal(number: number): boolean {
+    try {
+      sendSignal(SYS_PIDFD_SEND_SIGNAL, this.fd, number, null, 0);
+      return true;
+    } catch (error) {
+      if (errnoOf(error) === 'ESRCH') return false;
+      throw error;
+    }
   }
 
   close(): void {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { pause } from './back-off.ts';
 
@@ -16,15 +17,28 @@ const POLL_MS = 1;
  * where it is gone.
  */
 export async function hasExecuted(pid: number): Promise<boolean | undefined> {
-  let stat: string;
+  const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => undefined);
+  return stat === undefined ? undefined : !isForkedOnly(stat);
+}
+
+/** The state (proc_pid_stat(5), one letter) of such a helper; undefined where the process is none any more, or gone. */
+export function helperState(pid: number): string | undefined {
   try {
-    stat = await readFile(`/proc/${pid}/stat`, 'latin1');
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return isForkedOnly(stat) ? fieldsOf(stat)[0] : undefined;
   } catch {
     return undefined;
   }
-  // The second field is the program's name in brackets and may hold anything; flags are the seventh after it.
-  const flags = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[6]);
-  return (flags & FORKED_NOT_EXECUTED) === 0;
+}
+
+function isForkedOnly(stat: string): boolean {
+  // Flags are the seventh field after the name.
+  return (Number(fieldsOf(stat)[6]) & FORKED_NOT_EXECUTED) !== 0;
+}
+
+/** Fields after the second, which is the program's name in brackets and may hold anything. */
+function fieldsOf(stat: string): string[] {
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 }
 
 /**

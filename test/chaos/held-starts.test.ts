@@ -4,7 +4,10 @@ import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ModuleIdentity } from '../../src/api/v1alpha1/index.ts';
+import { hasExecuted } from '../../src/runtime/execution.ts';
+import { isHalted } from '../../src/runtime/halted-start.ts';
 import { Scene, until } from '../e2e/harness.ts';
+import { processesOfPod } from '../e2e/pod-processes.ts';
 import type { KubeObject } from '../quickstart/kubectl.ts';
 import { runLab } from '../quickstart/target.ts';
 import { daemonPid, killNow, pidsOf } from './processes.ts';
@@ -76,18 +79,53 @@ describe('no module that requires its identity starts without it', () => {
   };
 
   it(
-    'while the agent dies again and again; LIMIT: but the one whose start it holds as it dies, which has it a moment later',
+    'while the agent dies again and again; LIMIT: but one that is created as it dies, which has it a moment later',
     async () => {
       end(holders);
       for (let round = 0; round < 4; round++) {
         await until('the agent', 60, () => Promise.resolve(killNow('agent') > 0 ? { killed: true } : 'not running'));
         await sleep(500);
       }
-      // The runtime goes on with a start where the plugin that holds it is gone; that it was there it has seen before.
+      // The runtime starts what the plugin that it needs is not there to be told of any more; that it was there it has seen before.
       expect((await without()).length).toBeLessThan(4);
     },
     LIMIT,
   );
+
+  for (const [what, issuing] of [
+    ['lets it go on, as its identity is there', true],
+    ['ends it, as there is none to be had', false],
+  ] as const) {
+    it(
+      `while the agent dies with a start in its hands: its process stays stopped until the next agent ${what}`,
+      async () => {
+        // Nothing can be issued, so that the start is held for as long as it may be.
+        const notaries = pidsOf('notary');
+        const signal = (name: NodeJS.Signals): void => notaries.forEach((pid) => process.kill(pid, name));
+        signal('SIGSTOP');
+        try {
+          const [{ podUid, pid: former } = { podUid: '', pid: 0 }] = holders;
+          end(holders.slice(0, 1));
+          const held = await until('a start that is held', 60, () => {
+            const pid = processesOfPod(podUid).find((each) => each !== former && isHalted(each));
+            return Promise.resolve(pid === undefined ? 'none' : { pid });
+          });
+          expect(killNow('agent')).toBeGreaterThan(0);
+          if (issuing) signal('SIGCONT');
+          await until('what becomes of it', 30, async () => {
+            const executed = await hasExecuted(held.pid);
+            if (executed === true) expect(issuing).toBe(true);
+            return executed === issuing || (!issuing && executed === undefined) || 'stopped';
+          });
+        } finally {
+          signal('SIGCONT');
+        }
+        end(holders.slice(1));
+        expect(await without()).toEqual([]);
+      },
+      LIMIT,
+    );
+  }
 
   it(
     'while the agent hangs in the hook, and is killed there',

@@ -15,7 +15,7 @@ import type { NodeIntegrity } from '../../attest/port.ts';
 import type { HostFolders } from '../../deliver/host-folders.ts';
 import type { VolumeStore } from '../../deliver/volume.ts';
 import { asKeysteadError } from '../../errors.ts';
-import type { Holding, Refusal } from '../../identity/holding.ts';
+import { entryChanged, type Holding, type Refusal } from '../../identity/holding.ts';
 import { hostFolder } from '../../identity/host-module.ts';
 import { nodeIntegrity } from '../../identity/node-integrity.ts';
 import type { Wanted } from '../../issue/credentials.ts';
@@ -203,6 +203,7 @@ export class Agent {
   /** Works until the signal is aborted. Call it once all caches are filled: a pod not in them counts as gone. */
   async run(signal: AbortSignal): Promise<void> {
     this.#running = true;
+    void this.#starts.takeOver().catch((error: unknown) => this.#failed('taking over held starts', error));
     await this.#fitFolders().catch(() => this.#controllers.folders.enqueue(''));
     // Every pod is looked at once before the status says who holds what: a part of them would look like withdrawals.
     await Promise.all(this.#lookup.known().map((uid) => this.#look(uid)));
@@ -306,7 +307,7 @@ export class Agent {
     this.#parts.workload.reported(podUid, now, before);
     const { namespace = '', identities = [] } = now ?? before ?? {};
     for (const name of new Set([...identities, ...(before?.identities ?? [])])) {
-      this.#controllers.holders.enqueue(`${namespace}/${name}`);
+      if (entryChanged(name, now, before)) this.#controllers.holders.enqueue(`${namespace}/${name}`);
     }
     this.#controllers.gates.enqueue(podUid);
     if (!isDeepStrictEqual(heldKeys(now), heldKeys(before))) this.#controllers.keys.enqueueAfter('', KEYS_MS);

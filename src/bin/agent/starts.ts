@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 import { PodStart } from '../../../controllers/pod-start.ts';
 import type { Holding } from '../../identity/holding.ts';
+import { REQUIRES_IDENTITY_ANNOTATION } from '../../api/names.ts';
 import { modulesOf } from '../../identity/module-match.ts';
 import type { Logger } from '../../log.ts';
 import type { ContainerEvent, ContainerRuntime } from '../../runtime/port.ts';
+import { HaltedStart, leftHalted } from '../../runtime/halted-start.ts';
 import { StartRefused } from '../../runtime/start-refused.ts';
 import type { AgentCaches } from './caches.ts';
 import type { AgentMetrics } from './metrics.ts';
 import type { PodLookup } from './pod-lookup.ts';
+import type { ProcessSource } from './process-source.ts';
 
 export interface AgentStartsParts {
   readonly log: Logger;
   readonly caches: Pick<AgentCaches, 'modules'>;
-  readonly runtime: Pick<ContainerRuntime, 'container'>;
+  readonly runtime: Pick<ContainerRuntime, 'container' | 'alive'>;
+  readonly processes: Pick<ProcessSource, 'of'>;
   readonly lookup: Pick<PodLookup, 'soon' | 'isModule'>;
   readonly metrics: Pick<AgentMetrics, 'held' | 'startRefused'>;
   readonly isRunning: () => boolean;
@@ -30,6 +34,7 @@ export class AgentStarts {
     this.#parts = parts;
     const { caches, lookup } = parts;
     this.#start = new PodStart({
+      halt: (pid) => HaltedStart.halt(pid),
       isRunning: parts.isRunning,
       podUid: (event) => this.#podUid(event),
       pod: (podUid) => lookup.soon(podUid),
@@ -46,6 +51,20 @@ export class AgentStarts {
   async told(event: ContainerEvent): Promise<void> {
     if (event.phase === 'Starting') await this.#hold(event);
     else if (this.#parts.isRunning()) await this.#look(event);
+  }
+
+  /** Goes on with the starts that an agent before this one held as it died. */
+  async takeOver(): Promise<void> {
+    const { runtime, processes, log } = this.#parts;
+    for (const { id, podUid, pid } of leftHalted(await runtime.alive(), (place) => processes.of(place))) {
+      const containerName = (await runtime.container(id))?.name ?? '';
+      const annotations = { [REQUIRES_IDENTITY_ANNOTATION]: containerName };
+      log.info({ podUid, container: containerName, pid }, 'a start that was held by the agent before this one');
+      // A refusal is logged, and the process has ended by it.
+      await this.#hold({ phase: 'Starting', containerId: id, podUid, containerName, annotations, pid }).catch(
+        () => undefined,
+      );
+    }
   }
 
   async #hold(event: ContainerEvent): Promise<void> {

@@ -26,8 +26,15 @@ function setting(startPolicy: 'Wait' | 'Immediate' | 'Require') {
     prepared: 0,
     stuck: false,
     slept: 0,
+    halts: true,
+    signals: [] as string[],
   };
   const subject = new PodStart({
+    halt: (pid) => {
+      state.signals.push(`stop ${pid}`);
+      if (!state.halts) return undefined;
+      return { release: () => state.signals.push('continue'), kill: () => state.signals.push('kill') };
+    },
     isRunning: () => state.running,
     podUid: ({ podUid }) => Promise.resolve(podUid),
     pod: () => Promise.resolve(state.pod),
@@ -128,5 +135,40 @@ describe('a pod that is no module', () => {
     const { state, subject } = setting('Require');
     state.isModule = false;
     await expect(subject.hold(ANNOTATED)).rejects.toThrow('no EdgeModule on this node claims the pod');
+  });
+});
+
+describe('the first process of a container that says that it must have an identity', () => {
+  const event = { ...ANNOTATED, pid: 4242 };
+
+  it('is stopped at once, whatever happens to the agent, and goes on once the identity is there', async () => {
+    const { state, subject } = setting('Require');
+    const held = subject.hold(event);
+    expect(state.signals).toEqual(['stop 4242']);
+    expect(await held).toBe(true);
+    expect(state.signals).toEqual(['stop 4242', 'continue']);
+  });
+
+  it('is ended where the start is refused: nobody may be there any more who would be told', async () => {
+    const { state, subject } = setting('Require');
+    state.holding = DENIED as unknown as Holding;
+    await expect(subject.hold(event)).rejects.toThrow('ImageDigestMismatch');
+    expect(state.signals).toEqual(['stop 4242', 'kill']);
+  });
+
+  it('is left alone where it executes its program already', async () => {
+    const { state, subject } = setting('Require');
+    state.halts = false;
+    expect(await subject.hold(event)).toBe(true);
+    expect(state.signals).toEqual(['stop 4242']);
+  });
+
+  it.each([
+    ['of a pod that does not say so', { ...EVENT, pid: 4242 }],
+    ['of another container of the pod', { ...event, containerName: 'sidecar' }],
+  ])('is not stopped %s', async (_, other) => {
+    const { state, subject } = setting('Require');
+    await subject.hold(other);
+    expect(state.signals).toEqual([]);
   });
 });
