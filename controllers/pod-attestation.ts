@@ -58,6 +58,8 @@ export interface Subject {
   readonly pod: Pod;
   readonly policies: readonly ModulePolicy[];
   readonly secretNames: ReadonlySet<string>;
+  /** The container that was the module's at the last look. While it runs there is no other: that spares the runtime a question. */
+  readonly held?: string;
   /** What is known to have been executed in a container before. */
   opened(containerId: string): string | undefined;
 }
@@ -116,7 +118,10 @@ export class PodAttestation {
     };
   }
 
-  async #moduleContainer({ pod, policies }: Subject, event?: ContainerEvent): Promise<ContainerEvidence | undefined> {
+  async #moduleContainer(
+    { pod, policies, held }: Subject,
+    event?: ContainerEvent,
+  ): Promise<ContainerEvidence | undefined> {
     const [first] = pod.spec.containers;
     // A pod that lacks the module's container is judged by its first one, so that it is refused with a reason.
     const wanted = pod.spec.containers.find(({ name }) => name === policies[0]?.container)?.name ?? first?.name;
@@ -128,6 +133,8 @@ export class PodAttestation {
       return undefined;
     };
     if (event === undefined || event.phase === 'Exited') {
+      const known = held === undefined ? undefined : await find([held]);
+      if (known?.pid !== undefined) return known;
       return find(await this.#ports.runtime.containersOf(pod.metadata.uid));
     }
     const named = await find([event.containerId]);

@@ -91,7 +91,9 @@ export class PodIdentity {
     const secretNames = new Set(claim.identities.map(secretName).filter((name) => name !== undefined));
     const opened = (containerId: string): string | undefined =>
       openedBefore(this.#holdings.get(podUid), claim.identities, containerId);
-    const attestation = await this.#ports.attestation.attest({ pod, policies, secretNames, opened }, event);
+    const held = this.#holdings.get(podUid)?.container?.id;
+    const subject = { pod, policies, secretNames, opened, ...(held !== undefined && { held }) };
+    const attestation = await this.#ports.attestation.attest(subject, event);
     await this.#act(pod, claim, attestation);
     return this.#next(podUid, claim);
   }
@@ -247,8 +249,8 @@ export class PodIdentity {
     // Nobody tells of a unit's start, as the container runtime tells of a container's.
     if (!holding || holding.verdict === 'Ended')
       return claim.modules.some(({ spec }) => spec.host) ? { requeueAfterMs: UNIT_LOOK_MS } : {};
-    const intervals = claim.modules.map(({ spec }) => durationMs(spec.remeasureInterval));
     const now = this.#ports.clock.now();
+    const intervals = claim.modules.map(({ spec }) => untilMeasured(durationMs(spec.remeasureInterval), now));
     const renewals = [...holding.issued.values()].map(({ renewalTime }) => renewalTime - now);
     const retry = holding.refused.size > 0 ? [REFUSED_RETRY_MS] : [];
     return {
@@ -261,8 +263,16 @@ export class PodIdentity {
 const REFUSED_RETRY_MS = 5_000;
 /** How long a unit may run before its files are there. A call on its socket is judged at once. */
 const UNIT_LOOK_MS = 5_000;
+/** Modules that are due within so long are measured one behind the other: they share one look at the processes of the node. */
+const SHARED_LOOK_MS = 10_000;
 const MINIMUM_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 3_600_000;
+
+/** Never longer than the interval; shorter the first time only, where it is a multiple of what is shared. */
+function untilMeasured(interval: number, now: number): number {
+  if (interval < 2 * SHARED_LOOK_MS) return interval;
+  return Math.floor((now + interval) / SHARED_LOOK_MS) * SHARED_LOOK_MS - now;
+}
 
 function isReportOnly({ modules }: Claim): boolean {
   return modules.length > 0 && modules.every(({ spec }) => spec.onViolation === 'Report');

@@ -34,6 +34,7 @@ function entered(pid: number, init: number, depth: number): number | undefined {
   let at = pid;
   for (let generation = 0; generation < GENERATIONS && at !== init; generation++) {
     const { parent } = parseStatus(readProc(at, 'status'));
+    if (parent === init) return undefined;
     if (parent === 0 || parseStatus(readProc(parent, 'status')).depth < depth) return at;
     at = parent;
   }

@@ -33,18 +33,25 @@ function isLost(file: CodeFile): boolean {
 
 function lookAt(pid: number, root: RootFileSystem | Untraceable): MappedCode {
   const { files, anonymousBytes } = parseExecutableMemory(readProc(pid, 'maps'));
+  const privately = files.filter((mapping) => mapping.private).map(({ range }) => range);
+  const changed = privately.length === 0 ? [] : changedPagesOf(pid, privately);
+  const changedAt = new Map(privately.map((range, at) => [range, changed[at] ?? 0]));
   const byFile = Map.groupBy(files, ({ file, path }) => `${file} ${path}`);
-  return { files: [...byFile.values()].map((mappings) => fileOf(pid, mappings, root)), anonymousBytes };
+  return { files: [...byFile.values()].map((mappings) => fileOf(pid, mappings, { root, changedAt })), anonymousBytes };
+}
+
+interface Looked {
+  readonly root: RootFileSystem | Untraceable;
+  /** Changed pages by range of the mapping. */
+  readonly changedAt: ReadonlyMap<string, number>;
 }
 
 /** One file by its mappings, of which there is at least one. */
-function fileOf(pid: number, mappings: readonly ExecutableMapping[], root: RootFileSystem | Untraceable): CodeFile {
+function fileOf(pid: number, mappings: readonly ExecutableMapping[], { root, changedAt }: Looked): CodeFile {
   const [{ range, path } = { range: '', path: '' }] = mappings;
   try {
     const file = codeOrigin(pid, `map_files/${range}`, root);
-    const changed = mappings
-      .filter((mapping) => mapping.private)
-      .reduce((pages, mapping) => pages + changedPagesOf(pid, mapping.range), 0);
+    const changed = mappings.reduce((pages, mapping) => pages + (changedAt.get(mapping.range) ?? 0), 0);
     return changed === 0 ? file : { ...file, changedPages: changed };
   } catch (error) {
     if (error instanceof ProcessGone) return { path, origin: 'unprovable', detail: LOST };

@@ -15,7 +15,7 @@ export interface ProcessStrings {
 export function processStrings(pid: number): ProcessStrings {
   const { argvStart, environStart } = parseStat(readProc(pid, 'stat'));
   const maps = readProc(pid, 'maps');
-  if (isInFile(maps, argvStart) || isInFile(maps, environStart)) {
+  if (isInFile(maps, [argvStart, environStart])) {
     return { argv: [], environment: ['LD_PRELOAD=(the process has laid a file over its environment)'] };
   }
   return { argv: parseStrings(readProc(pid, 'cmdline')), environment: parseStrings(readProc(pid, 'environ')) };

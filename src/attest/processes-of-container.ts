@@ -11,8 +11,12 @@ import { unitOf } from './unit.ts';
  */
 export function processesByPlace(root = kubepodsRoot(readProc(process.pid, 'cgroup'))): Map<string, number[]> {
   const places = new Map<string, number[]>();
+  // The processes of a container have the same text, and those of the kernel.
+  const known = new Map<string, string | undefined>();
   for (const pid of listProcesses()) {
-    const place = placeOf(pid, root);
+    const cgroup = cgroupOf(pid);
+    if (!known.has(cgroup)) known.set(cgroup, placeOf(cgroup, root));
+    const place = known.get(cgroup);
     if (place === undefined) continue;
     const pids = places.get(place);
     if (pids === undefined) places.set(place, [pid]);
@@ -38,8 +42,7 @@ export function unitOfProcess(pid: number): string | undefined {
 }
 
 /** A container id has 64 digits, and no unit is called so. */
-function placeOf(pid: number, root: string): string | undefined {
-  const cgroup = cgroupOf(pid);
+function placeOf(cgroup: string, root: string): string | undefined {
   const origin = parseCgroup(cgroup, root);
   return 'problem' in origin ? unitOf(cgroup) : origin.containerId;
 }

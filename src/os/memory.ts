@@ -4,8 +4,10 @@
 const INTERVAL_MS = 5_000;
 /** A thread that used less of an interval than this is at rest, milliseconds of processor time. */
 const REST_MS = 250;
-/** Less work than this since the last time leaves nothing behind that is worth a collection, milliseconds. */
-const BURST_MS = 200;
+/** A thread that used more of an interval than this had a burst of work, milliseconds. */
+const BURST_MS = 500;
+/** So much work in smaller portions since the last time leaves something behind that is worth a collection, milliseconds. */
+const ACCUMULATED_MS = 5_000;
 
 /**
  * Decides when to give memory back: when a burst of work is over, as the start of the program is one. Looked at in equal
@@ -14,18 +16,21 @@ const BURST_MS = 200;
 export class Rest {
   #before = 0;
   #released = 0;
+  #burst = false;
 
   /** `used`: processor time so far, milliseconds. */
   isDue(used: number): boolean {
     const lately = used - this.#before;
     this.#before = used;
-    return lately < REST_MS && used - this.#released > BURST_MS;
+    this.#burst ||= lately > BURST_MS;
+    return lately < REST_MS && (this.#burst || used - this.#released > ACCUMULATED_MS);
   }
 
   /** What that took does not count as work. */
   released(used: number): void {
     this.#before = used;
     this.#released = used;
+    this.#burst = false;
   }
 }
 

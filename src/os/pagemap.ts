@@ -14,23 +14,27 @@ const AT_ONCE = 32_768;
 const pageSize = libc('int getpagesize(void)');
 
 /**
- * How many pages of a private mapping of a file (`<start>-<end>` as in maps) are no longer the file's: somebody wrote to
- * them, with a debugger's rights where the mapping itself cannot be written. Throws what node:fs throws.
+ * How many pages of private mappings of files (`<start>-<end>` as in maps), of each, are no longer the file's: somebody wrote
+ * to them, with a debugger's rights where the mapping itself cannot be written. Throws what node:fs throws.
  */
-export function changedPages(pid: number, range: string): number {
-  const size = BigInt(pageSize());
-  const [start = 0n, end = 0n] = range.split('-').map((address) => BigInt(`0x${address}`) / size);
+export function changedPages(pid: number, ranges: readonly string[]): number[] {
   const pagemap = openSync(`/proc/${pid}/pagemap`, 'r');
   try {
-    let changed = 0;
-    for (let at = start; at < end; at += BigInt(AT_ONCE)) {
-      const left = end - at;
-      changed += changedAmong(pagemap, at, left < AT_ONCE ? Number(left) : AT_ONCE);
-    }
-    return changed;
+    return ranges.map((range) => changedIn(pagemap, range));
   } finally {
     closeSync(pagemap);
   }
+}
+
+function changedIn(pagemap: number, range: string): number {
+  const size = BigInt(pageSize());
+  const [start = 0n, end = 0n] = range.split('-').map((address) => BigInt(`0x${address}`) / size);
+  let changed = 0;
+  for (let at = start; at < end; at += BigInt(AT_ONCE)) {
+    const left = end - at;
+    changed += changedAmong(pagemap, at, left < AT_ONCE ? Number(left) : AT_ONCE);
+  }
+  return changed;
 }
 
 function changedAmong(pagemap: number, first: bigint, count: number): number {

@@ -96,8 +96,10 @@ export function parseExecutableMemory(text: string): ExecutableMemory {
   const files: ExecutableMapping[] = [];
   let anonymousBytes = 0;
   for (const line of text.split('\n')) {
+    // Most are not executable: that is seen without taking them apart.
+    if (line[line.indexOf(' ') + 3] !== 'x') continue;
     const [, start = '', end = '', permissions, device = '', inode = '', path = ''] = MAPPING.exec(line) ?? [];
-    if (permissions?.[2] !== 'x') continue;
+    if (permissions === undefined) continue;
     if (inode !== '0') {
       const range = `${shorn(start)}-${shorn(end)}`;
       files.push({ range, file: `${device}/${inode}`, path, private: permissions[3] === 'p' });
@@ -107,16 +109,23 @@ export function parseExecutableMemory(text: string): ExecutableMemory {
 }
 
 function shorn(address: string): string {
-  return address.replace(/^0+(?=.)/, '');
+  return address.startsWith('0') ? address.replace(/^0+(?=.)/, '') : address;
 }
 
-/** Whether an address (decimal) lies in memory that stands for a file, by the text of /proc/<pid>/maps. */
-export function isInFile(maps: string, address: string): boolean {
-  const at = BigInt(address);
+/** Whether one of these addresses (decimal) lies in memory that stands for a file, by the text of /proc/<pid>/maps. */
+export function isInFile(maps: string, addresses: readonly string[]): boolean {
+  const wanted = addresses.map((address) => BigInt(address).toString(16));
   return maps.split('\n').some((line) => {
-    const [, start = '', end = '', , , inode] = MAPPING.exec(line) ?? [];
-    return inode !== undefined && inode !== '0' && BigInt(`0x${start}`) <= at && at < BigInt(`0x${end}`);
+    const [start = '', end = ''] = line.slice(0, line.indexOf(' ')).split('-').map(shorn);
+    if (!wanted.some((at) => !isBelow(at, start) && isBelow(at, end))) return false;
+    const [, , , , , inode] = MAPPING.exec(line) ?? [];
+    return inode !== undefined && inode !== '0';
   });
+}
+
+/** Of hexadecimal numbers without leading zeros. */
+function isBelow(one: string, other: string): boolean {
+  return one.length === other.length ? one < other : one.length < other.length;
 }
 
 /** Splits /proc/<pid>/cmdline or environ: strings, each ended by a zero byte. */

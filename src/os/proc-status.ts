@@ -25,9 +25,11 @@ export interface ProcStatus {
 /** Throws Internal where a field is missing, as no kernel since 4.10 leaves one out (but seccomp, where not built in). */
 export function parseStatus(text: string): ProcStatus {
   const line = (name: string): string => {
-    const found = new RegExp(`^${name}:\\t(.*)$`, 'm').exec(text)?.[1];
-    if (found === undefined) throw malformed(name, text);
-    return found;
+    const head = `\n${name}:\t`;
+    const at = text.indexOf(head);
+    if (at === -1) throw malformed(name, text);
+    const end = text.indexOf('\n', at + head.length);
+    return text.slice(at + head.length, end === -1 ? undefined : end);
   };
   const numbers = (name: string): number[] => [...line(name).matchAll(/\d+/g)].map(Number);
   const [uids, gids] = [numbers('Uid'), numbers('Gid')];

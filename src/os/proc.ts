@@ -49,9 +49,9 @@ export function openProcDirectory(pid: number, name: string): number {
   return reading(pid, () => openDirectory(`/proc/${pid}/${name}`));
 }
 
-/** Pages of a private mapping of a file that are no longer the file's. Throws ProcessGone. */
-export function changedPagesOf(pid: number, range: string): number {
-  return reading(pid, () => changedPages(pid, range));
+/** Pages of private mappings of files, of each, that are no longer the file's. Throws ProcessGone. */
+export function changedPagesOf(pid: number, ranges: readonly string[]): number[] {
+  return reading(pid, () => changedPages(pid, ranges));
 }
 
 /** Pids of all processes that this program's /proc shows. */

@@ -132,7 +132,7 @@ export const PROC_TARGETS: readonly Target[] = [
     read: (text) => {
       const { files, anonymousBytes } = parseExecutableMemory(text);
       const ranges = files.map(({ range }) => range);
-      isInFile(text, '140737254216304');
+      isInFile(text, ['140737254216304', '4198400']);
       must(Number.isFinite(anonymousBytes), 'a number of bytes');
       must(
         ranges.every((range) => /^[0-9a-f]+-[0-9a-f]+$/.test(range)),

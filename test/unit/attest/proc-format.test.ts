@@ -153,7 +153,8 @@ describe('isInFile', () => {
     ['the end of a file', '12288', false],
     ['nothing', '0', false],
   ])('tells %s', (_, address, expected) => {
-    expect(isInFile(maps, address)).toBe(expected);
+    expect(isInFile(maps, [address])).toBe(expected);
+    expect(isInFile(maps, ['1', address])).toBe(expected);
   });
 });
 

@@ -52,6 +52,32 @@ describe('attesting a pod', () => {
     expect(judged[0]).toMatchObject({ phase: 'Running', node: 'node-1', container: { id: CONTAINER_ID } });
   });
 
+  it('asks for the containers of the pod only where the one that was held runs no more', async () => {
+    let asked = 0;
+    const { containers } = setting();
+    const listing = setting({
+      runtime: {
+        container: (id) => Promise.resolve(containers.get(id)),
+        containersOf: () => {
+          asked++;
+          return Promise.resolve([...containers.keys()]);
+        },
+      },
+    }).subject;
+    expect(await listing.attest({ ...subject, held: CONTAINER_ID })).toMatchObject({ state: 'Judged' });
+    expect(asked).toBe(0);
+    const next = 'd'.repeat(64);
+    containers.delete(CONTAINER_ID);
+    containers.set(next, aContainer({ id: next }));
+    const found = await listing.attest({ ...subject, held: CONTAINER_ID });
+    expect(found).toMatchObject({ state: 'Judged', container: { id: next } });
+    expect(asked).toBe(1);
+    const { pid: _ended, ...exited } = aContainer();
+    containers.set(CONTAINER_ID, exited);
+    await listing.attest({ ...subject, held: CONTAINER_ID });
+    expect(asked).toBe(2);
+  });
+
   it('refuses the module for another process in its container', async () => {
     const { subject: attestation, processes } = setting();
     processes.set(4300, aProcess({ pid: 4300, executable: { path: '/tmp/dropped', sha256: 'f'.repeat(64) } }));

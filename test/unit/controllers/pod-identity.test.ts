@@ -89,6 +89,22 @@ describe('an attested module', () => {
     expect((await subject.reconcile('pod-1')).requeueAfterMs).toBe(HOUR / 2);
   });
 
+  it.each([
+    ['30s', 2_500, 27_500],
+    ['30s', 27_500, 22_500],
+    ['45s', 1_000, 39_000],
+    ['15s', 1_000, 15_000],
+    ['1s', 999, 1_000],
+  ])(
+    'is measured with others: every %s, %i ms after a shared moment, next after %i ms',
+    async (interval, past, next) => {
+      const { state, subject } = setting();
+      state.modules = [aModule({ remeasureInterval: interval })];
+      state.now = NOW + past;
+      expect((await subject.reconcile('pod-1')).requeueAfterMs).toBe(next);
+    },
+  );
+
   it('keeps the time of its verdict over further looks', async () => {
     const { state, subject } = setting();
     await subject.reconcile('pod-1');
