@@ -19,14 +19,8 @@ import type { LabSettings } from './settings.ts';
  * crash or an earlier failed command has left. Throws LabError when something stays behind.
  */
 export async function tearDown(settings: LabSettings, progress: Progress): Promise<void> {
-  await stopDaemon(secondNodeOutside(settings), SECOND_NODE_DAEMON, 0);
-  for (const name of DAEMONS) await stopDaemon(settings, name, 0);
-  await endMembers(settings);
-  await unmountBelow(`${settings.dir}/kubelet`);
-  await disconnectNetwork(settings);
-  await unmountBelow(settings.dir);
+  await cutPower(settings);
   await restoreHost(settings);
-  await removeGroups(settings);
   const left = await mountsBelow(settings.dir);
   if (left.length > 0) {
     throw new LabError(
@@ -36,6 +30,20 @@ export async function tearDown(settings: LabSettings, progress: Progress): Promi
   }
   await rm(settings.dir, { recursive: true, force: true });
   progress.say(`the lab in ${settings.dir} is gone`);
+}
+
+/**
+ * Leaves of the lab what is left of a machine without power: its files on disk. No process is asked to end, and what lies
+ * in memory (mounts, control groups, network) is gone. `bringUp` is the boot.
+ */
+export async function cutPower(settings: LabSettings): Promise<void> {
+  await stopDaemon(secondNodeOutside(settings), SECOND_NODE_DAEMON, 0);
+  for (const name of DAEMONS) await stopDaemon(settings, name, 0);
+  await endMembers(settings);
+  await unmountBelow(`${settings.dir}/kubelet`);
+  await disconnectNetwork(settings);
+  await unmountBelow(settings.dir);
+  await removeGroups(settings);
 }
 
 /** Ends whatever of the lab still runs: containers may start children until the last of them is dead, so look again. */
