@@ -24,6 +24,9 @@ const LIMITS = {
   lingerMs: 1_000,
 } as const;
 
+/** One for all: each answer ends so, and an exception made for each is costly. */
+const GONE = new Error('the caller waits no longer');
+
 export interface HttpServerParts {
   readonly service: Pick<IotEdgeService, 'answer'>;
   /** The process behind a connection, by the address that it was given; undefined where it has ended. */
@@ -84,7 +87,7 @@ export class HttpServer {
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const ended = new AbortController();
-    response.once('close', () => ended.abort());
+    response.once('close', () => ended.abort(GONE));
     try {
       const answer = await this.#answer(request, ended.signal);
       if (this.#stopping) response.shouldKeepAlive = false;
