@@ -48,7 +48,7 @@ export class Http2Connection {
   constructor(socket: Socket, options: Http2ConnectionOptions) {
     this.#socket = socket;
     this.#options = options;
-    this.#outbox = new Outbox(socket);
+    this.#outbox = new Outbox(socket, () => this.#resume());
     const outbox = this.#outbox;
     this.#link = {
       send: (frame) => outbox.send(frame),
@@ -60,7 +60,6 @@ export class Http2Connection {
     };
     outbox.send(encodeSettings(options.maxStreams));
     socket.on('data', (chunk: Buffer) => this.#read(chunk));
-    socket.on('drain', () => this.#resume());
     socket.once('close', () => {
       this.#dropAll();
       options.onClose();

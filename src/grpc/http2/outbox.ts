@@ -2,20 +2,23 @@
 import type { Socket } from 'node:net';
 import { CODE, ConnectionError } from './error.ts';
 
-/** What may wait for a slow reader before a stream should pause, octets. */
-const CONGESTED = 64 * 1024;
 /** Replies that may wait for who makes us reply and reads nothing, octets. */
 const MAX_REPLIES = 64 * 1024;
 
 /** What is sent on a connection: all that one turn of the event loop has to say goes out in one write. */
 export class Outbox {
   readonly #socket: Socket;
+  readonly #roomAgain: () => void;
   #frames: Buffer[] = [];
   #bytes = 0;
   #replies = 0;
+  #isAwaited = false;
 
-  constructor(socket: Socket) {
+  /** `roomAgain` is called after `isCongested` was true and is so no longer. */
+  constructor(socket: Socket, roomAgain: () => void) {
     this.#socket = socket;
+    this.#roomAgain = roomAgain;
+    socket.on('drain', () => this.#tell());
   }
 
   /** Sends a frame after those before it. */
@@ -40,11 +43,20 @@ export class Outbox {
     const octets = Buffer.concat(this.#frames, this.#bytes);
     this.#frames = [];
     this.#bytes = 0;
-    if (this.#socket.writable) this.#socket.write(octets);
+    // What is taken at once brings no event.
+    if (this.#socket.writable && this.#socket.write(octets)) this.#tell();
   }
 
   /** Whether the peer reads more slowly than is written. */
   get isCongested(): boolean {
-    return this.#bytes + this.#socket.writableLength > CONGESTED;
+    const isCongested = this.#bytes + this.#socket.writableLength > this.#socket.writableHighWaterMark;
+    this.#isAwaited ||= isCongested;
+    return isCongested;
+  }
+
+  #tell(): void {
+    if (!this.#isAwaited) return;
+    this.#isAwaited = false;
+    this.#roomAgain();
   }
 }

@@ -79,6 +79,37 @@ describe('a connection with another implementation', () => {
     expect(stand.closed).toBe(1);
   });
 
+  it.each([1_000, 40_000, 70_000])(
+    'goes on after each pause, with messages of %d octets on several streams',
+    async (size) => {
+      const message = Buffer.alloc(size, 'abc');
+      stand.serve = (stream) => {
+        let left = 100;
+        const send = (): void => {
+          while (left > 0) {
+            left--;
+            if (!stream.write(message)) return;
+          }
+          stream.end(encodeHeaders(undefined, {}));
+        };
+        stream.reader = { ...stream.reader, drain: send };
+        stream.respond(encodeHeaders(200, {}));
+        send();
+      };
+      const client = session();
+      await once(client, 'remoteSettings');
+      const lengths = await Promise.all(
+        Array.from({ length: 4 }, async () => {
+          let length = 0;
+          for await (const chunk of client.request({ ':path': '/' })) length += (chunk as Buffer).length;
+          return length;
+        }),
+      );
+      expect(lengths).toEqual(Array(4).fill(100 * size));
+      client.destroy();
+    },
+  );
+
   it('tells who serves a call that the client has given it up, or has gone', async () => {
     let ended = 0;
     stand.serve = (stream) => {
