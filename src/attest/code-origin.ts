@@ -3,7 +3,7 @@ import type { FileStatus } from '../os/file-status.ts';
 import { procFileStatus, readProcLink } from '../os/proc.ts';
 import { findInLayers } from './image-layers.ts';
 import type { MappingEvidence } from './port.ts';
-import type { RootFileSystem, Untraceable } from './root-file-system.ts';
+import type { NodeFiles, RootFileSystem, Untraceable } from './root-file-system.ts';
 
 /** A file that a process runs code from. */
 export interface CodeFile extends MappingEvidence {
@@ -23,9 +23,10 @@ const NAMELESS = /^(?:[^/]|\/(?:memfd:|SYSV|dev\/zero \(deleted\)))/;
  * another mount namespace and handed over, or lies under a bind mount, shows a path that it does not have in the image.
  * Throws ProcessGone.
  */
-export function codeOrigin(pid: number, link: string, root: RootFileSystem | Untraceable): CodeFile {
+export function codeOrigin(pid: number, link: string, root: RootFileSystem | Untraceable | NodeFiles): CodeFile {
   const path = readProcLink(pid, link);
   if (NAMELESS.test(path)) return { path, origin: 'anonymous' };
+  if ('ofNode' in root) return ofNode(path, procFileStatus(pid, link));
   if (path.endsWith(DELETED)) return { path: path.slice(0, -DELETED.length), origin: 'deleted' };
   if ('problem' in root) return { path, origin: root.origin, detail: root.problem };
   const status = procFileStatus(pid, link);
@@ -33,6 +34,33 @@ export function codeOrigin(pid: number, link: string, root: RootFileSystem | Unt
     return { path, origin: 'foreign', detail: `device ${status.device} is not the root file system`, status };
   }
   // A path of another mount namespace is written from that one's root, which is the root file system.
-  const layerFile = findInLayers(status, path, root);
+  const layerFile = layerFileOf(status, path, root);
   return layerFile === undefined ? { path, origin: 'writable', status } : { path, origin: 'image', status, layerFile };
+}
+
+/** More files than a module maps; beyond, they are looked for anew. */
+const TRACED = 4_096;
+
+/**
+ * What was found once holds for as long as path and status stay: whatever the container does to a file of its image puts
+ * another one, with a ctime of its own, in its place, or leaves it deleted.
+ */
+function layerFileOf(status: FileStatus, path: string, root: RootFileSystem): string | undefined {
+  const { inode, ctimeNs, mtimeNs, size } = status;
+  const key = `${inode}/${ctimeNs}/${mtimeNs}/${size} ${path}`;
+  const known = root.traced.get(key) ?? findInLayers(status, path, root);
+  if (known === undefined) return undefined;
+  if (root.traced.size >= TRACED) root.traced.clear();
+  root.traced.set(key, known);
+  return known;
+}
+
+const WRITABLE_BY_OTHERS = 0o022;
+const PERMISSIONS = 0o7777;
+
+/** A file that was replaced by an update of the node is still the file that root had put there. */
+function ofNode(path: string, status: FileStatus): CodeFile {
+  const { owner, mode } = status;
+  if (owner === 0 && (mode & WRITABLE_BY_OTHERS) === 0) return { path, origin: 'node', status };
+  return { path, origin: 'writable', detail: `owner ${owner}, mode 0${(mode & PERMISSIONS).toString(8)}`, status };
 }

@@ -69,6 +69,7 @@ const REMEDIES: Readonly<Record<Exclude<CodeOrigin, 'image'>, string>> = {
   foreign: 'put it into the image, or name its volume in process.codeVolumes: code on other mounts is not trusted',
   deleted: 'restart the pod: code whose file was deleted or replaced cannot be traced',
   anonymous: 'run the program from a file of the image',
+  node: 'run the program of the image: code of the node is not trusted in a container',
   unprovable: 'use the overlayfs snapshotter, or set fromImage to false and list executables',
 };
 
@@ -81,6 +82,7 @@ export const codeFromImage: Rule = {
   reason: 'CodeNotFromImage',
   check: ofProcess((process, module) => {
     if (!module.fromImage) return held(`not demanded by EdgeModule ${moduleName(module)}`);
+    if (module.host) return codeOfNode(process, module);
     if (process.mappings.length === 0) {
       return failed('code from the image', 'no code at all', 'call again once the process runs its program');
     }
@@ -95,6 +97,23 @@ export const codeFromImage: Rule = {
     );
   }),
 };
+
+/** Of a module of the host no image says what belongs to it; but what root alone can write, nobody else has put in its way. */
+function codeOfNode(process: ProcessEvidence, module: ModulePolicy): Finding {
+  const { mappings, script } = process;
+  const strange = mappings.find(({ origin }, index) => origin !== 'node' && (index === 0 || origin !== 'anonymous'));
+  if (strange) return notOfNode(strange.path, strange, module);
+  if (script === undefined || script.origin === 'node' || module.signals.foreignScript === 'Allow')
+    return held(`${mappings.length} files, of which root alone may write each`);
+  const finding = notOfNode(`script ${script.path}`, script, module);
+  return module.signals.foreignScript === 'Report' ? reported(finding) : finding;
+}
+
+function notOfNode(what: string, { origin, detail }: MappingEvidence, module: ModulePolicy): Finding {
+  const found = `${what} from ${origin}${detail === undefined ? '' : ` (${detail})`}`;
+  const remedy = `have root own it and nobody else write it, or set process.fromImage of EdgeModule ${moduleName(module)} to false`;
+  return failed('all code from files that root alone may write', found, remedy);
+}
 
 type Strange = MappingEvidence & { readonly origin: Exclude<CodeOrigin, 'image'> };
 

@@ -40,6 +40,7 @@ export const HOST_RULES: readonly Rule[] = [
   callerAlive,
   unitMatched,
   executableAllowed,
+  codeFromImage,
   notTampered,
   credentials,
   policyWindow,

@@ -2,7 +2,7 @@
 import { parseExecutableMemory, type ExecutableMapping } from '../os/proc-format.ts';
 import { changedPagesOf, ProcessGone, readProc } from '../os/proc.ts';
 import { codeOrigin, type CodeFile } from './code-origin.ts';
-import type { RootFileSystem, Untraceable } from './root-file-system.ts';
+import type { NodeFiles, RootFileSystem, Untraceable } from './root-file-system.ts';
 
 /** How often the list of mappings is read anew when one of them goes away between list and look. */
 const ATTEMPTS = 3;
@@ -19,7 +19,7 @@ export interface MappedCode {
  * The code that a process has mapped. A program that loads and unloads code without pause is looked at three times; what
  * was gone again then is named `unprovable`. Throws ProcessGone.
  */
-export function mappedCode(pid: number, root: RootFileSystem | Untraceable): MappedCode {
+export function mappedCode(pid: number, root: RootFileSystem | Untraceable | NodeFiles): MappedCode {
   let code = lookAt(pid, root);
   for (let attempt = 1; attempt < ATTEMPTS && code.files.some(isLost); attempt++) code = lookAt(pid, root);
   return code;
@@ -31,7 +31,7 @@ function isLost(file: CodeFile): boolean {
   return file.detail === LOST;
 }
 
-function lookAt(pid: number, root: RootFileSystem | Untraceable): MappedCode {
+function lookAt(pid: number, root: RootFileSystem | Untraceable | NodeFiles): MappedCode {
   const { files, anonymousBytes } = parseExecutableMemory(readProc(pid, 'maps'));
   const privately = files.filter((mapping) => mapping.private).map(({ range }) => range);
   const changed = privately.length === 0 ? [] : changedPagesOf(pid, privately);
@@ -41,7 +41,7 @@ function lookAt(pid: number, root: RootFileSystem | Untraceable): MappedCode {
 }
 
 interface Looked {
-  readonly root: RootFileSystem | Untraceable;
+  readonly root: RootFileSystem | Untraceable | NodeFiles;
   /** Changed pages by range of the mapping. */
   readonly changedAt: ReadonlyMap<string, number>;
 }

@@ -3,9 +3,10 @@
 /**
  * Where code comes from. `image`: a read-only layer of the container's image. `writable`: the container's writable
  * layer. `foreign`: another mount (volume, tmpfs) or mount namespace. `deleted`: unlinked. `anonymous`: memfd and the
- * like. `unprovable`: the container's root file system keeps no layers apart, so nothing can be said.
+ * like. `node`: of a process of no container, a file of the node that root owns and nobody else may write (`writable`
+ * otherwise). `unprovable`: the container's root file system keeps no layers apart, so nothing can be said.
  */
-export type CodeOrigin = 'image' | 'writable' | 'foreign' | 'deleted' | 'anonymous' | 'unprovable';
+export type CodeOrigin = 'image' | 'writable' | 'foreign' | 'deleted' | 'anonymous' | 'node' | 'unprovable';
 
 /** A file mapped executable by a process, and where it comes from. */
 export interface MappingEvidence {

@@ -15,7 +15,13 @@ import { namespacesOf } from './namespaces.ts';
 import type { MappingEvidence, ProcessEvidence } from './port.ts';
 import { whyNotToRead } from './readable-mount.ts';
 import { processStrings } from './process-strings.ts';
-import { RootFileSystems, type RootFileSystem, type Untraceable } from './root-file-system.ts';
+import {
+  NODE_FILES,
+  RootFileSystems,
+  type NodeFiles,
+  type RootFileSystem,
+  type Untraceable,
+} from './root-file-system.ts';
 import { scriptOrigin } from './script.ts';
 import { unitOf } from './unit.ts';
 
@@ -76,7 +82,7 @@ export class ProcessMeter {
       const origin = parseCgroup(cgroup, this.#kubepodsRoot);
       const unit = unitOf(cgroup);
       const namespaces = namespacesOf(pid, init);
-      const root = this.#rootFor(pid, init, origin, namespaces.ownNamespaces ?? []);
+      const root = this.#rootFor(pid, init, { origin, unit }, namespaces.ownNamespaces ?? []);
       const executable = codeOrigin(pid, 'exe', root);
       const { files, anonymousBytes } = mappedCode(pid, root);
       const { argv, environment } = processStrings(pid);
@@ -110,13 +116,14 @@ export class ProcessMeter {
   #rootFor(
     pid: number,
     init: number,
-    origin: CgroupOrigin,
+    { origin, unit }: { readonly origin: CgroupOrigin; readonly unit: string | undefined },
     ownNamespaces: readonly string[],
-  ): RootFileSystem | Untraceable {
+  ): RootFileSystem | Untraceable | NodeFiles {
     if (ownNamespaces.includes('mount')) {
       return { origin: 'foreign', problem: 'the process has a mount namespace of its own' };
     }
     const containerId = 'problem' in origin ? undefined : origin.containerId;
+    if (pid === init && unit !== undefined && containerId === undefined) return NODE_FILES;
     if (pid !== init) {
       const initOrigin = parseCgroup(readProc(init, 'cgroup'), this.#kubepodsRoot);
       const initContainer = 'problem' in initOrigin ? undefined : initOrigin.containerId;

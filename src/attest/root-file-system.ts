@@ -13,6 +13,8 @@ export interface RootFileSystem extends LayerFolders {
   readonly device: string;
   /** The mount that is the root of the container's first process; undefined before Linux 5.8. */
   readonly mountId?: number;
+  /** Files that were found in its image: in which layer's file, by path and status. See `layerFileOf`. */
+  readonly traced: Map<string, string>;
 }
 
 /** Why code of a container cannot be traced to its image. */
@@ -20,6 +22,10 @@ export interface Untraceable {
   readonly origin: 'foreign' | 'unprovable';
   readonly problem: string;
 }
+
+/** Stands for the files of the node itself, for a process that is in no container. */
+export const NODE_FILES = { ofNode: true } as const;
+export type NodeFiles = typeof NODE_FILES;
 
 /** Containers whose layers are remembered; more than a node's 110 pods have. */
 const REMEMBERED = 1024;
@@ -81,7 +87,7 @@ export class RootFileSystems {
           `layers of its root file system are missing below ${this.#hostRoot}: ${named.lower.join(':')}`,
         );
       }
-      return { device: mount.device, ...layers, ...(mountId === undefined ? {} : { mountId }) };
+      return { device: mount.device, traced: new Map(), ...layers, ...(mountId === undefined ? {} : { mountId }) };
     } catch (error) {
       return unprovable(
         `layers of its root file system cannot be read: ${errnoOf(error) ?? ''} below ${this.#hostRoot}`,

@@ -6,7 +6,7 @@ import { openInRoot } from '../os/open-in-root.ts';
 import { openProcDirectory, readProcLink } from '../os/proc.ts';
 import { codeOrigin, type CodeFile } from './code-origin.ts';
 import { scriptOf } from './interpreter.ts';
-import type { RootFileSystem, Untraceable } from './root-file-system.ts';
+import type { NodeFiles, RootFileSystem, Untraceable } from './root-file-system.ts';
 
 export interface Interpreting {
   readonly pid: number;
@@ -21,7 +21,10 @@ export interface Interpreting {
  * the process itself would find it now: an interpreter keeps no handle on what it has read. A relative name is looked
  * for in the folders of the process and of the container's first one. Throws ProcessGone.
  */
-export function scriptOrigin(running: Interpreting, root: RootFileSystem | Untraceable): CodeFile | undefined {
+export function scriptOrigin(
+  running: Interpreting,
+  root: RootFileSystem | Untraceable | NodeFiles,
+): CodeFile | undefined {
   const name = scriptOf(running.executable, running.argv);
   if (name === undefined) return undefined;
   if ('problem' in root) return { path: name, origin: root.origin, detail: root.problem };
@@ -43,7 +46,7 @@ function candidates(name: string, { pid, init }: Interpreting): string[] {
 /** What interpreters that are given a folder look for in it. */
 const OF_FOLDER = ['package.json', '__main__.py', 'index.js'];
 
-function originOf(pid: number, path: string, root: RootFileSystem): CodeFile | undefined {
+function originOf(pid: number, path: string, root: RootFileSystem | NodeFiles): CodeFile | undefined {
   const directory = openProcDirectory(pid, 'root');
   try {
     return inRoot(directory, path, root);
@@ -52,7 +55,7 @@ function originOf(pid: number, path: string, root: RootFileSystem): CodeFile | u
   }
 }
 
-function inRoot(directory: number, path: string, root: RootFileSystem): CodeFile | undefined {
+function inRoot(directory: number, path: string, root: RootFileSystem | NodeFiles): CodeFile | undefined {
   let file: number;
   try {
     file = openInRoot(directory, path);

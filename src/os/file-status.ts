@@ -17,6 +17,10 @@ export interface FileStatus {
   /** `major:minor` as in mountinfo. */
   readonly device: string;
   readonly inode: bigint;
+  /** User id in this program's user namespace. */
+  readonly owner: number;
+  /** Type and permissions, see inode(7). */
+  readonly mode: number;
   /** Bytes. */
   readonly size: bigint;
   /** Nanoseconds since the Unix epoch. The kernel sets ctime itself; no call can choose it. */
@@ -38,6 +42,8 @@ export function fileStatus(path: string): FileStatus {
   return {
     device: `${status.readUInt32LE(136)}:${status.readUInt32LE(140)}`,
     inode: status.readBigUInt64LE(32),
+    owner: status.readUInt32LE(20),
+    mode: status.readUInt16LE(28),
     size: status.readBigUInt64LE(40),
     ctimeNs: time(status, 96),
     mtimeNs: time(status, 112),

@@ -3,7 +3,16 @@ import { fromBinary } from '@bufbuild/protobuf';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { appendFileSync, copyFileSync, existsSync, lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import {
+  appendFileSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+} from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { HOST_RULES } from '../../src/attest/decide.ts';
@@ -187,6 +196,21 @@ describe('an impostor of the unit', () => {
       await isRefused('ExecutableNotAllowed: expected', {}, other);
       appendFileSync(other, 'x');
       await isRefused('ExecutableNotAllowed: expected', {}, other);
+    },
+    LIMIT,
+  );
+
+  it(
+    'whose program is as listed, but lies where its own user may change it, is refused; once root has it again it is not',
+    async () => {
+      const program = service.path('curl');
+      chownSync(program, USER, USER);
+      try {
+        await isRefused(`CodeNotFromImage: expected all code from files that root alone may write`, {});
+      } finally {
+        chownSync(program, 0, 0);
+      }
+      expect(await fetchSvid('updater')).toMatchObject({ exit: 28 });
     },
     LIMIT,
   );

@@ -207,7 +207,8 @@ export interface EdgeModuleSpecProcess {
   readonly executables: readonly EdgeModuleSpecProcessExecutable[];
   /**
    * Whether all code that the process has mapped must come from read-only layers of its image. It speaks of
-   * machine code, not of scripts, which the image digest covers. Without effect for a host module.
+   * machine code, not of scripts, which the image digest covers. Of a host module: whether all code that it has mapped,
+   * and its script, must lie in files that root owns and nobody else may write.
    */
   readonly fromImage: boolean;
   /** User id that the process must have inside its container; left out, any. */

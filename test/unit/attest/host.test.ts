@@ -5,6 +5,7 @@ import type { Evidence, ProcessEvidence } from '../../../src/attest/port.ts';
 import { evidence, HASH, policy, process } from './evidence.ts';
 
 const UNIT = 'updater.service';
+const OF_NODE = { path: '/usr/bin/updater', origin: 'node' } as const;
 const { containerId: _, podUid: __, ...outside } = process;
 
 /** A process of the host that is what its module demands, with changes. */
@@ -18,6 +19,7 @@ function host(change: Partial<ProcessEvidence> = {}): Evidence {
       ...outside,
       ...{ unit: UNIT, uid: 990, loaderVariables: [], lineage: { kind: 'Descendant' } },
       executable: { path: '/usr/bin/updater', sha256: HASH },
+      mappings: [OF_NODE, { path: '/usr/lib/libc.so.6', origin: 'node' }],
       ...change,
     },
   };
@@ -32,6 +34,7 @@ describe('decide, for a module of the host', () => {
         'CallerAlive',
         'UnitMatched',
         'ExecutableAllowed',
+        'CodeFromImage',
         'NotTampered',
         'Credentials',
         'PolicyWindow',
@@ -75,6 +78,24 @@ describe('decide, for a module of the host', () => {
       { executable: { path: '/tmp/updater', sha256: HASH } },
       'ExecutableNotAllowed',
       'expected it at /usr/bin/updater',
+    ],
+    [
+      'with a library that its own user may write',
+      { mappings: [OF_NODE, { path: '/var/lib/updater/x.so', origin: 'writable', detail: 'owner 990, mode 0755' }] },
+      'CodeNotFromImage',
+      'found /var/lib/updater/x.so from writable (owner 990, mode 0755); have root own it and nobody else write it',
+    ],
+    [
+      'with a script that anybody may write',
+      { script: { path: '/srv/run.py', origin: 'writable', detail: 'owner 0, mode 0666' } },
+      'CodeNotFromImage',
+      'found script /srv/run.py from writable (owner 0, mode 0666)',
+    ],
+    [
+      'that is a program in memory',
+      { mappings: [{ path: '/memfd:x (deleted)', origin: 'anonymous' }] },
+      'CodeNotFromImage',
+      'found /memfd:x (deleted) from anonymous',
     ],
     [
       'of another user',
