@@ -21,29 +21,33 @@ const ATTEMPTS = 3;
  */
 export function lineageOf(pid: number, init: number): Lineage {
   if (pid === init) return { kind: 'First' };
-  const depth = parseStatus(readProc(init, 'status')).depth;
-  const own = steadily(pid, () => entered(pid, init, depth));
+  const own = steadily(pid, () => entered(pid, init));
   const { session } = parseStat(readProc(pid, 'stat'));
-  const other = own ?? (session === pid || session === 0 ? undefined : ofSession(session, init, depth));
+  const other = own ?? (session === pid || session === 0 ? undefined : ofSession(session, init));
   if (other === undefined) return { kind: 'Descendant' };
   return { kind: 'Entered', pid: other, ...entrant(other) };
 }
 
 /** The process at the top of the chain where it was put in from outside; undefined where the chain leads to `init`. */
-function entered(pid: number, init: number, depth: number): number | undefined {
+function entered(pid: number, init: number): number | undefined {
   let at = pid;
   for (let generation = 0; generation < GENERATIONS && at !== init; generation++) {
     const { parent } = parseStatus(readProc(at, 'status'));
     if (parent === init) return undefined;
-    if (parent === 0 || parseStatus(readProc(parent, 'status')).depth < depth) return at;
+    if (parent === 0 || depthOf(parent) < depthOf(init)) return at;
     at = parent;
   }
   return at === init ? undefined : at;
 }
 
-function ofSession(leader: number, init: number, depth: number): number | undefined {
+/** Of the pid namespace, counted from this program's. */
+function depthOf(pid: number): number {
+  return parseStatus(readProc(pid, 'status')).depth;
+}
+
+function ofSession(leader: number, init: number): number | undefined {
   try {
-    return leader === init ? undefined : entered(leader, init, depth);
+    return leader === init ? undefined : entered(leader, init);
   } catch (error) {
     if (error instanceof ProcessGone) return undefined;
     throw error;

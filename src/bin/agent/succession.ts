@@ -4,7 +4,8 @@ import { asKeysteadError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import { FileLock } from '../../os/file-lock.ts';
 
-const LOOK_MS = 50;
+/** Calls that come meanwhile are held by the next agent. Milliseconds. */
+const LOOK_MS = 200;
 
 export interface Heritage {
   /** Ends what is open: calls, streams, connections. */
