@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from '@jest/globals';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { decide, RULES } from '../../../src/attest/decide.ts';
 import { REASONS, type Evidence, type Verdict } from '../../../src/attest/port.ts';
 import { CODE_DENIALS } from './code-denials.ts';
@@ -51,6 +53,15 @@ describe('decide', () => {
     // The one of modules of the host alone, and a second one of ModuleMatched.
     const others = ['UnitMismatch', 'ModuleAmbiguous'];
     expect(REASONS.filter((reason) => !others.includes(reason))).toEqual(reasons);
+  });
+
+  it('gives no reason that the README does not explain in its table of rules', () => {
+    const readme = readFileSync(join(import.meta.dirname, '../../../README.md'), 'utf8');
+    const rows = readme.split('\n').filter((line) => line.startsWith('| '));
+    const explained = rows.flatMap((row) =>
+      [...(row.split('|')[2] ?? '').matchAll(/`(\w+)`/g)].map(([, name]) => name),
+    );
+    expect(REASONS.filter((reason) => !explained.includes(reason))).toEqual([]);
   });
 
   it('allows where everything holds, and says why', () => {
