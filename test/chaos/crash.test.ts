@@ -11,6 +11,7 @@ beforeAll(() => scene.open(), 120_000);
 afterAll(() => scene.close(), 180_000);
 
 const LIMIT = 240_000;
+const HANG_MS = 25_000;
 const PODS = 6;
 
 type Holder = NonNullable<NonNullable<ModuleIdentity['status']>['holders']>[number];
@@ -139,7 +140,7 @@ describe('while pods start', () => {
   );
 });
 
-describe('while the API server hangs for a minute', () => {
+describe('while the API server hangs', () => {
   it(
     'a module that restarts gets its identity all the same, and the status follows afterwards',
     async () => {
@@ -150,13 +151,13 @@ describe('while the API server hangs for a minute', () => {
       const stoppedAt = Date.now();
       try {
         process.kill(before!.pid!, 'SIGKILL');
-        await new Promise((resolve) => setTimeout(resolve, 60_000 - (Date.now() - stoppedAt)));
+        await new Promise((resolve) => setTimeout(resolve, HANG_MS - (Date.now() - stoppedAt)));
       } finally {
         process.kill(apiServer, 'SIGCONT');
       }
       const [after] = await allHold('offline', 1);
       expect(after!.containerId).not.toBe(before!.containerId);
-      expect(Date.parse(after!.since)).toBeLessThan(stoppedAt + 60_000);
+      expect(Date.parse(after!.since)).toBeLessThan(stoppedAt + HANG_MS);
       await scene.filesAre(after!.pod, ALL_FILES);
     },
     LIMIT,
