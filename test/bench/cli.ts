@@ -13,6 +13,7 @@ import { presentLab, type Target } from '../quickstart/target.ts';
 import { heldQuantile, readHeld } from './held.ts';
 import type { IssueRate } from './issue-rate.ts';
 import { measureMemory } from './memory.ts';
+import { measureRemeasure } from './remeasure.ts';
 import type { SignRate } from './sign-rate.ts';
 import { measureStarts } from './start-latency.ts';
 import { goalRows, table, type GoalRow } from './workload-api/goals.ts';
@@ -41,6 +42,8 @@ const target = presentLab() ?? fail('There is no lab with the product: run `npm 
 
 console.error('idle memory');
 const memory = measureMemory();
+console.error('processes measured again');
+const remeasure = await measureRemeasure();
 console.error(`starts with NRI, ${pods} pods, ${atOnce} at once`);
 const before = await readHeld();
 const withNri = await measureStarts(pods, atOnce);
@@ -57,7 +60,7 @@ const issueRate = await printed<IssueRate>('issue-rate.ts');
 console.error('IoT Edge sign against the raw token');
 const iotEdge = await printed<SignRate>('sign-rate.ts');
 
-const result = { memory, starts: { withNri, held, withoutNri }, workloadApi, issueRate, iotEdge };
+const result = { memory, remeasure, starts: { withNri, held, withoutNri }, workloadApi, issueRate, iotEdge };
 const rows: GoalRow[] = [
   [
     'with NRI: certificate there at the first instruction',
@@ -68,6 +71,11 @@ const rows: GoalRow[] = [
   ['without NRI: start to certificate, p50 (goal <= 50 ms)', `${withoutNri.p50} ms`, withoutNri.p50 <= 50],
   ['without NRI: start to certificate, p99 (goal <= 150 ms)', `${withoutNri.p99} ms`, withoutNri.p99 <= 150],
   ['memory: PSS of all three (goal <= 150 MB)', `${memory.pss['total']} MB`, (memory.pss['total'] ?? Infinity) <= 150],
+  [
+    `agent: ${remeasure.processes} processes every ${remeasure.intervalSeconds} s, share of a core (goal <= 2 %)`,
+    `${remeasure.percent} % (${remeasure.idlePercent} % without them)`,
+    remeasure.percent <= 2,
+  ],
   ['issue rate against the raw token (goal >= 50 %)', percent(issueRate.ratio), issueRate.ratio >= 0.5],
   ['certificates a second (goal >= 500)', `${issueRate.issue}`, issueRate.issue >= 500],
   ['P-256 sign against the raw token (goal >= 60 %)', percent(issueRate.signRatio), issueRate.signRatio >= 0.6],

@@ -6,10 +6,19 @@ import { until } from '../quickstart/kubectl.ts';
 
 /** Host pids of all processes in a pod, the one that holds its sandbox among them, in the order of their pids. */
 export function processesOfPod(podUid: string): number[] {
+  return processesIn(podUid);
+}
+
+/** Host pids of all processes in a container, in the order of their pids. */
+export function processesOfContainer(containerId: string): number[] {
+  return processesIn(containerId);
+}
+
+function processesIn(cgroupPart: string): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
-    .filter((pid) => cgroupOf(pid).includes(podUid))
+    .filter((pid) => cgroupOf(pid).includes(cgroupPart))
     .sort((one, other) => one - other);
 }
 
