@@ -16,7 +16,7 @@ const SYSTEM = ['-n', 'keystead-system'];
 const CALLERS = 8;
 const RATE = 50;
 /** Longer than a certificate lives. Tried with 10. */
-const AWAY_MINUTES = Number(process.env['KEYSTEAD_CHAOS_AWAY_MINUTES'] ?? 1.25);
+const AWAY_MINUTES = Number(process.env['KEYSTEAD_CHAOS_AWAY_MINUTES'] ?? 2);
 /** Longest wait of a call while the agent is started again. */
 const BACK_MS = 5_000;
 let pod: CallerPod;
