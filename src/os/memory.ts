@@ -7,7 +7,7 @@ const REST_MS = 250;
 /** A thread that used more of an interval than this had a burst of work, milliseconds. */
 const BURST_MS = 500;
 /** So much work in smaller portions since the last time leaves something behind that is worth a collection, milliseconds. */
-const ACCUMULATED_MS = 5_000;
+const ACCUMULATED_MS = 2_000;
 
 /**
  * Decides when to give memory back: when a burst of work is over, as the start of the program is one. Looked at in equal
@@ -16,7 +16,8 @@ const ACCUMULATED_MS = 5_000;
 export class Rest {
   #before = 0;
   #released = 0;
-  #burst = false;
+  /** The start of the program is one. */
+  #burst = true;
 
   /** `used`: processor time so far, milliseconds. */
   isDue(used: number): boolean {
