@@ -15,6 +15,7 @@ const inUnit = (pid: number, startTime: string, change: Partial<ProcessEvidence>
   ...outside,
   ...{ pid, startTime, unit: 'updater.service', uid: 990, gid: 990, loaderVariables: [] },
   executable: { path: '/usr/bin/updater', sha256: 'e'.repeat(64) },
+  mappings: [{ path: '/usr/bin/updater', origin: 'node' }],
   ...change,
 });
 
