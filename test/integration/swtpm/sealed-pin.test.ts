@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, jest } from '@jest/globals';
 import type { NotaryConfiguration, NotaryStatus } from '../../../src/notary/port.ts';
@@ -72,6 +72,21 @@ describe('a PIN that the TPM seals', () => {
     await eventually(async () => (await client.status()).ready, 'ready with the right PIN');
     setting.hsm.setPin('9998');
     expect(await restarted(setting)).toMatchObject({ ready: false, reason: 'PinRejected' });
+  });
+
+  it('is read from its file again once that is asked for, and without the TPM', async () => {
+    const { setting, configuration } = await started();
+    const { client } = setting.notary;
+    expect(await client.configure(configuration)).toMatchObject({ ready: true });
+    const pinFile = readFileSync(setting.hsm.pinFile);
+    rmSync(setting.hsm.pinFile);
+    expect(await restarted(setting)).toMatchObject({ ready: true });
+    writeFileSync(setting.hsm.pinFile, pinFile);
+    const { measuredBoot: _without, ...rest } = configuration;
+    await client.configure(rest);
+    const plain = setting.configuration();
+    expect(await client.configure(plain)).toMatchObject({ ready: true });
+    expect((await client.issue(freshLeaf().request)).chain).toHaveLength(1);
   });
 
   it('needs a TPM that attests', async () => {

@@ -42,17 +42,18 @@ export interface CryptokiError {
   readonly method: string;
 }
 
+const RETURN_VALUE = /^CKR_\w+$/;
 const RAW_ERROR = /^(CKR_\w+):(\d+)/;
 const FUNCTION_NAME = /\b(C_[A-Z]\w+)/;
 
 /**
- * What pkcs11js means by an error that it threw; undefined for other errors. Asks for fields and not for the class: in a
- * test runner's realm native code throws errors of another `Error`.
+ * What pkcs11js means by an error that it threw; undefined for other errors. Asks for what it says and neither for its class
+ * nor for the name of that: in a test runner's realm native code throws errors of another `Error`, and a bundler renames.
  */
 export function cryptokiErrorOf(thrown: unknown): CryptokiError | undefined {
   if (typeof thrown !== 'object' || thrown === null) return undefined;
-  const { name = '', message = '', code, method = '' } = thrown as Partial<Record<string, string | number>>;
-  if (name === 'Pkcs11Error' && code !== undefined) {
+  const { message = '', code, method = '' } = thrown as Partial<Record<string, string | number>>;
+  if (RETURN_VALUE.test(String(message)) && code !== undefined) {
     return { name: String(message), number: Number(code), method: String(method) || functionIn(thrown) };
   }
   // C_FindObjects and C_CreateObject miss pkcs11js' own conversion (2.1.7).
