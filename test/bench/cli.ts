@@ -42,8 +42,6 @@ const target = presentLab() ?? fail('There is no lab with the product: run `npm 
 
 console.error('idle memory');
 const memory = measureMemory();
-console.error('processes measured again');
-const remeasure = await measureRemeasure();
 console.error(`starts with NRI, ${pods} pods, ${atOnce} at once`);
 const before = await readHeld();
 const withNri = await measureStarts(pods, atOnce);
@@ -53,6 +51,8 @@ console.error(`starts without NRI, ${pods} pods, ${atOnce} at once`);
 const nri = target.nriSocket;
 await setNri(target, '');
 const withoutNri = await measureStarts(pods, atOnce).finally(() => setNri(target, nri));
+console.error('processes measured again');
+const remeasure = await measureRemeasure();
 console.error(values.spire === '' ? 'Workload API (SPIRE is not there and left out)' : 'Workload API, beside SPIRE');
 const workloadApi = await measureWorkloadApi(values.spire === '' ? undefined : values.spire, API_LENGTH);
 console.error('issue rate against the raw token');
