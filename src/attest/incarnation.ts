@@ -36,7 +36,7 @@ const KEPT = 256;
  * kernel takes most. Each looks anew, so that an exec and the end of the process show in the next.
  */
 export class Incarnations {
-  /** By pid, the ones used last at the end. */
+  /** By pid, those opened last at the end. */
   readonly #kept = new Map<number, ProcessFiles>();
 
   /** As of `incarnationOf`; undefined once the process has ended. */

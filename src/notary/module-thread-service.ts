@@ -9,7 +9,7 @@ import type { Share } from './share.ts';
 import { failedStatus, modulesStatus } from './token-status.ts';
 import type { ThreadService } from './threads/worker.ts';
 
-/** What the notary does in a thread that holds modules' keys alone. It signs no certificates and keeps no records. */
+/** What the notary does in a thread that holds modules' keys alone. It signs no certificates and keeps no record of any. */
 export class ModuleThreadService extends ModuleService implements ThreadService {
   readonly draftingTerms = undefined;
   readonly #own: Custody;
@@ -41,7 +41,7 @@ export class ModuleThreadService extends ModuleService implements ThreadService 
   }
 
   commit(): void {
-    // All that it does lies on the token.
+    // What it does is on the token, or written already.
   }
 
   close(): void {

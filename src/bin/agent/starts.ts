@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { PodStart } from '../../../controllers/pod-start.ts';
+import { asKeysteadError } from '../../errors.ts';
 import type { Holding } from '../../identity/holding.ts';
 import { REQUIRES_IDENTITY_ANNOTATION } from '../../api/names.ts';
 import { modulesOf } from '../../identity/module-match.ts';
@@ -56,15 +57,23 @@ export class AgentStarts {
   /** Goes on with the starts that an agent before this one held as it died. */
   async takeOver(): Promise<void> {
     const { runtime, processes, log } = this.#parts;
-    for (const { id, podUid, pid } of leftHalted(await runtime.alive(), (place) => processes.of(place))) {
-      const containerName = (await runtime.container(id))?.name ?? '';
-      const annotations = { [REQUIRES_IDENTITY_ANNOTATION]: containerName };
-      log.info({ podUid, container: containerName, pid }, 'a start that was held by the agent before this one');
-      // A refusal is logged, and the process has ended by it.
-      await this.#hold({ phase: 'Starting', containerId: id, podUid, containerName, annotations, pid }).catch(
-        () => undefined,
-      );
+    for (const left of leftHalted(await runtime.alive(), (place) => processes.of(place))) {
+      // Each by itself: what stands in the way of one keeps none of the others stopped.
+      await this.#goOn(left).catch((thrown: unknown) => {
+        // A refusal is logged where it is made.
+        if (thrown instanceof StartRefused) return;
+        const { code, message } = asKeysteadError(thrown);
+        log.error({ podUid: left.podUid, pid: left.pid, code, err: message }, 'a held start could not be judged');
+      });
     }
+  }
+
+  async #goOn({ id, podUid, pid }: ReturnType<typeof leftHalted>[number]): Promise<void> {
+    const { runtime, log } = this.#parts;
+    const containerName = (await runtime.container(id))?.name ?? '';
+    const annotations = { [REQUIRES_IDENTITY_ANNOTATION]: containerName };
+    log.info({ podUid, container: containerName, pid }, 'a start that was held by the agent before this one');
+    await this.#hold({ phase: 'Starting', containerId: id, podUid, containerName, annotations, pid });
   }
 
   async #hold(event: ContainerEvent): Promise<void> {

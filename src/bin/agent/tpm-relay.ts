@@ -38,6 +38,7 @@ const SOCKET_MODE = 0o660;
 export class TpmRelay {
   readonly #options: TpmRelayOptions;
   readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
 
   constructor(options: TpmRelayOptions) {
     this.#options = options;
@@ -56,12 +57,16 @@ export class TpmRelay {
     log.info({ device, socket: path }, 'relays the TPM to the notary');
   }
 
+  /** Ends the connections too: an open one would keep this process from ending. */
   close(): void {
     this.#server.close();
+    for (const socket of this.#sockets) socket.destroy();
   }
 
   #accept(socket: Socket): void {
     const { device, log } = this.#options;
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
     socket.on('error', () => socket.destroy());
     let descriptor: number;
     try {
@@ -123,6 +128,7 @@ async function exchange(descriptor: number, command: Buffer): Promise<Buffer> {
 async function ready(descriptor: number, event: 'read' | 'write', deadline: number): Promise<void> {
   for (let wait = FIRST_LOOK_MS; !waitFor(descriptor, event, 0); wait = Math.min(2 * wait, LAST_LOOK_MS)) {
     if (performance.now() > deadline) throw new Error('the TPM does not answer');
-    await sleep(wait);
+    // Nobody is left to be answered where this is all that the process still waits for.
+    await sleep(wait, undefined, { ref: false });
   }
 }

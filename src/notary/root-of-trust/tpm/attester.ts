@@ -18,8 +18,8 @@ export interface TpmAttesterOptions {
   /** Lets go of the TPM where it is this attester's own. */
   readonly close?: () => void;
   /**
-   * Unloads what others keep in this TPM. It has as few as three slots; attesting takes two, and a key that salts sessions
-   * takes one too while it is used (Part 1, 30.4).
+   * Unloads what others keep in this TPM. It has as few as three slots; attesting takes two, and a persistent key that salts
+   * sessions takes one too while it is used (TPM_RC_OBJECT_MEMORY otherwise).
    */
   readonly makeRoom?: () => void;
 }
