@@ -21,7 +21,12 @@ export function revocationStatus(
     }),
     count: crls.reduce((sum, { count }) => sum + count, 0),
     crl: crls.map(({ der }) => crlPemOf(der)).join(''),
-    tokens: tokens.map(({ jti, until }) => ({ jti, until: timestamp(until) })),
+    tokens: tokens.map(({ jti, until, revokedAt, reason }) => ({
+      jti,
+      until: timestamp(until),
+      ...(revokedAt !== undefined && { revokedAt: timestamp(revokedAt) }),
+      ...(reason && { reason }),
+    })),
     ...(failure !== undefined && { failure: failure.slice(0, FAILURE_LIMIT) }),
   };
   return { revocation };

@@ -11,6 +11,8 @@ export interface ExportFilter {
   /** `namespace/name`. */
   readonly identity?: string;
   readonly serial?: string;
+  /** Of a token. */
+  readonly jti?: string;
 }
 
 export interface ExportCount {
@@ -41,11 +43,12 @@ export function exportRecords(
   return { exported, unreadable };
 }
 
-function passes(record: AuditRecord, { since, until, identity, serial }: ExportFilter): boolean {
+function passes(record: AuditRecord, { since, until, identity, serial, jti }: ExportFilter): boolean {
   const time = Date.parse(record.time);
   if (since !== undefined && time < since) return false;
   if (until !== undefined && time >= until) return false;
   if (serial !== undefined && !serialsOf(record).includes(serial)) return false;
+  if (jti !== undefined && !tokensOf(record).includes(jti)) return false;
   return identity === undefined || identityOf(record) === identity;
 }
 
@@ -53,6 +56,12 @@ function passes(record: AuditRecord, { since, until, identity, serial }: ExportF
 function serialsOf({ serial, revoked }: AuditRecord): readonly unknown[] {
   const { serials = [] } = (revoked ?? {}) as { serials?: readonly string[] };
   return [serial, ...serials];
+}
+
+/** The same of tokens. */
+function tokensOf({ jti, revoked }: AuditRecord): readonly unknown[] {
+  const { jtis = [] } = (revoked ?? {}) as { jtis?: readonly string[] };
+  return [jti, ...jtis];
 }
 
 /** The agent names the identity within the module's namespace. */

@@ -12,13 +12,15 @@ export const auditExport: Command = {
     until: { type: 'string', value: 'TIME', help: 'before this time' },
     identity: { type: 'string', value: 'NS/NAME', help: 'of this ModuleIdentity' },
     serial: { type: 'string', value: 'HEX', help: 'about this certificate' },
+    jti: { type: 'string', value: 'ID', help: 'about this JWT-SVID' },
   },
   details:
     `Without a path it reads ${DEFAULT_LOG}. Lines are printed as they are in the log, so that their hashes can be\n` +
     'checked later.\n\nExit code: 0, or 1 where lines were left out because they are no records.',
   run({ terminal, clock, audit, values, positionals }) {
     const [since, until] = [timeOf(values, 'since', clock.now()), timeOf(values, 'until', clock.now())];
-    const [identity, serial] = [text(values, 'identity'), text(values, 'serial')?.toLowerCase()];
+    const [identity, jti] = [text(values, 'identity'), text(values, 'jti')];
+    const serial = text(values, 'serial')?.toLowerCase();
     if (identity !== undefined && !/^[^/]+\/[^/]+$/.test(identity)) {
       throw new UsageError(`--identity: expected NAMESPACE/NAME, found ${identity}`);
     }
@@ -27,6 +29,7 @@ export const auditExport: Command = {
       ...(until !== undefined && { until }),
       ...(identity !== undefined && { identity }),
       ...(serial !== undefined && { serial }),
+      ...(jti !== undefined && { jti }),
     };
     const paths = positionals.length === 0 ? [DEFAULT_LOG] : positionals;
     const { unreadable } = audit.export(paths, filter, (line) => terminal.out(line));

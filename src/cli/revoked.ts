@@ -6,7 +6,7 @@ import type { Terminal } from './port.ts';
 import { relative } from './show-time.ts';
 import { printTable } from './table.ts';
 
-/** So many are shown: the newest certificates, and the tokens that end last. */
+/** So many are shown of each, the newest. */
 const SHOWN = 10;
 
 /** What the reasons of RFC 5280 mean here. */
@@ -17,30 +17,35 @@ const WHY: Readonly<Record<RevocationReason, string>> = {
   keyCompromise: 'its key was lost (keyCompromise)',
 };
 
+/** What was revoked, with its time in milliseconds since the Unix epoch, 0 where it is not known. */
+interface Revoked {
+  readonly kind: 'certificate' | 'token';
+  readonly device: string;
+  readonly id: string;
+  readonly at: number;
+  readonly reason: RevocationReason | undefined;
+}
+
 /** Certificates and JWT-SVIDs that the nodes have withdrawn and that have not ended. Prints nothing where there are none. */
 export function showRevoked(terminal: Terminal, devices: readonly EdgeDevice[], now: number): void {
-  const certificates = devices.flatMap(certificatesOf).sort((left, right) => right.at - left.at);
-  const tokens = devices.flatMap(tokensOf).sort((left, right) => right.until.localeCompare(left.until));
+  const newest = [certificatesOf, tokensOf].map((of) => devices.flatMap(of).sort((left, right) => right.at - left.at));
   const failures = devices.filter(({ status }) => status?.revocation?.failure !== undefined);
-  if (certificates.length + tokens.length + failures.length === 0) return;
+  if (newest.flat().length + failures.length === 0) return;
+  const shown = newest.flatMap((revoked) => revoked.slice(0, SHOWN));
   printTable(
     terminal,
     ['REVOKED', 'DEVICE', 'ID', 'WHEN', 'WHY'],
-    [
-      ...certificates.slice(0, SHOWN).map(({ device, id, at, why }) => {
-        return ['certificate', device, id, relative(new Date(at).toISOString(), now), why];
-      }),
-      ...tokens
-        .slice(0, SHOWN)
-        .map(({ device, id, until }) => ['token', device, id, `ends ${relative(until, now)}`, '']),
-    ],
+    shown.map(({ kind, device, id, at, reason }) => {
+      const when = at === 0 ? '-' : relative(new Date(at).toISOString(), now);
+      return [kind, device, id, when, reason ? WHY[reason] : '-'];
+    }),
   );
-  const more = Math.max(0, certificates.length - SHOWN) + Math.max(0, tokens.length - SHOWN);
+  const more = newest.flat().length - shown.length;
   if (more > 0) terminal.out(`and ${more} more`);
   terminal.out(
     terminal.style(
       'dim',
-      '  keystead audit export --serial ID tells whose certificate it was, and which rule refused it',
+      '  keystead audit export --serial ID, or --jti ID of a token, tells whose it was, and which rule refused it',
     ),
   );
   for (const { metadata, status } of failures)
@@ -50,15 +55,14 @@ export function showRevoked(terminal: Terminal, devices: readonly EdgeDevice[], 
   terminal.out('');
 }
 
-function certificatesOf({ metadata, status }: EdgeDevice): { device: string; id: string; at: number; why: string }[] {
-  return crlsIn(status?.revocation?.crl ?? '').flatMap((der) =>
-    readCrl(der).entries.map(({ serial, revokedAt, reason }) => {
-      return { device: metadata.name ?? '', id: serial, at: revokedAt, why: reason ? WHY[reason] : '' };
-    }),
-  );
+function certificatesOf({ metadata: { name: device = '' }, status }: EdgeDevice): Revoked[] {
+  return crlsIn(status?.revocation?.crl ?? '')
+    .flatMap((der) => readCrl(der).entries)
+    .map(({ serial, revokedAt, reason }) => ({ kind: 'certificate', device, id: serial, at: revokedAt, reason }));
 }
 
-function tokensOf({ metadata, status }: EdgeDevice): { device: string; id: string; until: string }[] {
-  const { tokens = [] } = status?.revocation ?? {};
-  return tokens.map(({ jti, until }) => ({ device: metadata.name ?? '', id: jti, until }));
+function tokensOf({ metadata: { name: device = '' }, status }: EdgeDevice): Revoked[] {
+  return (status?.revocation?.tokens ?? []).map(({ jti, revokedAt, reason }) => {
+    return { kind: 'token', device, id: jti, at: revokedAt === undefined ? 0 : Date.parse(revokedAt), reason };
+  });
 }

@@ -34,10 +34,13 @@ export interface CrlSummary {
   readonly nextUpdate: number;
 }
 
-/** Revoked tokens by `jti`, until they end: milliseconds since the Unix epoch. */
+/** A revoked token, until it ends. Times are milliseconds since the Unix epoch. */
 export interface RevokedToken {
   readonly jti: string;
   readonly until: number;
+  /** Unknown, like the reason, where a notary has revoked it that did not write it down yet. */
+  readonly revokedAt?: number;
+  readonly reason?: RevocationReason;
 }
 
 export interface RevocationLists {

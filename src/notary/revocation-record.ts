@@ -2,6 +2,7 @@
 import { REVOCATION_REASONS, type RevokedCertificate } from '../issue/crl.ts';
 import { Fields } from './fields.ts';
 import type { RevokedToken } from './revocation-port.ts';
+import { decodeRevokedToken } from './revoked-token.ts';
 
 /** A revoked certificate of one of the node's CAs. */
 export interface RevokedEntry extends RevokedCertificate {
@@ -55,10 +56,7 @@ export function decodeRevocations(document: unknown): RevocationRecord {
     order: fields.integer('order', 0, MAX),
     revoked: fields.objects('revoked', MAX_ENTRIES).map(decodeEntry),
     crls: fields.objects('crls', MAX_ENTRIES).map(decodeCrl),
-    tokens: fields.objects('tokens', MAX_ENTRIES).map((token) => ({
-      jti: token.string('jti', 64),
-      until: token.integer('until', 0, MAX),
-    })),
+    tokens: fields.objects('tokens', MAX_ENTRIES).map(decodeRevokedToken),
     tokenVersion: fields.integer('tokenVersion', 0, MAX),
   };
 }

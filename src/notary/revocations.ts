@@ -36,7 +36,7 @@ export interface RevocationsOptions {
 type Cause = Pick<RevokeRequest, 'reason' | 'cause'>;
 
 const DOCUMENT = 'revocations';
-/** Of the node; `jti` and end of one need 60 octets. */
+/** Of the node; one takes some 130 octets of EdgeDevice.status. */
 const MAX_TOKENS = 4_096;
 
 /**
@@ -145,7 +145,7 @@ export class Revocations {
     }
     const tokens = pending
       .filter(({ credential }) => credential.kind === 'Token')
-      .map(({ credential }) => tokenOf(credential));
+      .map(({ credential, cause }) => ({ ...tokenOf(credential), revokedAt, reason: cause.reason }));
     return {
       ...this.#record,
       order,
@@ -202,6 +202,6 @@ function pruned(record: RevocationRecord, tags: ReadonlySet<string>, now: number
   return { ...record, revoked, crls: record.crls.filter(({ issuer }) => tags.has(issuer)) };
 }
 
-function tokenOf({ id, until }: IssuedCredential): RevokedToken {
+function tokenOf({ id, until }: IssuedCredential): Pick<RevokedToken, 'jti' | 'until'> {
   return { jti: Buffer.from(id, 'hex').toString('base64url'), until };
 }

@@ -681,6 +681,10 @@ export interface EdgeDeviceStatusRevocationToken {
   readonly jti: string;
   /** Its end. */
   readonly until: string;
+  /** When it was revoked. */
+  readonly revokedAt?: string;
+  /** Why, as the CRLReason of certificates says it (RFC 5280, section 5.3.1). */
+  readonly reason?: 'keyCompromise' | 'superseded' | 'cessationOfOperation' | 'privilegeWithdrawn';
 }
 
 /** One key. */

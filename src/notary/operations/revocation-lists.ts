@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Fields } from '../fields.ts';
 import type { RevocationLists } from '../revocation-port.ts';
+import { decodeRevokedToken } from '../revoked-token.ts';
 import { noBody, type NoBody, type Operation } from './operation.ts';
 
 const MAX_CRLS = 64;
@@ -25,10 +26,7 @@ export const revocationLists: Operation<NoBody, RevocationLists> = {
         nextUpdate: crl.integer('nextUpdate', 0, MAX),
         der: crl.bytes('der', MAX_CRL_BYTES),
       })),
-      tokens: fields.objects('tokens', MAX_TOKENS).map((token) => ({
-        jti: token.string('jti', 64),
-        until: token.integer('until', 0, MAX),
-      })),
+      tokens: fields.objects('tokens', MAX_TOKENS).map(decodeRevokedToken),
     };
   },
 };

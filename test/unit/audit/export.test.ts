@@ -38,6 +38,18 @@ describe('export', () => {
     expect(exported(folder, { serial: entry(7).serial! }).exported).toBe(1);
   });
 
+  it('gives what is about a token, its revocation among it', () => {
+    const folder = temporaryFolder();
+    const log = openLog(folder);
+    append(log, 1);
+    log.append(encodeUse({ operation: 'issueToken', result: 'Issued', jti: 'Token-1' }));
+    const revoked = { cause: 'PodGone', serials: [], jtis: ['Token-0', 'Token-1'] };
+    log.append(encodeUse({ operation: 'revoke', result: 'Done', revoked }));
+    log.close();
+    expect(exported(folder, { jti: 'Token-1' }).exported).toBe(2);
+    expect(exported(folder, { jti: 'token-1' }).exported).toBe(0);
+  });
+
   it('leaves out what is no record, and counts it', () => {
     const folder = filledLog(2);
     appendFileSync(logFiles(folder)[0]!.path, '{"seq":99}\nunfinished');

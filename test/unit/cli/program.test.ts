@@ -93,12 +93,14 @@ describe('keystead status', () => {
     const tokens = Array.from({ length: 12 }, (_, at) => ({
       jti: `jti-${at}`,
       until: new Date(NOW + HOUR).toISOString(),
+      revokedAt: new Date(NOW - (at + 1) * HOUR).toISOString(),
+      reason: 'cessationOfOperation' as const,
     }));
     const revocation = { count: 1, crl, tokens, failure: 'the token is away' };
     const cluster = fakeCluster({ ...HEALTHY, edgedevices: [device('node-1', { status: { revocation } })] });
     const { out } = await run('status -A', { cluster });
     expect(out).toMatch(new RegExp(`certificate +node-1 +${serial} +1h ago +refused \\(privilegeWithdrawn\\)`));
-    expect(out).toMatch(/token +node-1 +jti-0 +ends in 1h/);
+    expect(out).toMatch(/token +node-1 +jti-1 +2h ago +its process or pod ended \(cessationOfOperation\)/);
     expect(out).toContain('and 2 more');
     expect(out).toContain('node-1: not on a signed list yet: the token is away');
     expect((await run('status -A', { cluster: fakeCluster(HEALTHY) })).out).not.toContain('REVOKED');
@@ -164,11 +166,11 @@ describe('keystead audit', () => {
     const found = await run('audit export --since 90m --until 2026-11-22T11:00:00Z --identity a/b --serial AB', {
       audit,
     });
-    await run('audit export --since 2d', { audit });
+    await run('audit export --since 2d --jti aB', { audit });
     expect(found).toEqual({ exit: 1, out: '{"seq":1}', err: expect.stringContaining('2 lines are no records') });
     expect(filters).toEqual([
       { since: NOW - 5_400_000, until: NOW - 3_600_000, identity: 'a/b', serial: 'ab' },
-      { since: NOW - 2 * 86_400_000 },
+      { since: NOW - 2 * 86_400_000, jti: 'aB' },
     ]);
   });
 });

@@ -213,7 +213,11 @@ describe('revocation', () => {
     setting.service.commit();
     const { tokenVersion } = setting.service.status().revocation!;
     expect(setting.revoke('pod-1')).toEqual({ certificates: 0, tokens: 1 });
-    expect(setting.service.revocationLists().tokens).toEqual([{ jti, until: expiresAt }]);
+    const revokedAt = Math.floor(setting.clock.time / 1000) * 1000;
+    const listed = { jti, until: expiresAt, revokedAt, reason: 'privilegeWithdrawn' };
+    expect(setting.service.revocationLists().tokens).toEqual([listed]);
+    setting.restart();
+    expect(setting.service.revocationLists().tokens).toEqual([listed]);
     expect(setting.service.status().revocation!.tokenVersion).toBe(tokenVersion + 1);
     setting.clock.time += 301_000;
     expect(setting.service.revocationLists().tokens).toEqual([]);
