@@ -6,6 +6,7 @@ import { KeysteadError } from '../src/errors.ts';
 import type { Holding, Refusal } from '../src/identity/holding.ts';
 import { hubModuleOf } from '../src/identity/hub-module.ts';
 import { modulesOf } from '../src/identity/module-match.ts';
+import { moduleRun } from '../src/identity/module-run.ts';
 import { identityTerms } from '../src/identity/terms.ts';
 import type { Wanted } from '../src/issue/credentials.ts';
 import type { HubCipherRequest, HubKeyId, HubNotary } from '../src/notary/hub-port.ts';
@@ -96,11 +97,12 @@ export class PodIotEdge implements IotEdgePorts {
     const { name = '' } = module.metadata;
     const [hubModule] = this.#ports.identities(namespace, name).flatMap((identity) => hubModuleOf(identity) ?? []);
     const holding = this.#ports.holding(uid);
-    const image = holding?.container?.image.reference ?? '';
+    const { containers } = pod.spec;
+    const container = containers.find((each) => each.name === module.spec.container) ?? containers[0];
     return {
       moduleId: hubModule?.moduleId ?? name,
-      image,
-      running: holding !== undefined && holding.verdict !== 'Ended',
+      image: holding?.container?.image.reference ?? container?.image ?? '',
+      run: moduleRun(pod, container?.name, holding),
     };
   }
 

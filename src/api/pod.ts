@@ -25,6 +25,7 @@ export interface Pod {
   readonly status?: {
     readonly phase?: string;
     readonly conditions?: readonly { readonly type: string; readonly status: string; readonly reason?: string }[];
+    readonly containerStatuses?: readonly PodContainerStatus[];
   };
 }
 
@@ -37,8 +38,25 @@ export interface PodOwner {
   readonly controller?: boolean;
 }
 
+/** What the kubelet says of a container. Times in RFC 3339, whole seconds. */
+export interface PodContainerStatus {
+  readonly name: string;
+  /** With the runtime's name before it: `containerd://...`. */
+  readonly containerID?: string;
+  readonly state?: PodContainerState;
+  /** How its last run ended. */
+  readonly lastState?: PodContainerState;
+}
+
+/** One of them at most; neither while it waits to be started. */
+export interface PodContainerState {
+  readonly running?: { readonly startedAt?: string };
+  readonly terminated?: { readonly exitCode: number; readonly startedAt?: string; readonly finishedAt?: string };
+}
+
 export interface PodContainer {
   readonly name: string;
+  readonly image?: string;
   readonly volumeMounts?: readonly { readonly name: string }[];
   readonly command?: readonly string[];
   readonly args?: readonly string[];
@@ -67,7 +85,7 @@ const PROBES = ['livenessProbe', 'readinessProbe', 'startupProbe'] as const;
 const HOOKS = ['postStart', 'preStop'] as const;
 
 const container = (full: PodContainer): PodContainer => ({
-  ...only(full, ['name', 'command', 'args']),
+  ...only(full, ['name', 'image', 'command', 'args']),
   name: full.name,
   volumeMounts: (full.volumeMounts ?? []).map(({ name }) => ({ name })),
   ...(full.env && { env: referenced(full) }),
@@ -88,6 +106,20 @@ function referenced({ command = [], args = [], env = [] }: PodContainer): NonNul
   const texts = [...command, ...args];
   return env.filter(({ name }) => texts.some((text) => text.includes(`$(${name})`)));
 }
+
+const containerState = ({ running, terminated }: PodContainerState = {}): PodContainerState => ({
+  ...(running && { running: only(running, ['startedAt']) }),
+  ...(terminated && {
+    terminated: { exitCode: terminated.exitCode, ...only(terminated, ['startedAt', 'finishedAt']) },
+  }),
+});
+
+const containerStatus = ({ name, containerID, state, lastState }: PodContainerStatus): PodContainerStatus => ({
+  name,
+  ...(containerID && { containerID }),
+  state: containerState(state),
+  ...(lastState?.terminated && { lastState: containerState(lastState) }),
+});
 
 const volume = (full: PodVolume): PodVolume => ({
   name: full.name,
@@ -116,6 +148,7 @@ export function trimPod({ metadata, spec, status = {} }: Pod): Pod {
     status: {
       ...only(status, ['phase']),
       conditions: (status.conditions ?? []).map((condition) => only(condition, ['type', 'status', 'reason'])),
+      containerStatuses: (status.containerStatuses ?? []).map(containerStatus),
     },
   };
 }

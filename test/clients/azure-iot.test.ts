@@ -105,6 +105,17 @@ async function curl(...calls: readonly (readonly [method: string, target: string
   });
 }
 
+/** When the module's container was started, by the kubelet. */
+async function startOf(module: string): Promise<string> {
+  const path = 'jsonpath={.items[0].status.containerStatuses[0].state.running.startedAt}';
+  const pods = ['get', 'pods', '-l', `keystead.dev/module=${module}`, '-o', path];
+  const { at } = await until(`the start of ${module}`, 30, async () => {
+    const at = await scene.run(...pods);
+    return at === '' ? 'not said' : { at };
+  });
+  return at;
+}
+
 const V = 'api-version=2018-06-28';
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
@@ -115,6 +126,7 @@ describe('curl --unix-socket', () => {
   it('gets an answer on every route', async () => {
     await scene.says('edgehub', /^serving /m);
     await scene.holder('curl', 'Allowed');
+    const startTime = await startOf('edgehub');
     const name = `curl.${scene.namespace}.svc`;
     const [sign, encrypt, server, identity, bundle, manifest, modules] = await curl(
       ['POST', `${OWN}/sign?${V}`, SIGN],
@@ -139,7 +151,11 @@ describe('curl --unix-socket', () => {
     expect(manifest?.body).toEqual({ certificate: '' });
     expect(modules?.body).toMatchObject({
       modules: expect.arrayContaining([
-        expect.objectContaining({ name: '$edgeHub', type: 'docker', status: { runtimeStatus: { status: 'running' } } }),
+        expect.objectContaining({
+          name: '$edgeHub',
+          type: 'docker',
+          status: { startTime, runtimeStatus: { status: 'running' } },
+        }),
       ]) as unknown,
     });
     const ciphertext = String(encrypt?.body['ciphertext']);

@@ -23,13 +23,20 @@ export interface HubCertificate {
   readonly notAfter: number;
 }
 
+/** How a module runs, in IoT Edge's words, which tell an end with exit code 0 (`stopped`) from others (`failed`). */
+export interface ModuleRun {
+  readonly status: 'running' | 'stopped' | 'failed' | 'unknown';
+  /** Of this run, or of the last one where it has ended. RFC 3339. */
+  readonly startTime?: string;
+  /** How its last run ended. */
+  readonly exit?: { readonly code: number; readonly time: string };
+}
+
 /** One entry of `GET /modules`. */
 export interface ListedModule {
   readonly moduleId: string;
   readonly image: string;
-  readonly running: boolean;
-  /** RFC 3339. */
-  readonly startTime?: string;
+  readonly run: ModuleRun;
 }
 
 /** What the API needs of the rest of the agent. All may throw KeysteadError. */

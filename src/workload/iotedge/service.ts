@@ -136,7 +136,7 @@ function certificateAnswer({ privateKey, chain, notAfter }: HubCertificate): Ans
   };
 }
 
-function listed({ moduleId, image, running, startTime }: ListedModule): Record<string, unknown> {
+function listed({ moduleId, image, run: { status, startTime, exit } }: ListedModule): Record<string, unknown> {
   return {
     id: 'id',
     name: moduleId,
@@ -144,7 +144,8 @@ function listed({ moduleId, image, running, startTime }: ListedModule): Record<s
     config: { settings: { image }, env: [] },
     status: {
       ...(startTime !== undefined && { startTime }),
-      runtimeStatus: { status: running ? 'running' : 'unknown' },
+      ...(exit && { exitStatus: { exitTime: exit.time, statusCode: String(exit.code) } }),
+      runtimeStatus: { status },
     },
   };
 }

@@ -164,7 +164,7 @@ describe('certificates', () => {
 
 it('lists the modules of the namespace on this node', () => {
   expect(api.list(CALLER)).toEqual([
-    { moduleId: 'till', image: 'r/till', running: true },
-    { moduleId: 'till', image: '', running: false },
+    { moduleId: 'till', image: 'r/till', run: { status: 'running' } },
+    { moduleId: 'till', image: '', run: { status: 'unknown' } },
   ]);
 });

@@ -100,14 +100,13 @@ describe('the other routes', () => {
       status: found,
     });
     const running = { startTime: '2026-11-22T12:00:00Z', runtimeStatus: { status: 'running' } };
+    const failed = {
+      exitStatus: { exitTime: '2026-11-22T12:30:00Z', statusCode: '1' },
+      runtimeStatus: { status: 'failed' },
+    };
     expect({ status, body }).toEqual({
       status: 200,
-      body: {
-        modules: [
-          module('modA', 'registry/x@sha256:0', running),
-          module('modB', '', { runtimeStatus: { status: 'unknown' } }),
-        ],
-      },
+      body: { modules: [module('modA', 'registry/x@sha256:0', running), module('modB', '', failed)] },
     });
   });
 });

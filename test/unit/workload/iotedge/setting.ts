@@ -138,8 +138,12 @@ export class Setting {
       identityCertificate: () => failing(() => certificate),
       bundle: () => this.bundle,
       list: () => [
-        { moduleId: 'modA', image: 'registry/x@sha256:0', running: true, startTime: '2026-11-22T12:00:00Z' },
-        { moduleId: 'modB', image: '', running: false },
+        {
+          moduleId: 'modA',
+          image: 'registry/x@sha256:0',
+          run: { status: 'running', startTime: '2026-11-22T12:00:00Z' },
+        },
+        { moduleId: 'modB', image: '', run: { status: 'failed', exit: { code: 1, time: '2026-11-22T12:30:00Z' } } },
       ],
     };
   }
