@@ -14,6 +14,8 @@ export interface Halted {
 export interface PodStartPorts {
   /** Stops the first process of a container before its program, whatever becomes of this agent; undefined where it runs already. */
   halt(pid: number): Halted | undefined;
+  /** Takes down, for the agents after this one, that the start of a container was held and may go on. */
+  held(containerId: string): void;
   /** Whether pods can be judged; they cannot in the first moments of an agent. */
   isRunning(): boolean;
   /** Uid of the pod of a container; undefined where the runtime does not know it. */
@@ -47,9 +49,12 @@ export class PodStart {
   /** Returns when the container may start; whether anything was prepared. Throws `refusal` where it must not start. */
   async hold(event: ContainerEvent): Promise<boolean> {
     // First of all: should this agent die in the middle, the runtime would go on.
-    const halted = isAnnotated(event) && event.pid !== undefined ? this.#ports.halt(event.pid) : undefined;
+    const annotated = requiresIdentity(event);
+    const halted = annotated && event.pid !== undefined ? this.#ports.halt(event.pid) : undefined;
     try {
       const prepared = await this.#judge(event);
+      // One that runs already was told of too late.
+      if (annotated && (halted || event.pid === undefined)) this.#ports.held(event.containerId);
       halted?.release();
       return prepared;
     } catch (thrown) {
@@ -60,7 +65,7 @@ export class PodStart {
 
   async #judge(event: ContainerEvent): Promise<boolean> {
     const limit = (event.holdMilliseconds ?? DEFAULT_LIMIT_MS) - MARGIN_MS;
-    const annotated = isAnnotated(event);
+    const annotated = requiresIdentity(event);
     if (!(await this.#running(annotated ? limit : 0))) {
       return this.#unprepared(annotated, 'the agent of this node has just started and does not know its pods yet');
     }
@@ -106,8 +111,9 @@ export class PodStart {
   }
 }
 
-function isAnnotated({ annotations, containerName }: ContainerEvent): boolean {
-  const required = annotations?.[REQUIRES_IDENTITY_ANNOTATION];
+/** Whether the pod says of itself that this container must not start without its identity. */
+export function requiresIdentity({ pod, containerName }: ContainerEvent): boolean {
+  const required = pod?.annotations[REQUIRES_IDENTITY_ANNOTATION];
   return required !== undefined && required === containerName;
 }
 

@@ -31,9 +31,18 @@ export function processesOfContainer(containerId: string, root?: string): number
 }
 
 /** Uid of the pod that a process is in; undefined where it is in none, or has ended. */
-export function podOfProcess(pid: number, root = kubepodsRoot(readProc(process.pid, 'cgroup'))): string | undefined {
-  const origin = parseCgroup(cgroupOf(pid), root);
-  return 'problem' in origin ? undefined : origin.podUid;
+export function podOfProcess(pid: number): string | undefined {
+  return originOf(pid)?.podUid;
+}
+
+/** Id of the container that a process is in; undefined where it is in none, or has ended. */
+export function containerOfProcess(pid: number): string | undefined {
+  return originOf(pid)?.containerId;
+}
+
+function originOf(pid: number): { readonly podUid: string; readonly containerId: string } | undefined {
+  const origin = parseCgroup(cgroupOf(pid), kubepodsRoot(readProc(process.pid, 'cgroup')));
+  return 'problem' in origin ? undefined : origin;
 }
 
 /** Systemd unit that a process is in; undefined where it is in none, or has ended. */

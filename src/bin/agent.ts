@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
-import { arch, release } from 'node:os';
+import { arch, release, uptime } from 'node:os';
+import { join } from 'node:path';
 import { PodHubKeys } from '../../controllers/pod-hub-keys.ts';
 import { ProcessMeter } from '../attest/process.ts';
 import { startCsiDriver, type CsiDriver } from '../deliver/csi/driver.ts';
@@ -17,6 +18,7 @@ import { releaseMemoryAtRest } from '../os/memory.ts';
 import { trimMemory } from '../os/malloc-trim.ts';
 import { HeldSockets } from '../os/held-sockets.ts';
 import { CriRuntime } from '../runtime/cri.ts';
+import { HeldRecord } from '../runtime/held-record.ts';
 import { RuntimeStarts } from '../runtime/starts.ts';
 import { bootId } from '../os/boot-id.ts';
 import { measureProgram } from '../os/program-measure.ts';
@@ -50,7 +52,11 @@ async function compose(configuration: AgentConfiguration, log: Logger) {
   const notary = new NotaryClient({ path: configuration.notarySocket });
   const volumes = new VolumeStore();
   const held = new HeldSockets(configuration.heldSockets, process.send?.bind(process) as never);
-  const starts = new RuntimeStarts({ runtimeSocket, runtime, log, ...(nriSocket !== '' && { nriSocket }) });
+  const starts = new RuntimeStarts({
+    ...{ runtimeSocket, runtime, log },
+    ...(nriSocket !== '' && { nriSocket }),
+    onRunning: (event) => agent.containerRuns(event),
+  });
   const processes = new ProcessSource(new ProcessMeter({ hostRoot: configuration.hostRoot }));
   const owners = podOwners(client);
   const program = measureProgram(import.meta.filename).sha256;
@@ -85,6 +91,7 @@ async function compose(configuration: AgentConfiguration, log: Logger) {
     folders,
     notary,
     runtime,
+    record: new HeldRecord(join(configuration.stateDir, 'held-starts'), bootId(), uptime()),
     volumes,
     events: new Events({ client, log, controller: 'keystead.dev/agent', instance: node }),
     processes,

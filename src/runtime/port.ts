@@ -36,10 +36,14 @@ export interface ContainerEvent {
   readonly containerId: string;
   /** Undefined where the source does not tell (task events). */
   readonly podUid?: string;
-  /** Of the container in its pod; while `Starting`, where the runtime tells. */
+  /** Of the container in its pod, where NRI tells. */
   readonly containerName?: string;
-  /** Of the pod; while `Starting`. */
-  readonly annotations?: Readonly<Record<string, string>>;
+  /** Of the pod as the runtime has made it; where NRI tells. */
+  readonly pod?: {
+    readonly namespace: string;
+    readonly name: string;
+    readonly annotations: Readonly<Record<string, string>>;
+  };
   /** How long the runtime waits for the answer, while `Starting`. */
   readonly holdMilliseconds?: number;
   /** Host pid of the container's first process, of the other one where `Entered`. While `Starting` it still executes the runtime's own program (runc). */

@@ -20,6 +20,8 @@ export interface ContainerStartsOptions {
   readonly log: Pick<Logger, 'info' | 'warn' | 'debug'>;
   /** Longest hold of a container's start in milliseconds, default 1500. The runtime's limit (2 s by default) shortens it. */
   readonly holdMilliseconds?: number;
+  /** Told by NRI of every container that runs, whether or not that is news: again after each gap. */
+  readonly onRunning?: (event: ContainerEvent) => void;
   /** Told of every held start, for metrics. */
   readonly onHeld?: (containerId: string, result: HoldResult) => void;
 }
@@ -69,8 +71,11 @@ export class RuntimeStarts implements ContainerStarts {
 
   async run(onEvent: (event: ContainerEvent) => Promise<void>, signal: AbortSignal): Promise<void> {
     this.#onEvent = onEvent;
-    const sink = (name: string): StartSink => ({
-      event: (event) => this.#tell(event, signal),
+    const sink = (name: 'nri' | 'task-events'): StartSink => ({
+      event: (event) => {
+        if (name === 'nri' && event.phase === 'Started') this.#runs(event);
+        return this.#tell(event, signal);
+      },
       connected: () => {
         this.#options.log.info({ source: name }, 'connected to the container runtime');
         this.#catchUp(signal);
@@ -78,6 +83,15 @@ export class RuntimeStarts implements ContainerStarts {
     });
     await Promise.all([this.#nri?.run(sink('nri'), signal), this.#tasks.run(sink('task-events'), signal)]);
     await this.#listing;
+  }
+
+  #runs(event: ContainerEvent): void {
+    const { onRunning, log } = this.#options;
+    try {
+      onRunning?.(event);
+    } catch (thrown) {
+      log.warn({ err: thrown, containerId: event.containerId }, 'it could not be told whether a start was held');
+    }
   }
 
   /** Rejects with what the callback throws, so that a held start is known to have been released by a failure. */

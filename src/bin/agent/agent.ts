@@ -23,6 +23,7 @@ import { Controller, type Events, type KubeClient, type Reconcile } from '../../
 import type { Logger } from '../../log.ts';
 import type { Notary, NotaryStatus } from '../../notary/port.ts';
 import { systemClock } from '../../os/clock.ts';
+import type { HeldRecord } from '../../runtime/held-record.ts';
 import type { ContainerEvent, ContainerRuntime } from '../../runtime/port.ts';
 import { announce } from './announce.ts';
 import { attesting } from './attesting.ts';
@@ -57,6 +58,8 @@ export interface AgentParts {
   readonly events: Pick<Events, 'emit'>;
   readonly notary: Notary;
   readonly runtime: ContainerRuntime;
+  /** Of starts that were held. */
+  readonly record: HeldRecord;
   readonly processes: ProcessSource;
   readonly owners: Pick<PodOwners, 'chain'>;
   readonly signatures: Pick<ImageSignatures, 'of'>;
@@ -212,6 +215,11 @@ export class Agent {
     this.#controllers.keys.enqueue('');
     const { device: _apart, ...others } = this.#controllers;
     await Promise.all(Object.values(others).map((controller) => controller.run(signal)));
+  }
+
+  /** NRI says that a container runs, whether or not that is news. */
+  containerRuns(event: ContainerEvent): void {
+    this.#starts.runs(event);
   }
 
   /** A container starts, started or ended. While it is Starting the runtime waits for the promise. */

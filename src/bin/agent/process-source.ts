@@ -2,7 +2,12 @@
 import { readIncarnation } from '../../attest/incarnation.ts';
 import type { ProcessEvidence } from '../../attest/port.ts';
 import { ProcessMeter } from '../../attest/process.ts';
-import { podOfProcess, processesByPlace, unitOfProcess } from '../../attest/processes-of-container.ts';
+import {
+  containerOfProcess,
+  podOfProcess,
+  processesByPlace,
+  unitOfProcess,
+} from '../../attest/processes-of-container.ts';
 import { openPidfd, watchExit, type Pidfd } from '../../os/pidfd.ts';
 
 /** Processes of this node, as attestation sees them. */
@@ -34,6 +39,11 @@ export class ProcessSource {
   /** Uid of the pod that a process is in. Undefined where it is in none, or has ended. */
   podOf(pid: number): string | undefined {
     return podOfProcess(pid);
+  }
+
+  /** Id of the container that a process is in. Undefined where it is in none, or has ended. */
+  containerOf(pid: number): string | undefined {
+    return containerOfProcess(pid);
   }
 
   /** Systemd unit that a process is in. Undefined where it is in none, or has ended. */

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-import { PodStart } from '../../../controllers/pod-start.ts';
+import { PodStart, requiresIdentity } from '../../../controllers/pod-start.ts';
 import { asKeysteadError } from '../../errors.ts';
 import type { Holding } from '../../identity/holding.ts';
 import { REQUIRES_IDENTITY_ANNOTATION } from '../../api/names.ts';
 import { modulesOf } from '../../identity/module-match.ts';
+import { pods, type Events } from '../../kube/index.ts';
 import type { Logger } from '../../log.ts';
 import type { ContainerEvent, ContainerRuntime } from '../../runtime/port.ts';
 import { HaltedStart, leftHalted } from '../../runtime/halted-start.ts';
+import type { HeldRecord } from '../../runtime/held-record.ts';
 import { StartRefused } from '../../runtime/start-refused.ts';
+import { endUnheld } from '../../runtime/unheld-start.ts';
 import type { AgentCaches } from './caches.ts';
 import type { AgentMetrics } from './metrics.ts';
 import type { PodLookup } from './pod-lookup.ts';
@@ -17,14 +20,25 @@ export interface AgentStartsParts {
   readonly log: Logger;
   readonly caches: Pick<AgentCaches, 'modules'>;
   readonly runtime: Pick<ContainerRuntime, 'container' | 'alive'>;
-  readonly processes: Pick<ProcessSource, 'of'>;
+  readonly processes: Pick<ProcessSource, 'of' | 'containerOf'>;
   readonly lookup: Pick<PodLookup, 'soon' | 'isModule'>;
   readonly metrics: Pick<AgentMetrics, 'held' | 'startRefused'>;
+  readonly record: HeldRecord;
+  readonly events: Pick<Events, 'emit'>;
   readonly isRunning: () => boolean;
   /** Judges a pod at once; never throws. */
   readonly look: (podUid: string, event: ContainerEvent) => Promise<void>;
   readonly holding: (podUid: string) => Holding | undefined;
 }
+
+const UNHELD = {
+  type: 'Warning',
+  action: 'Start',
+  reason: 'StartNotHeld',
+  note:
+    'startPolicy Require: the container had started while no agent was there to hold it and look at it first. It was ended; the ' +
+    'kubelet starts it again.',
+} as const;
 
 /** What the container runtime tells of this node's containers, brought to the pods that it concerns. */
 export class AgentStarts {
@@ -36,6 +50,7 @@ export class AgentStarts {
     const { caches, lookup } = parts;
     this.#start = new PodStart({
       halt: (pid) => HaltedStart.halt(pid),
+      held: (containerId) => parts.record.add(containerId),
       isRunning: parts.isRunning,
       podUid: (event) => this.#podUid(event),
       pod: (podUid) => lookup.soon(podUid),
@@ -50,14 +65,36 @@ export class AgentStarts {
 
   /** Throws StartRefused where a held container must not start. */
   async told(event: ContainerEvent): Promise<void> {
+    if (event.phase === 'Exited') this.#parts.record.delete(event.containerId);
     if (event.phase === 'Starting') await this.#hold(event);
     else if (this.#parts.isRunning()) await this.#look(event);
   }
 
+  /**
+   * A container runs: one that must not start without its identity, and whose start neither this agent nor one before it has held,
+   * is ended; the kubelet starts it anew.
+   */
+  runs(event: ContainerEvent): void {
+    const { record, processes, metrics, log, events } = this.#parts;
+    const { containerId, podUid, containerName, pod, pid } = event;
+    if (!requiresIdentity(event) || !pod || pid === undefined || record.has(containerId)) return;
+    if (!endUnheld(pid, record.since, (each) => processes.containerOf(each) === containerId)) return;
+    metrics.startRefused();
+    log.warn({ podUid, container: containerName, pid }, 'a start that was not held was ended');
+    if (podUid === undefined) return;
+    const { namespace, name } = pod;
+    events.emit(pods, { metadata: { namespace, name, uid: podUid } }, UNHELD);
+  }
+
   /** Goes on with the starts that an agent before this one held as it died. */
   async takeOver(): Promise<void> {
-    const { runtime, processes, log } = this.#parts;
-    for (const left of leftHalted(await runtime.alive(), (place) => processes.of(place))) {
+    const { runtime, processes, log, record } = this.#parts;
+    // Asked before the runtime: what starts meanwhile stays.
+    const recorded = record.ids();
+    const containers = await runtime.alive();
+    const alive = new Set(containers.map(({ id }) => id));
+    for (const id of recorded) if (!alive.has(id)) record.delete(id);
+    for (const left of leftHalted(containers, (place) => processes.of(place))) {
       // Each by itself: what stands in the way of one keeps none of the others stopped.
       await this.#goOn(left).catch((thrown: unknown) => {
         // A refusal is logged where it is made.
@@ -71,9 +108,9 @@ export class AgentStarts {
   async #goOn({ id, podUid, pid }: ReturnType<typeof leftHalted>[number]): Promise<void> {
     const { runtime, log } = this.#parts;
     const containerName = (await runtime.container(id))?.name ?? '';
-    const annotations = { [REQUIRES_IDENTITY_ANNOTATION]: containerName };
+    const pod = { namespace: '', name: '', annotations: { [REQUIRES_IDENTITY_ANNOTATION]: containerName } };
     log.info({ podUid, container: containerName, pid }, 'a start that was held by the agent before this one');
-    await this.#hold({ phase: 'Starting', containerId: id, podUid, containerName, annotations, pid });
+    await this.#hold({ phase: 'Starting', containerId: id, podUid, containerName, pod, pid });
   }
 
   async #hold(event: ContainerEvent): Promise<void> {

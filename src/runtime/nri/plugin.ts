@@ -195,13 +195,14 @@ export class NriPlugin {
       containerId: container.id,
       ...(podUid !== undefined && podUid !== '' && { podUid }),
       ...optional('pid', pid),
-      ...(phase === 'Starting' && {
-        containerName: container.name,
-        annotations: pod?.annotations ?? {},
-        holdMilliseconds: this.#holdLimit,
-      }),
+      ...(phase !== 'Exited' && { containerName: container.name, ...optional('pod', pod && madeOf(pod)) }),
+      ...(phase === 'Starting' && { holdMilliseconds: this.#holdLimit }),
     });
   }
+}
+
+function madeOf({ namespace, name, annotations }: PodSandbox): NonNullable<ContainerEvent['pod']> {
+  return { namespace, name, annotations };
 }
 
 function encode<T extends DescMessage>(schema: T, message: MessageInitShape<T>): Uint8Array {

@@ -10,10 +10,10 @@ const EVENT: ContainerEvent = {
   containerId: aContainer().id,
   podUid: 'pod-1',
   containerName: 'main',
-  annotations: {},
   holdMilliseconds: 1500,
 };
-const ANNOTATED = { ...EVENT, annotations: { 'keystead.dev/requires-identity': 'main' } };
+const POD = { namespace: 'factory', name: 'press-1', annotations: { 'keystead.dev/requires-identity': 'main' } };
+const ANNOTATED = { ...EVENT, pod: POD };
 const ALLOWED = { verdict: 'Allowed', container: aContainer(), issued: new Map(), refused: new Map() };
 const DENIED = { ...ALLOWED, verdict: 'Denied', refusal: { reason: 'ImageDigestMismatch', message: 'expected a' } };
 
@@ -35,6 +35,7 @@ function setting(startPolicy: 'Wait' | 'Immediate' | 'Require') {
       if (!state.halts) return undefined;
       return { release: () => state.signals.push('continue'), kill: () => state.signals.push('kill') };
     },
+    held: (containerId) => state.signals.push(`held ${containerId}`),
     isRunning: () => state.running,
     podUid: ({ podUid }) => Promise.resolve(podUid),
     pod: () => Promise.resolve(state.pod),
@@ -146,7 +147,7 @@ describe('the first process of a container that says that it must have an identi
     const held = subject.hold(event);
     expect(state.signals).toEqual(['stop 4242']);
     expect(await held).toBe(true);
-    expect(state.signals).toEqual(['stop 4242', 'continue']);
+    expect(state.signals).toEqual(['stop 4242', `held ${event.containerId}`, 'continue']);
   });
 
   it('is ended where the start is refused: nobody may be there any more who would be told', async () => {
@@ -156,7 +157,13 @@ describe('the first process of a container that says that it must have an identi
     expect(state.signals).toEqual(['stop 4242', 'kill']);
   });
 
-  it('is left alone where it executes its program already', async () => {
+  it('counts as held where the runtime does not say which it is', async () => {
+    const { state, subject } = setting('Require');
+    await subject.hold(ANNOTATED);
+    expect(state.signals).toEqual([`held ${event.containerId}`]);
+  });
+
+  it('is left alone where it executes its program already, and does not count as held', async () => {
     const { state, subject } = setting('Require');
     state.halts = false;
     expect(await subject.hold(event)).toBe(true);

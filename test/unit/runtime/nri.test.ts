@@ -94,9 +94,10 @@ describe('registration', () => {
     ];
     const last = await fake.call(Plugin.method.synchronize, { containers, more: false });
     expect(last.answer.more).toBe(false);
+    const pod = { namespace: '', name: '', annotations: {} };
     expect(events).toEqual([
-      { phase: 'Started', containerId: 'c1', podUid: 'pod-1', pid: 7 },
-      { phase: 'Started', containerId: 'c3', podUid: 'pod-1' },
+      { phase: 'Started', containerId: 'c1', podUid: 'pod-1', pid: 7, containerName: '', pod },
+      { phase: 'Started', containerId: 'c3', podUid: 'pod-1', containerName: '', pod },
     ]);
   });
 
@@ -139,7 +140,8 @@ describe('a start', () => {
       return result;
     });
     await sleep(100);
-    const told = { containerName: 'main', annotations: {}, holdMilliseconds: 300 };
+    const pod = { namespace: '', name: '', annotations: {} };
+    const told = { containerName: 'main', pod, holdMilliseconds: 300 };
     expect(events).toEqual([{ phase: 'Starting', containerId: 'c1', podUid: 'pod-1', pid: 42, ...told }]);
     expect(answered).toBe(false);
     release();
