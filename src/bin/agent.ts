@@ -118,10 +118,11 @@ async function run(configuration: AgentConfiguration, log: Logger, signal: Abort
   // Not beside an agent that works: that one has read the cluster.
   if (!succession.hasPredecessor) void sealed.seed(work);
   // A pod that is not in the caches counts as gone: nothing is judged before they are filled.
-  const ready = Promise.all([allSynced(caches.all(), signal), warmUp(node, runtime, processes)]);
+  const ready = allSynced(caches.all(), signal);
   // It is awaited further down; an abort before that is no defect.
   ready.catch(() => undefined);
-  if (succession.hasPredecessor) await ready;
+  const warm = (): Promise<void> => warmUp(node, runtime, processes);
+  if (succession.hasPredecessor) await Promise.all([ready, warm()]);
   const relay = await relayedTpm(configuration, log);
   const podOf = (pid: number): string | undefined => processes.podOf(pid);
   const kubelet = { kubeletRoot, stateDir, nodeName: node, version: VERSION, podOf };
@@ -150,6 +151,9 @@ async function run(configuration: AgentConfiguration, log: Logger, signal: Abort
   );
   await ready;
   workload.start();
+  await agent.lookAtAll();
+  // Modules wait for an agent that starts after a crash: they are looked at first.
+  if (!succession.hasPredecessor) void warm();
   await Promise.all([agent.run(work), sealed.run(work), ...following]);
   if (!signal.aborted) await once(signal, 'abort');
   health.close();

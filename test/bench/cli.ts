@@ -10,6 +10,7 @@ import { resolve } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { waitForRelease } from '../quickstart/install.ts';
 import { presentLab, type Target } from '../quickstart/target.ts';
+import { measureCrash } from './crash.ts';
 import { heldQuantile, readHeld } from './held.ts';
 import type { IssueRate } from './issue-rate.ts';
 import { measureMemory } from './memory.ts';
@@ -36,6 +37,8 @@ const atOnce = Number(values['at-once']);
 
 const API_LENGTH = { starts: 7, rounds: 3, seconds: 3 };
 
+const CRASHES = 7;
+
 const percent = (share: number): string => `${Math.round(share * 100)} %`;
 
 const target = presentLab() ?? fail('There is no lab with the product: run `npm run quickstart` first.');
@@ -55,12 +58,14 @@ console.error('processes measured again');
 const remeasure = await measureRemeasure();
 console.error(values.spire === '' ? 'Workload API (SPIRE is not there and left out)' : 'Workload API, beside SPIRE');
 const workloadApi = await measureWorkloadApi(values.spire === '' ? undefined : values.spire, API_LENGTH);
+console.error('crash of the agent');
+const crash = await measureCrash(CRASHES);
 console.error('issue rate against the raw token');
 const issueRate = await printed<IssueRate>('issue-rate.ts');
 console.error('IoT Edge sign against the raw token');
 const iotEdge = await printed<SignRate>('sign-rate.ts');
 
-const result = { memory, remeasure, starts: { withNri, held, withoutNri }, workloadApi, issueRate, iotEdge };
+const result = { memory, remeasure, starts: { withNri, held, withoutNri }, workloadApi, crash, issueRate, iotEdge };
 const rows: GoalRow[] = [
   [
     'with NRI: certificate there at the first instruction',
@@ -75,6 +80,11 @@ const rows: GoalRow[] = [
     `agent: ${remeasure.processes} processes every ${remeasure.intervalSeconds} s, share of a core (goal <= 2 %)`,
     `${remeasure.percent} % (${remeasure.idlePercent} % without them)`,
     remeasure.percent <= 2,
+  ],
+  [
+    'crash of the agent: SIGKILL to the next answered call, worst (goal <= 1000 ms)',
+    `${crash.worst} ms of ${crash.crashes} (p50 ${crash.p50} ms)`,
+    crash.worst <= 1000,
   ],
   ['issue rate against the raw token (goal >= 50 %)', percent(issueRate.ratio), issueRate.ratio >= 0.5],
   ['certificates a second (goal >= 500)', `${issueRate.issue}`, issueRate.issue >= 500],

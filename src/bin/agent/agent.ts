@@ -203,13 +203,16 @@ export class Agent {
     await this.#controllers.device.run(signal);
   }
 
-  /** Works until the signal is aborted. Call it once all caches are filled: a pod not in them counts as gone. */
-  async run(signal: AbortSignal): Promise<void> {
+  /** Looks at every pod once. Call it once all caches are filled: a pod not in them counts as gone. */
+  async lookAtAll(): Promise<void> {
     this.#running = true;
     void this.#starts.takeOver().catch((error: unknown) => this.#failed('taking over held starts', error));
     await this.#fitFolders().catch(() => this.#controllers.folders.enqueue(''));
-    // Every pod is looked at once before the status says who holds what: a part of them would look like withdrawals.
     await Promise.all(this.#lookup.known().map((uid) => this.#look(uid)));
+  }
+
+  /** Works until the signal is aborted, after `lookAtAll`: a status of some of the pods would look like withdrawals. */
+  async run(signal: AbortSignal): Promise<void> {
     this.#revocation.revokeOthers();
     for (const key of this.#parts.caches.identities.keys()) this.#controllers.holders.enqueue(key);
     this.#controllers.keys.enqueue('');
