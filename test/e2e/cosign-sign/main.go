@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Signs an image by a key that it makes, with the code of cosign and sigstore-go that `cosign sign --key` runs, and prints the
-// public key: cosign-sign simple|bundle IMAGE@DIGEST. `simple` is cosign's first format, a tag beside the image; `bundle`,
-// its default since version 3, is a Sigstore bundle that refers to the image. Nothing is written to a transparency log.
+// Signs images with the code of cosign and sigstore-go that `cosign sign` runs:
+//
+//	cosign-sign simple|bundle IMAGE@DIGEST                        by a key that it makes, whose public key it prints
+//	cosign-sign keyless IMAGE@DIGEST FULCIO TIMESTAMPS REKOR TOKEN  by whom the token names; prints the bundle
+//	cosign-sign attach IMAGE@DIGEST                                puts the bundle from standard input beside the image
+//
+// `simple` is cosign's first format, a tag beside the image; the others, its default since version 3, are Sigstore bundles that
+// refer to the image. What a key signs is in no transparency log.
 package main
 
 import (
@@ -10,6 +15,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -24,17 +30,17 @@ import (
 )
 
 func main() {
-	public, err := run(os.Args[1:])
+	result, err := run(os.Args[1:])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	fmt.Print(public)
+	fmt.Print(result)
 }
 
 func run(arguments []string) (string, error) {
-	if len(arguments) != 2 {
-		return "", errors.New("usage: cosign-sign simple|bundle IMAGE@DIGEST")
+	if len(arguments) < 2 {
+		return "", errors.New("usage: cosign-sign simple|bundle|keyless|attach IMAGE@DIGEST …")
 	}
 	// The registry of a test speaks plain HTTP.
 	image, err := name.NewDigest(arguments[1], name.Insecure)
@@ -45,14 +51,42 @@ func run(arguments []string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	attach := attachSimple
-	if arguments[0] == "bundle" {
-		attach = attachBundle
+	switch command, more := arguments[0], arguments[2:]; {
+	case command == "simple" && len(more) == 0:
+		if err := attachSimple(image, key); err != nil {
+			return "", err
+		}
+		return key.GetPublicKeyPem()
+	case command == "bundle" && len(more) == 0:
+		bundle, err := bundleOf(image, key, sign.BundleOptions{})
+		if err != nil {
+			return "", err
+		}
+		if err := attachBundle(image, bundle); err != nil {
+			return "", err
+		}
+		return key.GetPublicKeyPem()
+	case command == "keyless" && len(more) == 4:
+		bundle, err := bundleOf(image, key, keyless(more[0], more[1], more[2], more[3]))
+		return string(bundle), err
+	case command == "attach" && len(more) == 0:
+		bundle, err := io.ReadAll(os.Stdin)
+		if err != nil {
+			return "", err
+		}
+		return "", attachBundle(image, bundle)
+	default:
+		return "", fmt.Errorf("%s with %d arguments is not known", command, len(more))
 	}
-	if err := attach(image, key); err != nil {
-		return "", err
+}
+
+func keyless(fulcio, timestamps, rekor, token string) sign.BundleOptions {
+	return sign.BundleOptions{
+		CertificateProvider:        sign.NewFulcio(&sign.FulcioOptions{BaseURL: fulcio}),
+		CertificateProviderOptions: &sign.CertificateProviderOptions{IDToken: token},
+		TimestampAuthorities:       []*sign.TimestampAuthority{sign.NewTimestampAuthority(&sign.TimestampAuthorityOptions{URL: timestamps})},
+		TransparencyLogs:           []sign.Transparency{sign.NewRekor(&sign.RekorOptions{BaseURL: rekor, Version: 2})},
 	}
-	return key.GetPublicKeyPem()
 }
 
 // As signDigest in cosign's cmd/cosign/cli/sign.
@@ -81,18 +115,18 @@ func attachSimple(image name.Digest, key sign.Keypair) error {
 }
 
 // As signDigestBundle there.
-func attachBundle(image name.Digest, key sign.Keypair) error {
+func bundleOf(image name.Digest, key sign.Keypair, options sign.BundleOptions) ([]byte, error) {
 	algorithm, hex, _ := strings.Cut(image.DigestStr(), ":")
 	statement := fmt.Sprintf(`{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{%q:%q}}],"predicateType":%q,"predicate":{}}`,
 		algorithm, hex, types.CosignSignPredicateType)
 	content := &sign.DSSEData{Data: []byte(statement), PayloadType: "application/vnd.in-toto+json"}
-	bundle, err := sign.Bundle(content, key, sign.BundleOptions{})
+	bundle, err := sign.Bundle(content, key, options)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	text, err := protojson.Marshal(bundle)
-	if err != nil {
-		return err
-	}
-	return remote.WriteAttestationNewBundleFormat(image, text, types.CosignSignPredicateType)
+	return protojson.Marshal(bundle)
+}
+
+func attachBundle(image name.Digest, bundle []byte) error {
+	return remote.WriteAttestationNewBundleFormat(image, bundle, types.CosignSignPredicateType)
 }
