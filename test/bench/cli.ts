@@ -17,6 +17,7 @@ import { measureMemory } from './memory.ts';
 import { measureRemeasure } from './remeasure.ts';
 import type { SignRate } from './sign-rate.ts';
 import { measureStarts } from './start-latency.ts';
+import { measureWithdrawal, TAKEN, TRIGGERS, withdrawalGoal } from './withdrawal.ts';
 import { goalRows, table, type GoalRow } from './workload-api/goals.ts';
 import { measureWorkloadApi } from './workload-api/measure.ts';
 import { plot } from './workload-api/plot.ts';
@@ -39,6 +40,8 @@ const API_LENGTH = { starts: 7, rounds: 3, seconds: 3 };
 
 const CRASHES = 7;
 
+const WITHDRAWALS = 10;
+
 const percent = (share: number): string => `${Math.round(share * 100)} %`;
 
 const target = presentLab() ?? fail('There is no lab with the product: run `npm run quickstart` first.');
@@ -60,12 +63,23 @@ console.error(values.spire === '' ? 'Workload API (SPIRE is not there and left o
 const workloadApi = await measureWorkloadApi(values.spire === '' ? undefined : values.spire, API_LENGTH);
 console.error('crash of the agent');
 const crash = await measureCrash(CRASHES);
+console.error('withdrawal of identities');
+const withdrawal = await measureWithdrawal(WITHDRAWALS);
 console.error('issue rate against the raw token');
 const issueRate = await printed<IssueRate>('issue-rate.ts');
 console.error('IoT Edge sign against the raw token');
 const iotEdge = await printed<SignRate>('sign-rate.ts');
 
-const result = { memory, remeasure, starts: { withNri, held, withoutNri }, workloadApi, crash, issueRate, iotEdge };
+const result = {
+  memory,
+  remeasure,
+  starts: { withNri, held, withoutNri },
+  workloadApi,
+  crash,
+  withdrawal,
+  issueRate,
+  iotEdge,
+};
 const rows: GoalRow[] = [
   [
     'with NRI: certificate there at the first instruction',
@@ -86,6 +100,7 @@ const rows: GoalRow[] = [
     `${crash.worst} ms of ${crash.crashes} (p50 ${crash.p50} ms)`,
     crash.worst <= 1000,
   ],
+  ...withdrawalRows(),
   ['issue rate against the raw token (goal >= 50 %)', percent(issueRate.ratio), issueRate.ratio >= 0.5],
   ['certificates a second (goal >= 500)', `${issueRate.issue}`, issueRate.issue >= 500],
   ['P-256 sign against the raw token (goal >= 60 %)', percent(issueRate.signRatio), issueRate.signRatio >= 0.6],
@@ -103,6 +118,23 @@ for (const [what, figure, met] of rows) console.log(`${met ? 'met   ' : 'missed'
 console.log(JSON.stringify(result));
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(result, null, 2)}\n`);
 if (values.svg !== undefined) writeFileSync(values.svg, plot(workloadApi));
+
+/** From each trigger to the absence of all that a module held. */
+function withdrawalRows(): GoalRow[] {
+  return TRIGGERS.map((trigger) => {
+    const found = TAKEN.flatMap((taken) => {
+      const times = withdrawal[trigger][taken];
+      return times ? [{ taken, ...times, met: times.worst <= withdrawalGoal(trigger, taken) }] : [];
+    });
+    const goal = trigger === 'end' ? '<= 1000 ms, lists <= 6000 ms' : '<= 1000 ms';
+    const figures = found.map(({ taken, p50, worst }) => `${taken} ${p50} / ${worst}`).join(', ');
+    return [
+      `withdrawal by ${trigger}, p50 / worst of ${WITHDRAWALS} (goal ${goal})`,
+      `${figures} ms`,
+      found.every(({ met }) => met),
+    ];
+  });
+}
 
 /** What a program beside this one prints, as JSON. */
 async function printed<T>(program: string): Promise<T> {
