@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Holding } from '../../identity/holding.ts';
 import type { ControllerObserver } from '../../kube/index.ts';
+import { registerProcessMetrics } from '../../process-metrics.ts';
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.25, 0.5, 1, 2.5];
 
@@ -33,7 +34,7 @@ export class AgentMetrics implements ControllerObserver {
   ]);
 
   constructor(gauges: AgentGauges) {
-    collectDefaultMetrics({ register: this.registry });
+    registerProcessMetrics(this.registry);
     new Gauge({
       name: 'keystead_queue_depth',
       help: 'Keys that wait to be reconciled',

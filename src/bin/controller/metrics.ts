@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { ControllerObserver } from '../../kube/index.ts';
+import { registerProcessMetrics } from '../../process-metrics.ts';
 
 export interface ControllerGauges {
   leading(): boolean;
@@ -18,7 +19,7 @@ export class ControllerMetrics implements ControllerObserver {
 
   constructor(gauges: ControllerGauges) {
     const registers = [this.registry];
-    collectDefaultMetrics({ register: this.registry });
+    registerProcessMetrics(this.registry);
     this.#reconciles = new Counter({
       name: 'keystead_reconciles_total',
       help: 'Reconciles',
