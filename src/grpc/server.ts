@@ -8,6 +8,7 @@ import type {
   MessageShape,
 } from '@bufbuild/protobuf';
 import type { Socket } from 'node:net';
+import { Roster } from '../roster.ts';
 import { methodPath } from './client.ts';
 import { Http2Connection } from './http2/connection.ts';
 import { encodeHeaders } from './http2/header-encoder.ts';
@@ -51,7 +52,7 @@ const UNSUPPORTED_MEDIA_TYPE = encodeHeaders(415, {});
  */
 export class GrpcServer {
   readonly #methods = new Map<string, ServedMethod | undefined>();
-  readonly #connections = new Set<Http2Connection>();
+  readonly #connections = new Roster<Http2Connection>();
   readonly #maxRequestBytes: number;
   readonly #maxStreams: number;
 
@@ -76,14 +77,14 @@ export class GrpcServer {
     const connection = new Http2Connection(socket, {
       maxStreams: this.#maxStreams,
       onStream: (stream) => this.#called(stream, peer),
-      onClose: () => this.#connections.delete(connection),
+      onClose: () => this.#connections.remove(number, connection),
     });
-    this.#connections.add(connection);
+    const number = this.#connections.add(connection);
   }
 
   /** Has all clients connect again (GOAWAY) while calls in flight go on; ends what is left of them after `graceMs`. */
   drain(graceMs: number): void {
-    for (const connection of this.#connections) {
+    for (const connection of this.#connections.all()) {
       connection.drain();
       setTimeout(() => connection.destroy(), graceMs).unref();
     }
@@ -91,7 +92,7 @@ export class GrpcServer {
 
   /** Ends all connections. */
   close(): void {
-    for (const connection of this.#connections) connection.destroy();
+    for (const connection of this.#connections.all()) connection.destroy();
   }
 
   #called(stream: Http2Stream, peer: string): void {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { Roster } from '../roster.ts';
 
 /**
  * Tells waiting streams that something about their pod has changed. Says only *that*: who is woken looks for himself,
@@ -6,7 +7,7 @@
  */
 export class Changes {
   readonly #versions = new Map<string, number>();
-  readonly #waiting = new Map<string, Set<() => void>>();
+  readonly #waiting = new Map<string, Roster<() => void>>();
   #common = 0;
   #ending = false;
 
@@ -42,6 +43,7 @@ export class Changes {
   forget(podUid: string): void {
     this.tell(podUid);
     this.#versions.delete(podUid);
+    if (this.#waiting.get(podUid)?.size === 0) this.#waiting.delete(podUid);
   }
 
   /** Resolves at the first change after `version`, or when `milliseconds` have passed, or when the signal aborts. */
@@ -52,27 +54,28 @@ export class Changes {
       const settle = (waited: Waited): void => {
         clearTimeout(timer);
         signal.removeEventListener('abort', abort);
-        this.#leave(podUid, wake);
+        waiting.remove(number, wake);
         resolve(waited);
       };
       const wake = (): void => settle('Changed');
       const abort = (): void => settle('Aborted');
       const timer = milliseconds === Infinity ? undefined : setTimeout(() => settle('Late'), milliseconds);
       signal.addEventListener('abort', abort, { once: true });
-      const others = this.#waiting.get(podUid);
-      if (others) others.add(wake);
-      else this.#waiting.set(podUid, new Set([wake]));
+      const waiting = this.#waitingFor(podUid);
+      const number = waiting.add(wake);
     });
   }
 
   #wake(podUid: string): void {
-    for (const wake of [...(this.#waiting.get(podUid) ?? [])]) wake();
+    for (const wake of this.#waiting.get(podUid)?.all() ?? []) wake();
   }
 
-  #leave(podUid: string, wake: () => void): void {
-    const others = this.#waiting.get(podUid);
-    others?.delete(wake);
-    if (others?.size === 0) this.#waiting.delete(podUid);
+  #waitingFor(podUid: string): Roster<() => void> {
+    const known = this.#waiting.get(podUid);
+    if (known) return known;
+    const made = new Roster<() => void>();
+    this.#waiting.set(podUid, made);
+    return made;
   }
 }
 

@@ -7,6 +7,7 @@ import type { Logger } from '../log.ts';
 import type { HeldSockets } from '../os/held-sockets.ts';
 import { peerPidfd } from '../os/peer-pidfd.ts';
 import type { Pidfd } from '../os/pidfd.ts';
+import { Roster } from '../roster.ts';
 import { hasSocket, PodSocket } from './pod-socket.ts';
 import type { Caller, IncarnationOf } from './port.ts';
 
@@ -34,6 +35,8 @@ const STRAGGLERS_MS = 200;
 const MAX_TURNED_AWAY = 64;
 
 interface Connection extends Caller {
+  /** Address by which handlers know it. No other connection has it, before or after: its number and a count. */
+  tag: string;
   readonly volumeId: string;
   readonly socket: Socket;
 }
@@ -45,7 +48,7 @@ interface Connection extends Caller {
 export class PeerServer {
   readonly #options: PeerServerOptions;
   readonly #sockets = new Map<string, { readonly volume: PublishedVolume; readonly socket: PodSocket }>();
-  readonly #connections = new Map<string, Connection>();
+  readonly #connections = new Roster<Connection>();
   readonly #perPod = new Map<string, number>();
   #counter = 0;
   #turnedAway = 0;
@@ -81,7 +84,7 @@ export class PeerServer {
   close({ volumeId }: Pick<PublishedVolume, 'volumeId'>): void {
     this.#sockets.get(volumeId)?.socket.close({ remove: true });
     this.#sockets.delete(volumeId);
-    for (const connection of this.#connections.values()) {
+    for (const connection of this.#connections.all()) {
       if (connection.volumeId === volumeId) connection.socket.destroy();
     }
   }
@@ -113,12 +116,13 @@ export class PeerServer {
   /** Stops serving. The sockets' files stay where they are: the next agent takes their place by rename. */
   stop(): void {
     this.#stopListening();
-    for (const { socket } of this.#connections.values()) socket.destroy();
+    for (const { socket } of this.#connections.all()) socket.destroy();
   }
 
   /** The process behind a call, by the call's peer address. Undefined where its connection has ended. */
   caller(peer: string): Caller | undefined {
-    return this.#connections.get(peer);
+    const connection = this.#connections.at(Number(peer.slice(peer.indexOf('/') + 1)));
+    return connection?.tag === peer ? connection : undefined;
   }
 
   /** Open connections, for metrics. */
@@ -141,18 +145,19 @@ export class PeerServer {
       socket.destroy();
       return;
     }
-    const tag = `unix:${++this.#counter}`;
     const { pid } = pidfd;
     const identity = attributes[identityAttribute];
     const incarnation = (): string | undefined => incarnationOf(pidfd);
-    this.#connections.set(tag, { podUid, identity, pid, incarnation, volumeId, socket });
+    const connection: Connection = { podUid, identity, pid, incarnation, volumeId, socket, tag: '' };
+    const number = this.#connections.add(connection);
+    connection.tag = `unix:${++this.#counter}/${number}`;
     this.#perPod.set(podUid, open + 1);
     socket.once('close', () => {
       pidfd.close();
-      this.#ended(tag, podUid);
+      this.#ended(number, connection);
     });
     // The one property that servers ask for the peer's address and a unix socket does not have.
-    Object.defineProperty(socket, 'remoteAddress', { value: tag });
+    Object.defineProperty(socket, 'remoteAddress', { value: connection.tag });
     this.#options.serve(socket);
   }
 
@@ -177,8 +182,9 @@ export class PeerServer {
     }
   }
 
-  #ended(tag: string, podUid: string): void {
-    this.#connections.delete(tag);
+  #ended(number: number, connection: Connection): void {
+    const { podUid } = connection;
+    this.#connections.remove(number, connection);
     const left = (this.#perPod.get(podUid) ?? 1) - 1;
     if (left === 0) this.#perPod.delete(podUid);
     else this.#perPod.set(podUid, left);

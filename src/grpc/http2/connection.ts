@@ -5,6 +5,7 @@ import { CODE, ConnectionError, StreamError } from './error.ts';
 import { encodeFrame, encodeGoAway, encodeNumber, FLAG, FRAME, FrameReader, unpadded, type Frame } from './frame.ts';
 import { HeaderBlocks } from './header-blocks.ts';
 import { IdleFrames } from './idle-frames.ts';
+import { OpenStreams } from './open-streams.ts';
 import { Outbox } from './outbox.ts';
 import { requestHeaders, requireTrailers } from './request-headers.ts';
 import { clientSettings, encodeSettings } from './settings.ts';
@@ -25,6 +26,7 @@ const FAREWELL_MS = 1_000;
 const MAX_REMEMBERED = 256;
 /** Above any that a client can begin. */
 const MAX_STREAM = 2 ** 31 - 1;
+const SETTINGS_ACK = encodeFrame(FRAME.settings, FLAG.ack, 0, Buffer.alloc(0));
 const DRAIN_PING = Buffer.from('draining');
 
 /** The server's end of an HTTP/2 connection (RFC 9113): streams to serve come out of it. */
@@ -34,7 +36,7 @@ export class Http2Connection {
   readonly #reader = new FrameReader();
   readonly #blocks = new HeaderBlocks();
   readonly #outbox: Outbox;
-  readonly #streams = new Map<number, Http2Stream>();
+  readonly #streams = new OpenStreams();
   readonly #reset = new Set<number>();
   readonly #window = new ConnectionWindow();
   readonly #idle = new IdleFrames();
@@ -163,7 +165,7 @@ export class Http2Connection {
     if (this.#streams.size >= this.#options.maxStreams) throw new StreamError(id, CODE.refusedStream, 'too many');
     if (!fields) throw new StreamError(id, CODE.enhanceYourCalm, 'headers that are too long');
     const stream = new Http2Stream(id, requestHeaders(id, fields), { link: this.#link, window: this.#streamWindow });
-    this.#streams.set(id, stream);
+    this.#streams.add(stream);
     this.#options.onStream(stream);
     if (endsStream && !stream.isClosed) stream.takeEnd();
   }
@@ -186,11 +188,12 @@ export class Http2Connection {
     if (frame.flags & FLAG.ack) return requireSize(frame, frame.payload.length === 0);
     this.#idle.count();
     const { initialWindow } = clientSettings(frame.payload);
-    this.#outbox.reply(encodeFrame(FRAME.settings, FLAG.ack, 0, Buffer.alloc(0)));
+    // No client waits for it; sent apart it would cost both ends a system call for each connection.
+    this.#outbox.replyAlong(SETTINGS_ACK);
     if (initialWindow === undefined) return;
     const more = initialWindow - this.#streamWindow;
     this.#streamWindow = initialWindow;
-    for (const stream of [...this.#streams.values()]) this.#widen(stream, more);
+    for (const stream of this.#streams.all()) this.#widen(stream, more);
   }
 
   /** Section 6.9.2: by settings it is the connection that ends where a window becomes too large. */
@@ -246,7 +249,7 @@ export class Http2Connection {
   }
 
   #closed({ id }: Http2Stream, reset: boolean): void {
-    this.#streams.delete(id);
+    this.#streams.remove(id);
     if (reset) {
       this.#reset.add(id);
       const [oldest] = this.#reset;
@@ -256,7 +259,7 @@ export class Http2Connection {
   }
 
   #resume(): void {
-    for (const stream of [...this.#streams.values()]) stream.resume();
+    for (const stream of this.#streams.all()) stream.resume();
   }
 
   #leave(): void {
@@ -280,7 +283,7 @@ export class Http2Connection {
   }
 
   #dropAll(): void {
-    for (const stream of [...this.#streams.values()]) stream.drop();
+    for (const stream of this.#streams.all()) stream.drop();
   }
 }
 
