@@ -119,11 +119,15 @@ export class HostService implements AsyncDisposable {
 
 export const NO_UNIT = '';
 
-/** On cgroup v1 systemd's own hierarchy and, where it is mounted, the unified one. */
 function groupsOf(unit: string): string[] {
+  return systemdHierarchies().map((path) => join(path, 'system.slice', unit));
+}
+
+/** Hierarchies in which systemd has cgroups: on cgroup v1 its own and, where it is mounted, the unified one. */
+export function systemdHierarchies(): string[] {
   const root = '/sys/fs/cgroup';
   const hierarchies = existsSync(join(root, 'cgroup.procs')) ? [root] : [join(root, 'systemd'), join(root, 'unified')];
-  return hierarchies.filter((path) => existsSync(path)).map((path) => join(path, 'system.slice', unit));
+  return hierarchies.filter((path) => existsSync(path));
 }
 
 export function sha256(file: string): string {
