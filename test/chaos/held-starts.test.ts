@@ -68,11 +68,10 @@ const restarted = (name: string, before: readonly Holder[]): Promise<readonly Ho
     return after.some(({ containerId }) => old.has(containerId)) ? 'the former ones' : after;
   });
 
-/** By which the node's agents remember that the start of a container was held. */
-function recordOf(containerId: string): string {
-  const record = join(scene.lab.dir, 'keystead/agent/held-starts');
-  return join(record, readdirSync(record)[0] ?? '', containerId);
-}
+/** By which the node's agents remember whose starts were held. */
+const RECORD = join(scene.lab.dir, 'keystead/agent/held-starts');
+
+const recordOf = (containerId: string): string => join(RECORD, readdirSync(RECORD)[0] ?? '', containerId);
 
 const end = (holders: readonly Holder[]): void => {
   for (const { pid } of holders) process.kill(pid!, 'SIGKILL');
@@ -120,6 +119,27 @@ describe('no module that requires its identity starts without it', () => {
       });
       holders = await allHeld('strict', 4);
       expect(others.filter((other) => !existsSync(`/proc/${other.pid}`))).toEqual([]);
+    },
+    LIMIT,
+  );
+
+  it(
+    'and none is ended that an agent held which kept no record, nor by an upgrade',
+    async () => {
+      const before = holders;
+      rmSync(RECORD, { recursive: true });
+      expect(killNow('agent')).toBeGreaterThan(0);
+      await until('the record', 60, () => Promise.resolve(existsSync(RECORD) || 'none yet'));
+      const system = ['-n', 'keystead-system', 'rollout'];
+      await scene.kubectl.run([...system, 'restart', 'daemonset/keystead-node']);
+      await scene.kubectl.run([...system, 'status', 'daemonset/keystead-node', '--timeout=120s']);
+      holders = await allHold('strict', 4);
+      const pids = (all: readonly Holder[]) => all.map(({ podUid, pid }) => [podUid, pid]).sort();
+      expect(pids(holders)).toEqual(pids(before));
+      // The next that start are on the record again.
+      end(holders);
+      await restarted('strict', holders);
+      holders = await allHeld('strict', 4);
     },
     LIMIT,
   );
