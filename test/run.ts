@@ -106,6 +106,7 @@ async function runAll(parts: readonly Part[]): Promise<Outcome[]> {
     const beside = part.suite === WAITING ? left.splice(0) : [];
     const [outcome, others] = await Promise.all([jest(part), oneByOne(beside)]);
     outcomes.push(outcome, ...others);
+    if (part.needs === 'Product') outcomes.push(await step(`left over by ${part.suite}`, ['test/e2e/left-over.ts']));
   }
   return outcomes;
 }

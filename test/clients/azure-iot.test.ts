@@ -13,7 +13,7 @@ import { AzureIotScene, GENERATION, KEYS } from './azure-iot-scene.ts';
 const scene = new AzureIotScene('azure-iot');
 
 beforeAll(() => scene.open(), 600_000);
-afterAll(() => scene.close(), 180_000);
+afterAll(() => scene.leave(), 180_000);
 
 describe.each(['node', 'python'])('the SDK for %s', (module) => {
   it('opens with a token that the hub accepts', async () => {

@@ -24,7 +24,7 @@ beforeAll(async () => {
     scene.pod('mesh', { app: 'mesh' }, { image, command: ['/client'], container: SOCKET }),
   );
 }, 300_000);
-afterAll(() => scene.close(), 180_000);
+afterAll(() => scene.leave(), 180_000);
 
 /** Waits until the log says something, and gives the match. */
 function says(pattern: RegExp): Promise<RegExpExecArray> {

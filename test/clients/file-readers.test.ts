@@ -52,7 +52,7 @@ beforeAll(async () => {
     ...(hasJava ? module('java', await push('java', ...shell, await javaLayer()), ['/bin/sh', '/app/keytool.sh']) : []),
   );
 }, 600_000);
-afterAll(() => scene.close(), 180_000);
+afterAll(() => scene.leave(), 180_000);
 
 function module(name: string, image: string, command: readonly string[], identity: object = {}): object[] {
   const container = { image, command, env: [{ name: 'SERVER', value: SERVER }] };

@@ -21,7 +21,7 @@ beforeAll(async () => {
     }),
   );
 }, 300_000);
-afterAll(() => scene.close(), 180_000);
+afterAll(() => scene.leave(), 180_000);
 
 /** Waits until the log says something, and gives the match. */
 function says(pattern: RegExp): Promise<RegExpExecArray> {

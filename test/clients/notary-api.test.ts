@@ -62,7 +62,7 @@ beforeAll(async () => {
     scene.pod('watched', { app: 'watched' }, { image, command: ['/client'], container: SOCKET }),
   );
 }, 300_000);
-afterAll(() => scene.close(), 180_000);
+afterAll(() => scene.leave(), 180_000);
 
 /** Waits until the log of a pod says something, and gives the match. */
 function says(pod: string, pattern: RegExp, seconds = 90): Promise<RegExpExecArray> {

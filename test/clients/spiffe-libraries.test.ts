@@ -51,7 +51,7 @@ beforeAll(async () => {
   await scene.open();
   for (const name of names) await start(name, LIBRARIES[name]!);
 }, 900_000);
-afterAll(() => scene.close(), 180_000);
+afterAll(() => scene.leave(), 180_000);
 
 /** A pod of the module, and one that is the same but for the digest of its image. */
 async function start(name: string, { layers, command, env = [] }: Library): Promise<void> {

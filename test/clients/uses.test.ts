@@ -42,7 +42,7 @@ beforeAll(async () => {
   const target = { name: 'uses', registry: scene.lab.registry };
   [image = ''] = await pushClient(target, [await baseLayer(), layer], { entrypoint: COMMAND });
 }, 180_000);
-afterAll(() => scene.close(), 180_000);
+afterAll(() => scene.leave(), 180_000);
 
 const LIMIT = 120_000;
 const WITHDRAWN = [...PUBLIC_FILES, 'spiffe.sock', 'workload.sock'].sort();

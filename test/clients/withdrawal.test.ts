@@ -73,7 +73,7 @@ beforeAll(async () => {
 }, 300_000);
 afterAll(async () => {
   api.close();
-  await scene.close();
+  await scene.leave();
 }, 180_000);
 
 const LIMIT = 60_000;

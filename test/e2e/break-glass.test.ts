@@ -7,7 +7,7 @@ const scene = new Scene('glass');
 const LIMIT = 180_000;
 
 beforeAll(() => scene.open(), 120_000);
-afterAll(() => scene.close(), 180_000);
+afterAll(() => scene.leave(), 180_000);
 
 /** Restarts the agent of the lab's node, and waits until another one is ready. */
 async function restartAgent(): Promise<void> {

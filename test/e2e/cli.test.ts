@@ -19,7 +19,7 @@ const folder = mkdtempSync(join(tmpdir(), 'keystead-cli-'));
 beforeAll(() => scene.open(), 120_000);
 afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
-  await scene.close();
+  await scene.leave();
 }, LIMIT);
 
 interface Ran {

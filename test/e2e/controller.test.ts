@@ -11,7 +11,9 @@ import { Scene, until } from './harness.ts';
  */
 const scene = new Scene('controller');
 const LIMIT = 120_000;
-const NEVER = `keystead.dev/none@sha256:${'e'.repeat(64)}`;
+/** Nobody listens there, so that the kubelet has its answer at once. */
+const NOWHERE = '127.0.0.1:1/none';
+const NEVER = `${NOWHERE}@sha256:${'e'.repeat(64)}`;
 const clusterName = scene.namespace;
 const controllers = new Controllers(scene);
 
@@ -40,7 +42,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await controllers.close();
   await scene.kubectl.run(['delete', 'trustbundle', clusterName, '--ignore-not-found']);
-  await scene.close();
+  await scene.leave();
 }, 180_000);
 
 const leads = (name: string): Promise<true> =>
@@ -78,9 +80,9 @@ describe('a module', () => {
   it(
     'with a bare tag is refused, and pinned where images gives the digest',
     async () => {
-      const pod = { containers: [{ name: 'main', image: 'keystead.dev/none:1' }] };
+      const pod = { containers: [{ name: 'main', image: `${NOWHERE}:1` }] };
       await expect(scene.apply(module('tagged', {}, pod))).rejects.toThrow('every image must be pinned');
-      const images = [{ name: 'keystead.dev/none:1', digest: `sha256:${'e'.repeat(64)}` }];
+      const images = [{ name: `${NOWHERE}:1`, digest: `sha256:${'e'.repeat(64)}` }];
       await scene.apply(module('tagged', { images }, pod));
       const { spec } = await deployment('tagged', () => true);
       expect(spec.template.spec.containers[0]?.image).toBe(NEVER);

@@ -16,6 +16,9 @@ type Holder = NonNullable<NonNullable<ModuleIdentity['status']>['holders']>[numb
 /** The administrator as one of those who may open a module. */
 const BREAK_GLASS = ['--as=keystead-test', '--as-group=system:masters', '--as-group=keystead:break-glass'];
 
+/** Of every scene's namespace. */
+export const SCENE_LABEL = 'e2e.keystead.dev/scene';
+
 /** A namespace of a test's own on the node where the product runs. */
 export class Scene {
   readonly lab: Lab = readLab();
@@ -28,12 +31,19 @@ export class Scene {
   }
 
   async open(): Promise<void> {
-    await this.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: this.namespace } });
+    const labels = { [SCENE_LABEL]: '' };
+    await this.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: this.namespace, labels } });
     this.#image = await this.push('a');
   }
 
+  /** Takes it down, and waits for its end. */
   async close(): Promise<void> {
     await this.kubectl.run(['delete', 'namespace', this.namespace, '--ignore-not-found', '--timeout=120s']);
+  }
+
+  /** Takes it down beside the tests that come next; that it has ended is found at the end of the suite (`left-over.ts`). */
+  async leave(): Promise<void> {
+    await this.kubectl.run(['delete', 'namespace', this.namespace, '--ignore-not-found', '--wait=false']);
   }
 
   /** The test image, pinned by its index digest. */

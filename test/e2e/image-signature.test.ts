@@ -11,7 +11,7 @@ beforeAll(async () => {
 }, 300_000);
 afterAll(async () => {
   cosign.close();
-  await scene.close();
+  await scene.leave();
 }, 180_000);
 
 const LIMIT = 120_000;

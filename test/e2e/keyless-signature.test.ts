@@ -40,7 +40,7 @@ beforeAll(async () => {
 }, 600_000);
 afterAll(async () => {
   sigstore.close();
-  await scene.close();
+  await scene.leave();
   await configure({ trustedRoot: '', hostPath: '' });
   rmSync(folder, { recursive: true, force: true });
 }, 300_000);

@@ -13,7 +13,7 @@ import { ALL_FILES, Scene, until } from './harness.ts';
 const execute = promisify(execFile);
 const scene = new Scene('operate');
 beforeAll(() => scene.open(), 120_000);
-afterAll(() => scene.close(), 180_000);
+afterAll(() => scene.leave(), 180_000);
 
 const LIMIT = 180_000;
 const SYSTEM = ['-n', 'keystead-system'];

@@ -11,7 +11,7 @@ import { ALL_FILES, PUBLIC_FILES, Scene, until } from './harness.ts';
 
 const scene = new Scene('revoke');
 beforeAll(() => scene.open(), 120_000);
-afterAll(() => scene.close(), 180_000);
+afterAll(() => scene.leave(), 180_000);
 
 const LIMIT = 120_000;
 

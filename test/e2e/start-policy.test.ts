@@ -7,7 +7,7 @@ import { ALL_FILES, Scene, until } from './harness.ts';
 
 const scene = new Scene('start');
 beforeAll(() => scene.open(), 120_000);
-afterAll(() => scene.close(), 180_000);
+afterAll(() => scene.leave(), 180_000);
 
 const LIMIT = 120_000;
 

@@ -84,7 +84,7 @@ afterAll(async () => {
     if (swtpm.exitCode === null && swtpm.signalCode === null) await once(swtpm, 'exit');
     rmSync(folder, { recursive: true, force: true });
     forgetTpm();
-    await scene.close();
+    await scene.leave();
   }
 }, LIMIT);
 

@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { QuickstartError } from './quickstart-error.ts';
 
 const execute = promisify(execFile);
-const POLL_MS = 500;
+const POLL_MS = 200;
 /** How often a long wait says what it waits for. */
 const REMINDER_MS = 15_000;
 
