@@ -158,10 +158,15 @@ const startTime = (pid: number): string => readFileSync(`/proc/${pid}/stat`, 'ut
 
   it('tells of what runs already when it connects', async () => {
     const pod = await pods.start('before', reference);
-    await listen();
+    const runs: ContainerEvent[] = [];
+    await listen(undefined, { onRunning: (event) => runs.push(event) });
     await eventually(() => of(pod.uid, 'Started') !== undefined);
     expect(of(pod.uid, 'Starting')).toBeUndefined();
-    expect(startTime(of(pod.uid, 'Started')!.pid!)).toMatch(/^\d+$/);
+    // By NRI, whoever was first to tell.
+    await eventually(() => runs.some(({ podUid }) => podUid === pod.uid));
+    const { pid, containerName } = runs.find(({ podUid }) => podUid === pod.uid)!;
+    expect(startTime(pid!)).toMatch(/^\d+$/);
+    expect(containerName).toBe('main');
   });
 });
 
