@@ -55,9 +55,7 @@ export class Http2Connection {
     this.#link = {
       send: (frame) => outbox.send(frame),
       takeWindow: (wanted) => this.#window.take(wanted),
-      get isCongested() {
-        return outbox.isCongested;
-      },
+      isCongested: () => outbox.isCongested(),
       closed: (stream, reset) => this.#closed(stream, reset),
     };
     outbox.send(encodeSettings(options.maxStreams));
@@ -65,6 +63,7 @@ export class Http2Connection {
     socket.once('close', () => {
       this.#dropAll();
       options.onClose();
+      letGo(socket);
     });
     socket.on('error', () => socket.destroy());
   }
@@ -286,6 +285,14 @@ export class Http2Connection {
     for (const stream of this.#streams.all()) stream.drop();
   }
 }
+
+/** A socket that has closed stays in memory until a full collection; all that listens to it need not. */
+function letGo(socket: Socket): void {
+  socket.removeAllListeners();
+  socket.on('error', ignore);
+}
+
+const ignore = (): void => undefined;
 
 function requireSize({ type }: Frame, holds: boolean): void {
   if (!holds) throw new ConnectionError(CODE.frameSize, `expected another length of a frame of type ${type}`);

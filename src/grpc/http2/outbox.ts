@@ -56,7 +56,7 @@ export class Outbox {
   }
 
   /** Whether the peer reads more slowly than is written. */
-  get isCongested(): boolean {
+  isCongested(): boolean {
     const isCongested = this.#bytes + this.#socket.writableLength > this.#socket.writableHighWaterMark;
     this.#isAwaited ||= isCongested;
     return isCongested;

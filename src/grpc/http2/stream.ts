@@ -28,7 +28,7 @@ export interface StreamLink {
   send(frame: Buffer): void;
   /** Takes as much out of the connection's window as is there. */
   takeWindow(wanted: number): number;
-  readonly isCongested: boolean;
+  isCongested(): boolean;
   /** `reset`: by this end. */
   closed(stream: Http2Stream, reset: boolean): void;
 }
@@ -96,7 +96,7 @@ export class Http2Stream {
     if (this.#isClosed || this.#hasEnded) return true;
     this.#pending.push(octets);
     this.flush();
-    this.#isPaused = this.#pending.length > 0 || this.#link.isCongested;
+    this.#isPaused = this.#pending.length > 0 || this.#link.isCongested();
     return !this.#isPaused;
   }
 
@@ -142,7 +142,7 @@ export class Http2Stream {
   /** The connection or the peer has room again. */
   resume(): void {
     this.flush();
-    if (!this.#isPaused || this.#pending.length > 0 || this.#link.isCongested) return;
+    if (!this.#isPaused || this.#pending.length > 0 || this.#link.isCongested()) return;
     this.#isPaused = false;
     this.reader.drain();
   }
