@@ -36,9 +36,8 @@ const ASK_MS = 15;
 const LIMIT_S = 30;
 const EXEC_SECONDS = '5';
 
-/** The goal for what is taken by a trigger, milliseconds: the lists tell of ended processes with less haste, see README. */
-export const withdrawalGoal = (trigger: Trigger, taken: Taken): number =>
-  trigger === 'end' && (taken === 'crl' || taken === 'token') ? 6_000 : 1_000;
+/** From the trigger until all of it is taken, milliseconds. */
+export const WITHDRAWAL_GOAL_MS = 1_000;
 
 /** Withdraws as many identities by each trigger, one after the other, each of a pod of its own. */
 export async function measureWithdrawal(rounds: number): Promise<Withdrawal> {

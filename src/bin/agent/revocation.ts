@@ -15,8 +15,11 @@ export interface RevocationParts {
   readonly podUids: () => readonly string[];
 }
 
-/** That a process has ended is no hurry to its peers; each change is written to the API server and to every pod. Milliseconds. */
-const UNHURRIED_MS = 5_000;
+/**
+ * Processes that end together, as those of a deployment, are told of together: each change is written to the API server and
+ * to every pod. Milliseconds.
+ */
+const TOGETHER_MS = 500;
 
 /** Revocation, tied to what is told of it. */
 export function nodeRevocation({ notary, log, metrics, controllers, podUids }: RevocationParts): NodeRevocation {
@@ -32,7 +35,7 @@ export function nodeRevocation({ notary, log, metrics, controllers, podUids }: R
     changed: (urgent) => {
       for (const controller of [controllers().device, controllers().bundles]) {
         if (urgent) controller.enqueue('');
-        else controller.enqueueAfter('', UNHURRIED_MS);
+        else controller.enqueueAfter('', TOGETHER_MS);
       }
     },
   });
