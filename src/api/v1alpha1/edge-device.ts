@@ -681,7 +681,7 @@ export interface EdgeDeviceStatusRevocationToken {
   readonly jti: string;
   /** Its end. */
   readonly until: string;
-  /** When it was revoked. */
+  /** When it was revoked; told, as the reason, of the 64 newest. */
   readonly revokedAt?: string;
   /** Why, as the CRLReason of certificates says it (RFC 5280, section 5.3.1). */
   readonly reason?: 'keyCompromise' | 'superseded' | 'cessationOfOperation' | 'privilegeWithdrawn';
