@@ -110,7 +110,12 @@ const rows: GoalRow[] = [
     `${issueRate.privateMemory} MB`,
     issueRate.privateMemory <= 30,
   ],
-  ['IoT Edge sign against the raw token (goal >= 60 %)', percent(iotEdge.ratio), iotEdge.ratio >= 0.6],
+  ['IoT Edge sign against SoftHSM2 itself (goal >= 60 %)', percent(iotEdge.ratio), iotEdge.ratio >= 0.6],
+  [
+    'IoT Edge sign against a token that takes a millisecond (goal >= 60 %)',
+    percent(iotEdge.slow.ratio),
+    iotEdge.slow.ratio >= 0.6,
+  ],
   ...goalRows(workloadApi),
 ];
 console.log(table(workloadApi));
