@@ -319,8 +319,9 @@ describe('of two controllers', () => {
       await second.ended;
       await leads('third');
       second = controllers.start('fourth');
-      // Everything above was done with the rights of the table alone.
-      expect(log.match(/^.*forbidden.*$/gim) ?? []).toEqual([]);
+      // Everything above was done with the rights of the table alone. A namespace of another test may be on its way out.
+      const refused = log.match(/^.*forbidden.*$/gim) ?? [];
+      expect(refused.filter((line) => !line.includes('because it is being terminated'))).toEqual([]);
       expect(log.match(/^.*"level":(50|60).*$/gim) ?? []).toEqual([]);
     },
     LIMIT,
