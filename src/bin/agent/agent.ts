@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { setImmediate } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { HolderStatus } from '../../../controllers/holder-status.ts';
 import { IdentitySecret } from '../../../controllers/identity-secret.ts';
@@ -307,11 +308,15 @@ export class Agent {
     return folders.fit(pods.hostModules().map((module) => hostFolder(module, node)));
   }
 
-  #writeBundles(): Promise<void> {
+  /** A volume at each turn of the event loop: a container whose start is held shall not wait for all of them. */
+  async #writeBundles(): Promise<void> {
+    const { volumes, workload } = this.#parts;
+    workload.bundleChanged();
     const { anchors, crls } = this.trust().own;
-    for (const volume of this.#parts.volumes.list()) this.#parts.volumes.writeBundle(volume, anchors, crls);
-    this.#parts.workload.bundleChanged();
-    return Promise.resolve();
+    for (const volume of volumes.list()) {
+      if (volumes.list().includes(volume)) volumes.writeBundle(volume, anchors, crls);
+      await setImmediate();
+    }
   }
 
   #report(podUid: string, now: Holding | undefined, before: Holding | undefined): void {
