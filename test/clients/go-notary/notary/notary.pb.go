@@ -902,8 +902,10 @@ func (x *IssueCertificateResponse) GetNotAfter() *timestamppb.Timestamp {
 }
 
 type GetEvidenceRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Identity      string                 `protobuf:"bytes,1,opt,name=identity,proto3" json:"identity,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Identity string                 `protobuf:"bytes,1,opt,name=identity,proto3" json:"identity,omitempty"`
+	// 8 to 64 bytes that the evidence holds, so that whoever chose them knows that it is not older. Empty: random ones.
+	Nonce         []byte `protobuf:"bytes,2,opt,name=nonce,proto3" json:"nonce,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -945,13 +947,20 @@ func (x *GetEvidenceRequest) GetIdentity() string {
 	return ""
 }
 
+func (x *GetEvidenceRequest) GetNonce() []byte {
+	if x != nil {
+		return x.Nonce
+	}
+	return nil
+}
+
 type GetEvidenceResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Key   *PublicKey             `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
 	// What the token says of the key, named as in PKCS#11.
 	Attributes *KeyAttributes `protobuf:"bytes,2,opt,name=attributes,proto3" json:"attributes,omitempty"`
 	Token      *Token         `protobuf:"bytes,3,opt,name=token,proto3" json:"token,omitempty"`
-	// What can be verified without trust in this node; none where the token offers nothing of the kind.
+	// What others can verify offline, as far as the token offers something to verify.
 	Statements    []*Statement `protobuf:"bytes,4,rep,name=statements,proto3" json:"statements,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1165,7 +1174,8 @@ func (x *Token) GetModel() string {
 
 type Statement struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What it is and how it is verified.
+	// "keystead.dev/key-evidence/v1": JSON for `keystead verify-key`, which tells what is proven and what is only claimed.
+	// A TPM proves by its attestation key that it made the key and keeps it; of another token it is the attributes.
 	Format        string `protobuf:"bytes,1,opt,name=format,proto3" json:"format,omitempty"`
 	Content       []byte `protobuf:"bytes,2,opt,name=content,proto3" json:"content,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1511,9 +1521,10 @@ const file_keystead_notary_v1alpha1_notary_proto_rawDesc = "" +
 	"\x06serial\x18\x02 \x01(\tR\x06serial\x129\n" +
 	"\n" +
 	"not_before\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tnotBefore\x127\n" +
-	"\tnot_after\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\bnotAfter\"0\n" +
+	"\tnot_after\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\bnotAfter\"F\n" +
 	"\x12GetEvidenceRequest\x12\x1a\n" +
-	"\bidentity\x18\x01 \x01(\tR\bidentity\"\x91\x02\n" +
+	"\bidentity\x18\x01 \x01(\tR\bidentity\x12\x14\n" +
+	"\x05nonce\x18\x02 \x01(\fR\x05nonce\"\x91\x02\n" +
 	"\x13GetEvidenceResponse\x125\n" +
 	"\x03key\x18\x01 \x01(\v2#.keystead.notary.v1alpha1.PublicKeyR\x03key\x12G\n" +
 	"\n" +
