@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { access, chmod, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { CommandError, run } from './command.ts';
 import { COMPONENTS, componentDir, type Component } from './components.ts';
 import { LabError } from './lab-error.ts';
+import { withLock } from './lock.ts';
 import type { Progress } from './progress.ts';
 import type { LabSettings } from './settings.ts';
 
@@ -22,9 +23,16 @@ export async function missingComponents(settings: LabSettings): Promise<Componen
 
 /**
  * Builds what the cache lacks. A folder appears in the cache only when it is complete, so an interrupted build leaves
- * nothing half done, and two builds at once do no harm.
+ * nothing half done.
  */
 export async function buildComponents(settings: LabSettings, progress: Progress): Promise<void> {
+  if ((await missingComponents(settings)).length === 0) return;
+  await mkdir(dirname(settings.cacheDir), { recursive: true });
+  // Another lab may be about to build the same.
+  await withLock({ dir: settings.cacheDir }, progress, () => buildMissing(settings, progress));
+}
+
+async function buildMissing(settings: LabSettings, progress: Progress): Promise<void> {
   const missing = await missingComponents(settings);
   if (missing.length === 0) return;
   const minutes = Math.ceil(missing.reduce((sum, component) => sum + component.minutes, 0));

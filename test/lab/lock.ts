@@ -5,9 +5,16 @@ import { isRunning, processStartTime, type ProcessRef } from './daemon.ts';
 import type { Progress } from './progress.ts';
 import type { LabSettings } from './settings.ts';
 
-/** Runs `work` while no other command changes the same lab; waits for one that does. A lock of a dead process does not count. */
-export async function withLock<T>(settings: LabSettings, progress: Progress, work: () => Promise<T>): Promise<T> {
-  const file = `${settings.dir}.lock`;
+/**
+ * Runs `work` while no other command changes the same lab, or what another folder holds; waits for one that does. A lock of a
+ * dead process does not count.
+ */
+export async function withLock<T>(
+  { dir }: Pick<LabSettings, 'dir'>,
+  progress: Progress,
+  work: () => Promise<T>,
+): Promise<T> {
+  const file = `${dir}.lock`;
   let told = false;
   while (!(await take(file))) {
     if (!told) progress.say('another lab command is at work; waiting for it');
