@@ -56,6 +56,7 @@ export class Http2Connection {
       send: (frame) => outbox.send(frame),
       takeWindow: (wanted) => this.#window.take(wanted),
       isCongested: () => outbox.isCongested(),
+      answered: () => this.#idle.answered(),
       closed: (stream, reset) => this.#closed(stream, reset),
     };
     outbox.send(encodeSettings(options.maxStreams));

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CODE, ConnectionError } from './error.ts';
 
-/**
- * Frames a second that a peer may send without anything in them: calls given up, pings, settings, empty data. A client that
- * reads one message of a stream gives up each of its calls, and is no attacker.
- */
+/** Frames a second that a peer may send without anything in them: calls given up, pings, settings, empty data. */
 const MAX_A_SECOND = 20_000;
 const SECOND_MS = 1_000;
+/** Who is answered may ping, to learn how long the way is, and give up the call, of whose stream he reads one message. */
+const EARNED = 2;
 
 /** Counts the frames of a connection that cost something and carry nothing. */
 export class IdleFrames {
@@ -22,5 +21,10 @@ export class IdleFrames {
     }
     if (++this.#count <= MAX_A_SECOND) return;
     throw new ConnectionError(CODE.enhanceYourCalm, `expected at most ${MAX_A_SECOND} empty frames a second`);
+  }
+
+  /** A call is answered: what belongs to it is not counted. */
+  answered(): void {
+    this.#count = Math.max(0, this.#count - EARNED);
   }
 }

@@ -29,6 +29,8 @@ export interface StreamLink {
   /** Takes as much out of the connection's window as is there. */
   takeWindow(wanted: number): number;
   isCongested(): boolean;
+  /** The answer to a call begins. */
+  answered(): void;
   /** `reset`: by this end. */
   closed(stream: Http2Stream, reset: boolean): void;
 }
@@ -87,6 +89,7 @@ export class Http2Stream {
   respond(block: Buffer, { end = false } = {}): void {
     if (this.#isClosed || this.#hasEnded) return;
     this.#hasBegun = true;
+    this.#link.answered();
     this.#link.send(encodeFrame(FRAME.headers, FLAG.endHeaders | (end ? FLAG.endStream : 0), this.id, block));
     if (end) this.#ended();
   }
