@@ -6,8 +6,8 @@ const INTERVAL_MS = 5_000;
 const REST_MS = 250;
 /** A thread that used more of an interval than this had a burst of work, milliseconds. */
 const BURST_MS = 500;
-/** So much work in smaller portions since the last time leaves something behind that is worth a collection, milliseconds. */
-const ACCUMULATED_MS = 2_000;
+/** So much work in smaller portions leaves something behind that is worth a collection, which takes a tenth of it, milliseconds. */
+const ACCUMULATED_MS = 500;
 
 /**
  * Decides when to give memory back: when a burst of work is over, as the start of the program is one. Looked at in equal
