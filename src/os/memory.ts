@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { getHeapStatistics } from 'node:v8';
 
 /** How often it is looked whether a thread is at rest, milliseconds. */
 const INTERVAL_MS = 5_000;
@@ -6,31 +7,36 @@ const INTERVAL_MS = 5_000;
 const REST_MS = 250;
 /** A thread that used more of an interval than this had a burst of work, milliseconds. */
 const BURST_MS = 500;
-/** So much work in smaller portions leaves something behind that is worth a collection, which takes a tenth of it, milliseconds. */
-const ACCUMULATED_MS = 500;
+/** So much more on the heap than after the last collection is worth another one, bytes. */
+const GROWN_BYTES = 3 * 2 ** 20;
+/** Collections of what small portions of work leave behind are so many intervals apart: each takes some 20 ms. */
+const APART = 6;
 
 /**
- * Decides when to give memory back: when a burst of work is over, as the start of the program is one. Looked at in equal
- * intervals by the processor time that the thread has used in all. Pure.
+ * Decides when to give memory back: when a burst of work is over, as the start of the program is one, and now and then when small
+ * portions of it have left much behind. Looked at in equal intervals by the processor time that the thread has used in all,
+ * milliseconds, and by what lies on its heap, bytes. Pure.
  */
 export class Rest {
   #before = 0;
-  #released = 0;
+  #heap = 0;
+  #intervals = 0;
   /** The start of the program is one. */
   #burst = true;
 
-  /** `used`: processor time so far, milliseconds. */
-  isDue(used: number): boolean {
+  isDue(used: number, heap: number): boolean {
     const lately = used - this.#before;
     this.#before = used;
     this.#burst ||= lately > BURST_MS;
-    return lately < REST_MS && (this.#burst || used - this.#released > ACCUMULATED_MS);
+    const grown = ++this.#intervals >= APART && heap - this.#heap > GROWN_BYTES;
+    return lately < REST_MS && (this.#burst || grown);
   }
 
   /** What that took does not count as work. */
-  released(used: number): void {
+  released(used: number, heap: number): void {
     this.#before = used;
-    this.#released = used;
+    this.#heap = heap;
+    this.#intervals = 0;
     this.#burst = false;
   }
 }
@@ -47,10 +53,11 @@ export function releaseMemoryAtRest(trim: () => void = () => undefined): void {
     const { user, system } = process.threadCpuUsage();
     return (user + system) / 1000;
   };
+  const heap = (): number => getHeapStatistics().used_heap_size;
   setInterval(() => {
-    if (!rest.isDue(used())) return;
+    if (!rest.isDue(used(), heap())) return;
     gc({ type: 'major', execution: 'sync', flavor: 'last-resort' });
     trim();
-    rest.released(used());
+    rest.released(used(), heap());
   }, INTERVAL_MS).unref();
 }
