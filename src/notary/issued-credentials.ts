@@ -9,7 +9,7 @@ export interface IssuedCredentialsOptions {
   /** The notary's state folder. */
   readonly folder: string;
   readonly clock: Clock;
-  /** How many are remembered; the ones noted first are forgotten first. Default 32,768. */
+  /** Half of it are certificates, half tokens; of each the ones noted first are forgotten first. Default 32,768. */
   readonly capacity?: number;
 }
 
@@ -36,6 +36,8 @@ const [POD, IDENTITY, ID, ISSUER, UNTIL, KIND, ENTRY_BYTES] = [0, 16, 32, 48, 56
 const CERTIFICATE = 1;
 const TOKEN = 2;
 
+type Kind = IssuedCredential['kind'];
+
 /** Names a CA among those of one node. */
 export function issuerTag(keyIdentifier: Buffer): string {
   return keyIdentifier.toString('hex', 0, ISSUER_BYTES);
@@ -43,24 +45,27 @@ export function issuerTag(keyIdentifier: Buffer): string {
 
 /**
  * Remembers what was issued to each pod until it ends, so that all of it can be revoked whatever the agent remembers: what
- * was renewed meanwhile is as good as the newest to who has taken it. Slots of a file that are filled in a circle.
+ * was renewed meanwhile is as good as the newest to who has taken it. Half of a file's slots are filled in a circle by
+ * certificates and half by tokens: a module that asks for thousands of tokens pushes out no certificate.
  */
 export class IssuedCredentials {
   readonly #clock: Clock;
   readonly #file: SlotFile;
-  #next = 0;
+  /** Slots to be filled next. */
+  readonly #next: Record<Kind, number>;
 
   /** The file is opened and read when it is first needed. */
   constructor({ folder, clock, capacity = CAPACITY }: IssuedCredentialsOptions) {
     this.#clock = clock;
     this.#file = new SlotFile({ path: join(folder, FILE), entryBytes: ENTRY_BYTES, capacity });
+    this.#next = { Certificate: this.#first('Certificate'), Token: this.#first('Token') };
   }
 
   /** Throws Unavailable where what is remembered cannot be read. */
   note({ podUid, identity }: IssuedTo, { kind, id, issuer, until }: IssuedCredential): void {
     this.#read();
-    const slot = this.#next;
-    this.#next = (slot + 1) % this.#file.capacity;
+    const slot = this.#next[kind];
+    this.#next[kind] = this.#after(kind, slot);
     const entry = this.#file.entry(slot).fill(0);
     shortDigest(podUid).copy(entry, POD);
     shortDigest(identity).copy(entry, IDENTITY);
@@ -116,17 +121,33 @@ export class IssuedCredentials {
     return found;
   }
 
-  /** The circle goes on behind what ends last: near enough to what was noted last. */
+  /** Each circle goes on behind what ends last: near enough to what was noted last. */
   #read(): void {
     if (this.#file.isOpen) return;
     this.#file.open();
-    let latest = 0;
-    for (let slot = 0; slot < this.#file.capacity; slot++) {
-      const entry = this.#file.entry(slot);
-      if (isEmpty(entry) || untilOf(entry) < latest) continue;
-      latest = untilOf(entry);
-      this.#next = (slot + 1) % this.#file.capacity;
+    for (const kind of ['Certificate', 'Token'] as const) {
+      let latest = 0;
+      const first = this.#first(kind);
+      for (let slot = first; slot < first + this.#half; slot++) {
+        const entry = this.#file.entry(slot);
+        if (isEmpty(entry) || untilOf(entry) < latest) continue;
+        latest = untilOf(entry);
+        this.#next[kind] = this.#after(kind, slot);
+      }
     }
+  }
+
+  get #half(): number {
+    return Math.floor(this.#file.capacity / 2);
+  }
+
+  #first(kind: Kind): number {
+    return kind === 'Certificate' ? 0 : this.#half;
+  }
+
+  #after(kind: Kind, slot: number): number {
+    const first = this.#first(kind);
+    return first + ((slot - first + 1) % this.#half);
   }
 }
 
