@@ -71,7 +71,8 @@ describe.each(['EC-P256', 'EC-P384', 'RSA-2048'] as const)('the list of a CA of 
     expect(refused.status).not.toBe(0);
     expect(refused.stderr).toContain('certificate revoked');
     const text = execFileSync('openssl', ['crl', '-in', path('crl.pem'), '-noout', '-text'], { encoding: 'utf8' });
-    expect(text).toContain(`Serial Number: ${robot.serial.replace(/^0+/, '').toUpperCase()}`);
+    // OpenSSL writes whole octets.
+    expect(text).toMatch(new RegExp(`Serial Number: 0*${robot.serial.replace(/^0+/, '').toUpperCase()}\\s`));
     expect(text).toMatch(/CRL Reason Code:\s+Privilege Withdrawn/);
     expect(text).toMatch(/X509v3 CRL Number:\s+\d+/);
   });
