@@ -9,9 +9,12 @@
 import { parseArgs } from 'node:util';
 import { installPackages, missingPackages } from './lab/packages.ts';
 import { Progress } from './lab/progress.ts';
-import { TEST_PACKAGES } from './lab/versions.ts';
+import { BUILD_PACKAGES, RUNTIME_PACKAGES, TEST_PACKAGES } from './lab/versions.ts';
 import { LaneRunner } from './lane-runner.ts';
 import { lanesOf, needsNode, SUITES } from './suites.ts';
+
+/** Those of the labs too, before there are two of them: apt lets in one at a time. */
+const PACKAGES = [...RUNTIME_PACKAGES, ...BUILD_PACKAGES, ...TEST_PACKAGES];
 
 /** Given to the fuzz suite in its environment; see test/fuzz/README.md. */
 const FUZZ_OPTIONS = ['inputs', 'seed', 'target', 'from'] as const;
@@ -27,7 +30,7 @@ async function main(): Promise<number> {
     return 2;
   }
   const lanes = lanesOf(wanted);
-  if (lanes.some(needsNode)) await installPackages(await missingPackages(TEST_PACKAGES), new Progress());
+  if (lanes.some(needsNode)) await installPackages(await missingPackages(PACKAGES), new Progress());
   const outcomes = (await Promise.all(lanes.map((lane) => new LaneRunner(lane).run()))).flat();
   const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0);
   const failed = outcomes.reduce((sum, outcome) => sum + outcome.failed, 0);
