@@ -10,8 +10,8 @@ import version from 'prom-client/lib/metrics/version.js';
 
 /**
  * What every program tells of itself (`process_…`, `nodejs_…`): of prom-client's default metrics those that are read when
- * somebody asks. Left out is the lag of the event loop, whose measure wakes the process a hundred times a second, half of
- * what it costs at rest, and what is counted at each garbage collection.
+ * somebody asks. Left out is the lag of the event loop, whose measure wakes the process a hundred times a second, and what is
+ * counted at each garbage collection.
  */
 export function registerProcessMetrics(registry: Registry): void {
   for (const register of [processorTime, memory, startTime, openDescriptors, maxDescriptors, heap, version]) {

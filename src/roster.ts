@@ -5,7 +5,7 @@
  *
  * A Map or Set does not do for them: V8 gives it a new table every few changes, and a table that it has left refers to the next
  * one and to what lay in it. Once one of them has grown old, nothing that was ever in a later one is let go by the
- * young generation's collector, which tripled what collecting took on a node that accepts connections all the time.
+ * young generation's collector: in a loop that held eight objects at a time, collecting took seven times as long with a Map.
  */
 export class Roster<T extends object> {
   readonly #things: (T | undefined)[] = [];

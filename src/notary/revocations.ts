@@ -36,7 +36,7 @@ export interface RevocationsOptions {
 type Cause = Pick<RevokeRequest, 'reason' | 'cause'>;
 
 const DOCUMENT = 'revocations';
-/** Of the node; one takes some 130 octets of EdgeDevice.status. */
+/** Of the node; one takes some 80 octets of EdgeDevice.status. */
 const MAX_TOKENS = 4_096;
 
 /**

@@ -5,8 +5,8 @@ import { LabError } from './lab-error.ts';
 import type { Progress } from './progress.ts';
 
 const POLICY = '/usr/sbin/policy-rc.d';
-/** How long another apt may take. */
-const LOCK_SECONDS = 300;
+/** Has apt-get wait while another one works, as for the lab beside this one; seconds. */
+export const APT_WAITS = ['-o', 'DPkg::Lock::Timeout=300'] as const;
 
 /** Those of the Debian packages that are not installed. Throws LabError where there is no dpkg. */
 export async function missingPackages(names: readonly string[]): Promise<string[]> {
@@ -33,8 +33,7 @@ export async function missingPackages(names: readonly string[]): Promise<string[
 export async function installPackages(names: readonly string[], progress: Progress): Promise<void> {
   if (names.length === 0) return;
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' };
-  const wait = ['-o', `DPkg::Lock::Timeout=${LOCK_SECONDS}`];
-  const install = [...wait, 'install', '-y', '--no-install-recommends', '--no-remove', ...names];
+  const install = [...APT_WAITS, 'install', '-y', '--no-install-recommends', '--no-remove', ...names];
   try {
     if (!(await run('apt-get', ['-s', ...install], { env }).then(Boolean, () => false))) {
       await progress.step('apt-get update', 'under a minute', () => run('apt-get', ['update'], { env }));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Socket } from 'node:net';
+import { letGo } from './closed-socket.ts';
 import { ConnectionWindow } from './connection-window.ts';
 import { CODE, ConnectionError, StreamError } from './error.ts';
 import { encodeFrame, encodeGoAway, encodeNumber, FLAG, FRAME, FrameReader, unpadded, type Frame } from './frame.ts';
@@ -286,14 +287,6 @@ export class Http2Connection {
     for (const stream of this.#streams.all()) stream.drop();
   }
 }
-
-/** A socket that has closed stays in memory until a full collection; all that listens to it need not. */
-function letGo(socket: Socket): void {
-  socket.removeAllListeners();
-  socket.on('error', ignore);
-}
-
-const ignore = (): void => undefined;
 
 function requireSize({ type }: Frame, holds: boolean): void {
   if (!holds) throw new ConnectionError(CODE.frameSize, `expected another length of a frame of type ${type}`);

@@ -9,6 +9,7 @@ import { Pkcs11Libraries } from '../../../src/notary/root-of-trust/pkcs11/librar
 import { PinGuard } from '../../../src/notary/root-of-trust/pkcs11/pin-guard.ts';
 import { Pkcs11Root } from '../../../src/notary/root-of-trust/pkcs11/root.ts';
 import { StateFolder } from '../../../src/notary/state-folder.ts';
+import { APT_WAITS } from '../../lab/packages.ts';
 import { requireTools, SoftTpm } from '../swtpm/swtpm.ts';
 import { setEnvironment } from './environment.ts';
 import { ALL, type RootUnderTest } from './root-under-test.ts';
@@ -29,7 +30,7 @@ function requirePackages(): void {
   const missing = wanted.filter(([path]) => !existsSync(path)).map(([, name]) => name);
   if (missing.length === 0) return;
   try {
-    execFileSync('apt-get', ['install', '-y', '--no-install-recommends', ...missing], { stdio: 'pipe' });
+    execFileSync('apt-get', [...APT_WAITS, 'install', '-y', '--no-install-recommends', ...missing], { stdio: 'pipe' });
   } catch (cause) {
     const found = `these tests need the Debian packages ${missing.join(', ')}, and apt-get cannot install them`;
     throw new Error(found, { cause });

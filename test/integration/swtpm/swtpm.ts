@@ -10,6 +10,7 @@ import { DescriptorChannel } from '../../../src/notary/root-of-trust/tpm/descrip
 import { openTpm, type TpmOptions } from '../../../src/notary/root-of-trust/tpm/open.ts';
 import type { Tpm } from '../../../src/notary/root-of-trust/tpm/tpm.ts';
 import type { SocketPlace } from '../../../src/os/stream-socket.ts';
+import { APT_WAITS } from '../../lab/packages.ts';
 
 /** TPM2_Shutdown(TPM_SU_CLEAR). */
 const SHUTDOWN_CLEAR = Buffer.from('80010000000c000001450000', 'hex');
@@ -28,7 +29,7 @@ export function requireTools(): void {
   const missing = wanted.filter(([path]) => !existsSync(path)).map(([, name]) => name);
   if (missing.length === 0) return;
   try {
-    execFileSync('apt-get', ['install', '-y', '--no-install-recommends', ...missing], { stdio: 'pipe' });
+    execFileSync('apt-get', [...APT_WAITS, 'install', '-y', '--no-install-recommends', ...missing], { stdio: 'pipe' });
   } catch (cause) {
     throw new Error(`these tests need the Debian packages ${missing.join(', ')}, and apt-get cannot install them`, {
       cause,
