@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { setPriority, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { needsNode, type Lane, type Part } from './suites.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -12,7 +12,29 @@ const QUICKSTART = 'test/quickstart/cli.ts';
 
 export interface Outcome {
   readonly passed: number;
-  readonly failed: number;
+  /** One line for each: what failed, and where it can be read up. */
+  readonly failed: readonly string[];
+}
+
+/** What jest writes with `--json`, as far as it is read here. */
+interface Report {
+  readonly numPassedTests: number;
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly status: 'passed' | 'failed';
+    readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[];
+  }[];
+}
+
+/** The tests that failed; a file that failed without any of them (it could not be read, or a hook of it failed) counts as one. */
+function failuresIn({ testResults }: Report): string[] {
+  return testResults
+    .filter(({ status }) => status === 'failed')
+    .flatMap(({ name, assertionResults }) => {
+      const file = relative(ROOT, name);
+      const failed = assertionResults.filter(({ status }) => status === 'failed');
+      return failed.length === 0 ? [file] : failed.map(({ fullName }) => `${file}: ${fullName}`);
+    });
 }
 
 type Stdio = 'ignore' | 'inherit';
@@ -36,7 +58,7 @@ export class LaneRunner {
       for (const part of this.#lane.parts) outcomes.push(...(await this.#part(part)));
     } catch (error) {
       console.error(error);
-      outcomes.push({ passed: 0, failed: 1 });
+      outcomes.push({ passed: 0, failed: [error instanceof Error ? error.message : String(error)] });
     } finally {
       if (ownsNode) await this.#node([QUICKSTART, '--down']);
     }
@@ -62,14 +84,11 @@ export class LaneRunner {
       const options = [...(inBand ? ['--runInBand'] : []), '--json', `--outputFile=${report}`];
       const paths = folders.map((name) => `/test/${name}`);
       const code = await this.#node([...args, ...options, ...paths], ['ignore', 'ignore', 'inherit'], priority);
-      if (!existsSync(report)) return { passed: 0, failed: 1 };
-      const result = JSON.parse(readFileSync(report, 'utf8')) as {
-        numPassedTests: number;
-        numFailedTests: number;
-        numRuntimeErrorTestSuites: number;
-      };
-      const failed = result.numFailedTests + result.numRuntimeErrorTestSuites;
-      return { passed: result.numPassedTests, failed: failed === 0 && code !== 0 ? 1 : failed };
+      const stopped = `${suite}: jest ended with exit code ${code}`;
+      if (!existsSync(report)) return { passed: 0, failed: [stopped] };
+      const result = JSON.parse(readFileSync(report, 'utf8')) as Report;
+      const failed = failuresIn(result);
+      return { passed: result.numPassedTests, failed: failed.length === 0 && code !== 0 ? [stopped] : failed };
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
@@ -79,7 +98,7 @@ export class LaneRunner {
   async #step(name: string, args: readonly string[]): Promise<Outcome> {
     console.log(`\n== ${name}`);
     const code = await this.#node(args);
-    return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+    return code === 0 ? { passed: 1, failed: [] } : { passed: 0, failed: [`${name}: exit code ${code}`] };
   }
 
   async #bringUp(): Promise<void> {

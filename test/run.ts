@@ -33,9 +33,10 @@ async function main(): Promise<number> {
   if (lanes.some(needsNode)) await installPackages(await missingPackages(PACKAGES), new Progress());
   const outcomes = (await Promise.all(lanes.map((lane) => new LaneRunner(lane).run()))).flat();
   const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0);
-  const failed = outcomes.reduce((sum, outcome) => sum + outcome.failed, 0);
-  console.log(`${passed} passed, ${failed} failed`);
-  return failed > 0 || passed === 0 ? 1 : 0;
+  const failed = outcomes.flatMap((outcome) => outcome.failed);
+  for (const what of failed) console.log(`failed: ${what}`);
+  console.log(`${passed} passed, ${failed.length} failed`);
+  return failed.length > 0 || passed === 0 ? 1 : 0;
 }
 
 process.exitCode = await main();
