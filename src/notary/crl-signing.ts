@@ -5,7 +5,7 @@ import { buildCrl, type CrlFields } from '../issue/crl.ts';
 import { SIGNATURE_ALGORITHMS } from '../issue/signature-algorithm.ts';
 import { LEAF_BACKDATE_MS } from '../issue/validity.ts';
 import type { Issuer } from './authority.ts';
-import { issuerTag } from './issued-credentials.ts';
+import { issuerTag } from './issued-entry.ts';
 import type { RevocationRecord, RevokedEntry, SignedCrl } from './revocation-record.ts';
 
 /** How long a list is good: a node may be off for a weekend, and verifiers that insist on a list must not fail it then. */

@@ -1,8 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import { join } from 'node:path';
 import type { Clock } from '../os/clock.ts';
-import type { Requester } from './port.ts';
-import { SHORT_DIGEST_BYTES, shortDigest } from './short-digest.ts';
+import { LivingCertificates } from './living-certificates.ts';
+import {
+  decoded,
+  ENTRY_BYTES,
+  idOf,
+  isCertificate,
+  isEmpty,
+  isOf,
+  podOf,
+  untilOf,
+  writeEntry,
+  type IssuedCredential,
+  type IssuedTo,
+} from './issued-entry.ts';
+import { shortDigest } from './short-digest.ts';
 import { SlotFile } from './slot-file.ts';
 
 export interface IssuedCredentialsOptions {
@@ -13,80 +26,65 @@ export interface IssuedCredentialsOptions {
   readonly capacity?: number;
 }
 
-/** Whom something was issued to. */
-export type IssuedTo = Pick<Requester, 'podUid' | 'identity'>;
-
-/** A certificate or token that has not ended. */
-export interface IssuedCredential {
-  readonly kind: 'Certificate' | 'Token';
-  /** Serial or `jti`: 16 octets, hex. */
-  readonly id: string;
-  /** Start of the issuing CA's key identifier, hex (`issuerTag`); of a token empty. */
-  readonly issuer: string;
-  /** Milliseconds since the Unix epoch, whole seconds. */
-  readonly until: number;
-}
-
 const FILE = 'issued-credentials';
 const CAPACITY = 32_768;
-const ID_BYTES = 16;
-const ISSUER_BYTES = 8;
-/** Digests of pod and identity, id, issuer, end (32 bits, big-endian seconds; 0 for an empty slot), kind. */
-const [POD, IDENTITY, ID, ISSUER, UNTIL, KIND, ENTRY_BYTES] = [0, 16, 32, 48, 56, 60, 64];
-const CERTIFICATE = 1;
-const TOKEN = 2;
-
-type Kind = IssuedCredential['kind'];
-
-/** Names a CA among those of one node. */
-export function issuerTag(keyIdentifier: Buffer): string {
-  return keyIdentifier.toString('hex', 0, ISSUER_BYTES);
-}
+/** One pod may have this share of the certificates that are remembered, and of the tokens. */
+const SHARES = 16;
+/** The circle of the certificates; those of the tokens follow. */
+const CERTIFICATES = 0;
 
 /**
  * Remembers what was issued to each pod until it ends, so that all of it can be revoked whatever the agent remembers: what
  * was renewed meanwhile is as good as the newest to who has taken it. Half of a file's slots are filled in a circle by
- * certificates and half by tokens: a module that asks for thousands of tokens pushes out no certificate.
+ * certificates, of which one pod may have so many, and half by tokens, in several circles of which a pod fills one: a module
+ * that asks for thousands pushes out no other's certificates, and the tokens of few others.
  */
 export class IssuedCredentials {
   readonly #clock: Clock;
   readonly #file: SlotFile;
-  /** Slots to be filled next. */
-  readonly #next: Record<Kind, number>;
+  /** Slot to be filled next, of each circle: that of the certificates, then those of the tokens. */
+  readonly #next: number[];
+  readonly #certificates: LivingCertificates;
 
   /** The file is opened and read when it is first needed. */
   constructor({ folder, clock, capacity = CAPACITY }: IssuedCredentialsOptions) {
     this.#clock = clock;
     this.#file = new SlotFile({ path: join(folder, FILE), entryBytes: ENTRY_BYTES, capacity });
-    this.#next = { Certificate: this.#first('Certificate'), Token: this.#first('Token') };
+    this.#certificates = new LivingCertificates(this.#share);
+    this.#next = Array.from({ length: 1 + SHARES }, (_, circle) => this.#first(circle));
+  }
+
+  /**
+   * Asked before a certificate is signed. Throws Overloaded where the pod has as many that have not ended as it may; Unavailable
+   * where what is remembered cannot be read.
+   */
+  admit({ podUid }: Pick<IssuedTo, 'podUid'>): void {
+    this.#read();
+    const pod = shortDigest(podUid);
+    this.#certificates.admit(pod.toString('hex'), this.#clock.now(), () => this.#withoutEnded(pod));
   }
 
   /** Throws Unavailable where what is remembered cannot be read. */
-  note({ podUid, identity }: IssuedTo, { kind, id, issuer, until }: IssuedCredential): void {
+  note({ podUid, identity }: IssuedTo, credential: IssuedCredential): void {
     this.#read();
-    const slot = this.#next[kind];
-    this.#next[kind] = this.#after(kind, slot);
-    const entry = this.#file.entry(slot).fill(0);
-    shortDigest(podUid).copy(entry, POD);
-    shortDigest(identity).copy(entry, IDENTITY);
-    entry.write(id, ID, 'hex');
-    entry.write(issuer, ISSUER, 'hex');
-    entry.writeUInt32BE(Math.ceil(until / 1000), UNTIL);
-    entry.writeUInt32BE(kind === 'Certificate' ? CERTIFICATE : TOKEN, KIND);
-    this.#file.changed(slot);
+    const pod = shortDigest(podUid);
+    const circle = credential.kind === 'Certificate' ? CERTIFICATES : tokensOf(pod);
+    const slot = this.#take(circle);
+    writeEntry(this.#file.entry(slot), pod, shortDigest(identity), credential);
+    if (circle === CERTIFICATES) this.#certificates.added(pod.toString('hex'));
   }
 
   /** What has not ended of that which was issued to a pod, for one identity or for all. Throws like `note`. */
   living(podUid: string, identity?: string): IssuedCredential[] {
     const pod = shortDigest(podUid);
     const wanted = identity === undefined ? undefined : shortDigest(identity);
-    return this.#alive((entry) => holds(entry, POD, pod) && (wanted === undefined || holds(entry, IDENTITY, wanted)));
+    return this.#alive((entry) => isOf(entry, pod, wanted));
   }
 
   /** What has not ended of that which was issued to any other pod than these. Throws like `note`. */
   livingBut(podUids: readonly string[]): IssuedCredential[] {
     const kept = new Set(podUids.map((podUid) => shortDigest(podUid).toString('hex')));
-    return this.#alive((entry) => !kept.has(entry.toString('hex', POD, IDENTITY)));
+    return this.#alive((entry) => !kept.has(podOf(entry)));
   }
 
   /** Forgets what has been revoked. */
@@ -94,9 +92,7 @@ export class IssuedCredentials {
     const ids = new Set(credentials.map(({ id }) => id));
     for (let slot = 0; slot < this.#file.capacity; slot++) {
       const entry = this.#file.entry(slot);
-      if (isEmpty(entry) || !ids.has(idOf(entry))) continue;
-      entry.fill(0);
-      this.#file.changed(slot);
+      if (!isEmpty(entry) && ids.has(idOf(entry))) this.#clear(slot);
     }
   }
 
@@ -121,18 +117,47 @@ export class IssuedCredentials {
     return found;
   }
 
+  /** Empties the slots of a pod's certificates that have ended, and gives when the others end. As long as `#alive`. */
+  #withoutEnded(pod: Buffer): number[] {
+    const now = this.#clock.now();
+    const ends: number[] = [];
+    for (let slot = 0; slot < this.#half; slot++) {
+      const entry = this.#file.entry(slot);
+      if (isEmpty(entry) || !isOf(entry, pod)) continue;
+      if (untilOf(entry) < now) this.#clear(slot);
+      else ends.push(untilOf(entry));
+    }
+    return ends;
+  }
+
+  #clear(slot: number): void {
+    const entry = this.#file.entry(slot);
+    if (isCertificate(entry)) this.#certificates.removed(podOf(entry));
+    entry.fill(0);
+    this.#file.changed(slot);
+  }
+
+  /** The next slot of a circle, emptied. */
+  #take(circle: number): number {
+    const slot = this.#next[circle] ?? 0;
+    this.#next[circle] = this.#after(circle, slot);
+    this.#clear(slot);
+    return slot;
+  }
+
   /** Each circle goes on behind what ends last: near enough to what was noted last. */
   #read(): void {
     if (this.#file.isOpen) return;
     this.#file.open();
-    for (const kind of ['Certificate', 'Token'] as const) {
+    for (let circle = CERTIFICATES; circle <= SHARES; circle++) {
+      const first = this.#first(circle);
       let latest = 0;
-      const first = this.#first(kind);
-      for (let slot = first; slot < first + this.#half; slot++) {
+      for (let slot = first; slot < first + this.#size(circle); slot++) {
         const entry = this.#file.entry(slot);
+        if (isCertificate(entry)) this.#certificates.added(podOf(entry));
         if (isEmpty(entry) || untilOf(entry) < latest) continue;
         latest = untilOf(entry);
-        this.#next[kind] = this.#after(kind, slot);
+        this.#next[circle] = this.#after(circle, slot);
       }
     }
   }
@@ -141,40 +166,25 @@ export class IssuedCredentials {
     return Math.floor(this.#file.capacity / 2);
   }
 
-  #first(kind: Kind): number {
-    return kind === 'Certificate' ? 0 : this.#half;
+  get #share(): number {
+    return Math.floor(this.#half / SHARES);
   }
 
-  #after(kind: Kind, slot: number): number {
-    const first = this.#first(kind);
-    return first + ((slot - first + 1) % this.#half);
+  #first(circle: number): number {
+    return circle === CERTIFICATES ? 0 : this.#half + (circle - 1) * this.#share;
+  }
+
+  #size(circle: number): number {
+    return circle === CERTIFICATES ? this.#half : this.#share;
+  }
+
+  #after(circle: number, slot: number): number {
+    const first = this.#first(circle);
+    return first + ((slot - first + 1) % this.#size(circle));
   }
 }
 
-/** An empty slot, or what is none of ours. */
-function isEmpty(entry: Buffer): boolean {
-  const kind = entry.readUInt32BE(KIND);
-  return untilOf(entry) === 0 || (kind !== CERTIFICATE && kind !== TOKEN);
-}
-
-function untilOf(entry: Buffer): number {
-  return entry.readUInt32BE(UNTIL) * 1000;
-}
-
-function idOf(entry: Buffer): string {
-  return entry.toString('hex', ID, ID + ID_BYTES);
-}
-
-function holds(entry: Buffer, offset: number, digest: Buffer): boolean {
-  return digest.compare(entry, offset, offset + SHORT_DIGEST_BYTES) === 0;
-}
-
-function decoded(entry: Buffer): IssuedCredential {
-  const isToken = entry.readUInt32BE(KIND) === TOKEN;
-  return {
-    kind: isToken ? 'Token' : 'Certificate',
-    id: idOf(entry),
-    issuer: isToken ? '' : entry.toString('hex', ISSUER, ISSUER + ISSUER_BYTES),
-    until: untilOf(entry),
-  };
+/** The circle of a pod's tokens. */
+function tokensOf(pod: Buffer): number {
+  return 1 + ((pod[0] ?? 0) % SHARES);
 }

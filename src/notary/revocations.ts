@@ -5,7 +5,8 @@ import type { Clock } from '../os/clock.ts';
 import type { UseRecorder } from './audit.ts';
 import type { IssuingAuthority } from './authority.ts';
 import { listed, MAX_CRL_ENTRIES, nextCrl } from './crl-signing.ts';
-import { issuerTag, type IssuedCredential, type IssuedCredentials, type IssuedTo } from './issued-credentials.ts';
+import type { IssuedCredentials } from './issued-credentials.ts';
+import { issuerTag, type IssuedCredential, type IssuedTo } from './issued-entry.ts';
 import type {
   Revoked,
   RevocationLists,

@@ -15,7 +15,8 @@ import type { Draft } from './drafts/draft.ts';
 import { TermsKeeper, type DraftingTerms } from './drafts/terms.ts';
 import type { HeldDevice } from './held.ts';
 import type { HubCipherRequest, HubKeyImport, HubSignRequest } from './hub-port.ts';
-import { IssuedCredentials, issuerTag } from './issued-credentials.ts';
+import { IssuedCredentials } from './issued-credentials.ts';
+import { issuerTag } from './issued-entry.ts';
 import { IssuedKeys } from './issued-keys.ts';
 import type {
   IssueFromRequestRequest,
@@ -211,6 +212,7 @@ export class NotaryService implements TokenPerformers, ThreadService {
     const { epoch, tbs, publicKey, spiffeId, serial, notAfter } = draft;
     if (this.#terms.of(held)?.epoch !== epoch || isOwnKey(held, publicKey)) return undefined;
     this.#issuedKeys.check(publicKey, spiffeId);
+    this.#issued.admit(draft);
     const { key, identity } = held.authority.issuer;
     const signature = key.sign(tbs);
     this.#issuedKeys.note(publicKey, spiffeId, notAfter);
@@ -225,6 +227,7 @@ export class NotaryService implements TokenPerformers, ThreadService {
     certify: (held: HeldDevice) => T,
   ): T {
     return this.#uses.ofDevice({ operation, requester, spiffeId }, (held) => {
+      this.#issued.admit(requester);
       const result = certify(held);
       const { serial, notBefore, notAfter } = result;
       const { key, identity } = held.authority.issuer;

@@ -29,8 +29,9 @@ export async function patiently<T>(
     try {
       return await attempt();
     } catch (thrown) {
-      const { code } = asKeysteadError(thrown);
-      if (!PASSING.has(code) || signal.aborted || performance.now() + wait > deadline) throw thrown;
+      const { code, retryAfterMs = 0 } = asKeysteadError(thrown);
+      const next = performance.now() + Math.max(wait, retryAfterMs);
+      if (!PASSING.has(code) || signal.aborted || next > deadline) throw thrown;
     }
     await sleep(wait);
   }

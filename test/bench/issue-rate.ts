@@ -107,7 +107,11 @@ interface Loads {
 }
 
 async function loadsOn({ client, socket }: NotaryProcess): Promise<Loads> {
-  const requests = Array.from({ length: IN_FLIGHT }, () => freshRequest());
+  // Each of a pod of its own, since what one pod may have is limited.
+  const requests = Array.from({ length: IN_FLIGHT }, (_, number) => {
+    const fresh = freshRequest();
+    return { ...fresh, requester: { ...fresh.requester, podUid: `pod-${number}` } };
+  });
   const [request = freshRequest()] = requests;
   const { requester } = request;
   const key = { identityUid: 'bench', generation: 1 };

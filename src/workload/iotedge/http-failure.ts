@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { asKeysteadError, type ErrorCode } from '../../errors.ts';
 
-/** Seconds after which a refused client may try again. */
-const RETRY_SECONDS = 1;
+/** After which a refused client may try again, milliseconds, where nobody knows better. */
+const RETRY_MS = 1_000;
 /** What a client can do nothing about but wait, though no wait was enough. */
 const UNAVAILABLE = 503;
 const TOO_MANY = 429;
@@ -21,16 +21,18 @@ const STATUS: Partial<Readonly<Record<ErrorCode, number>>> = {
 /** An answer that is an error: its status, and the message of its body `{"message":"..."}`. */
 export class HttpFailure extends Error {
   readonly status: number;
+  readonly #retryAfterMs: number;
 
-  constructor(status: number, message: string) {
+  constructor(status: number, message: string, retryAfterMs = RETRY_MS) {
     super(message);
     this.name = 'HttpFailure';
     this.status = status;
+    this.#retryAfterMs = retryAfterMs;
   }
 
   get headers(): Readonly<Record<string, string>> {
     const wait = this.status === TOO_MANY || this.status === UNAVAILABLE;
-    return wait ? { 'retry-after': `${RETRY_SECONDS}` } : {};
+    return wait ? { 'retry-after': `${Math.ceil(this.#retryAfterMs / 1000)}` } : {};
   }
 
   get body(): string {
@@ -44,5 +46,6 @@ export function asHttpFailure(thrown: unknown): HttpFailure {
   const error = asKeysteadError(thrown);
   const status = STATUS[error.code] ?? (error.retryable ? UNAVAILABLE : 500);
   if (error.code === 'Internal') return new HttpFailure(500, 'internal error: see the log of the Keystead agent');
-  return new HttpFailure(status, status === 403 ? error.message : `${error.code}: ${error.message}`);
+  const message = status === 403 ? error.message : `${error.code}: ${error.message}`;
+  return new HttpFailure(status, message, error.retryAfterMs);
 }

@@ -105,6 +105,29 @@ describe('a module that checks the list', () => {
   });
 });
 
+describe('a pod that asks for certificates without end', () => {
+  it('is refused before others are forgotten, and all that it got is revoked with it', async () => {
+    const { setting } = await running();
+    const { client } = setting.notary;
+    const of = (podUid: string): Leaf['request'] => {
+      const { request } = freshLeaf(podUid);
+      return { ...request, requester: { ...request.requester, podUid } };
+    };
+    await client.issue(of('press'));
+    const flood = of('robot');
+    for (let asked = 0; asked < 1_024; asked += 64)
+      await Promise.all(Array.from({ length: 64 }, () => client.issue(flood)));
+    await expect(client.issue(flood)).rejects.toMatchObject({
+      code: 'Overloaded',
+      message: expect.stringMatching(/at most 1024 certificates of a pod .* the first ends at 20\d\d-.*x509\.duration/),
+    });
+    await client.issue(of('press'));
+    const refusal = { reason: 'privilegeWithdrawn', cause: 'CodeNotFromImage' } as const;
+    expect(await client.revoke({ podUid: 'robot', ...refusal })).toEqual({ certificates: 1_024, tokens: 0 });
+    expect(await client.revoke({ podUid: 'press', ...refusal })).toEqual({ certificates: 2, tokens: 0 });
+  });
+});
+
 describe('a notary that is killed right after it answered', () => {
   it('has not forgotten what was revoked, and revokes what it issued before', async () => {
     const notary = await running();

@@ -3,48 +3,136 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { IssuedCredentials, type IssuedCredential } from '../../../src/notary/issued-credentials.ts';
+import { IssuedCredentials } from '../../../src/notary/issued-credentials.ts';
+import type { IssuedCredential } from '../../../src/notary/issued-entry.ts';
 
 const NOW = Date.parse('2026-11-01T00:00:00Z');
-const CAPACITY = 16;
+/** Of which one pod may have four certificates, and as many tokens. */
+const CAPACITY = 128;
 const TO = { podUid: 'pod-1', identity: 'plant/press' };
 
 let folder: string;
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'keystead-issued-'))));
 afterEach(() => rmSync(folder, { recursive: true }));
 
-const open = (): IssuedCredentials => new IssuedCredentials({ folder, clock: { now: () => NOW }, capacity: CAPACITY });
+const open = (now = () => NOW): IssuedCredentials =>
+  new IssuedCredentials({ folder, clock: { now }, capacity: CAPACITY });
 
 function credential(kind: IssuedCredential['kind'], number: number): IssuedCredential {
   const id = number.toString(16).padStart(32, '0');
   return { kind, id, issuer: kind === 'Token' ? '' : 'ab'.repeat(8), until: NOW + 60_000 + number * 1000 };
 }
 
-const ids = (issued: IssuedCredentials, kind: IssuedCredential['kind']): number[] =>
-  issued.living(TO.podUid).flatMap((each) => (each.kind === kind ? [parseInt(each.id, 16)] : []));
+const ids = (issued: IssuedCredentials, kind: IssuedCredential['kind'], podUid = TO.podUid): number[] =>
+  issued
+    .living(podUid)
+    .flatMap((each) => (each.kind === kind ? [parseInt(each.id, 16)] : []))
+    .sort((a, b) => a - b);
+
+/** As often as there are numbers, in a pod of its own each. */
+const others = (issued: IssuedCredentials, kind: IssuedCredential['kind'], count: number): void => {
+  for (let number = 1; number <= count; number++)
+    issued.note({ podUid: `other-${number}`, identity: 'plant/robot' }, credential(kind, 1_000 + number));
+};
 
 describe('what was issued', () => {
   it('is remembered though a module asks for more tokens than are', () => {
     const issued = open();
+    others(issued, 'Token', 32);
+    const before = Array.from({ length: 32 }, (_, index) => ids(issued, 'Token', `other-${index + 1}`));
     issued.note(TO, credential('Certificate', 1));
     for (let number = 2; number < 100; number++) issued.note(TO, credential('Token', number));
     expect(ids(issued, 'Certificate')).toEqual([1]);
-    // Of the tokens themselves the newest.
-    expect(ids(issued, 'Token').sort((a, b) => a - b)).toEqual([92, 93, 94, 95, 96, 97, 98, 99]);
+    // Of its tokens the newest, and of the others' all but those of the few that share its part.
+    expect(ids(issued, 'Token')).toEqual([96, 97, 98, 99]);
+    const after = before.map((_, index) => ids(issued, 'Token', `other-${index + 1}`));
+    const lost = before.filter((tokens, index) => tokens.length > 0 && after[index]?.length === 0);
+    expect(lost.length).toBeLessThanOrEqual(4);
     issued.close();
   });
 
   it('goes on behind the newest of each kind after a restart', () => {
     const before = open();
-    for (let number = 1; number <= 10; number++) before.note(TO, credential('Certificate', number));
-    for (let number = 11; number <= 13; number++) before.note(TO, credential('Token', number));
+    others(before, 'Certificate', 62);
+    for (let number = 1; number <= 4; number++) before.note(TO, credential('Certificate', 2_000 + number));
+    for (let number = 11; number <= 15; number++) before.note(TO, credential('Token', number));
     before.commit();
     before.close();
     const after = open();
-    after.note(TO, credential('Certificate', 20));
+    after.note(TO, credential('Certificate', 3_000));
     after.note(TO, credential('Token', 21));
-    expect(ids(after, 'Certificate').sort((a, b) => a - b)).toEqual([4, 5, 6, 7, 8, 9, 10, 20]);
-    expect(ids(after, 'Token').sort((a, b) => a - b)).toEqual([11, 12, 13, 21]);
+    expect(ids(after, 'Certificate')).toEqual([2_001, 2_002, 2_003, 2_004, 3_000]);
+    expect(ids(after, 'Certificate', 'other-3')).toEqual([]);
+    expect(ids(after, 'Certificate', 'other-4')).toEqual([1_004]);
+    expect(ids(after, 'Token')).toEqual([13, 14, 15, 21]);
     after.close();
+  });
+});
+
+describe('a pod that asks for certificates without end', () => {
+  const OTHER = { podUid: 'pod-2', identity: 'plant/robot' };
+  const full = (issued: IssuedCredentials): void => {
+    for (let number = 1; number <= 4; number++) {
+      issued.admit(TO);
+      issued.note(TO, credential('Certificate', number));
+    }
+  };
+
+  it('is refused with the time when the first of them ends, and others are not', () => {
+    const issued = open();
+    full(issued);
+    expect(() => issued.admit(TO)).toThrow(
+      expect.objectContaining({
+        code: 'Overloaded',
+        retryAfterMs: 61_001,
+        message: expect.stringContaining('00:01:01'),
+      }),
+    );
+    expect(() => issued.admit(OTHER)).not.toThrow();
+    issued.close();
+  });
+
+  it('is so after a restart too', () => {
+    const before = open();
+    full(before);
+    before.commit();
+    before.close();
+    const after = open();
+    expect(() => after.admit(TO)).toThrow('at most 4 certificates');
+    expect(() => after.admit(OTHER)).not.toThrow();
+    after.close();
+  });
+
+  it('may have others when the first has ended, one for each that has', () => {
+    let now = NOW;
+    const issued = open(() => now);
+    full(issued);
+    expect(() => issued.admit(TO)).toThrow('at most 4');
+    now = NOW + 62_500;
+    for (const number of [20, 21]) {
+      issued.admit(TO);
+      issued.note(TO, credential('Certificate', number));
+    }
+    expect(() => issued.admit(TO)).toThrow('at most 4');
+    expect(ids(issued, 'Certificate')).toEqual([3, 4, 20, 21]);
+    issued.close();
+  });
+
+  it('may have others when what it had was revoked', () => {
+    const issued = open();
+    full(issued);
+    issued.forget(issued.living(TO.podUid).slice(0, 1));
+    issued.admit(TO);
+    issued.note(TO, credential('Certificate', 9));
+    expect(() => issued.admit(TO)).toThrow('at most 4');
+    issued.close();
+  });
+
+  it('keeps its tokens apart', () => {
+    const issued = open();
+    for (let number = 1; number <= 8; number++) issued.note(TO, credential('Token', number));
+    expect(() => issued.admit(TO)).not.toThrow();
+    full(issued);
+    issued.close();
   });
 });
