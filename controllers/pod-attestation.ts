@@ -23,6 +23,8 @@ export interface PodAttestationPorts {
   measure(pid: number, init: number): Promise<ProcessEvidence | undefined>;
   /** Host pids of all processes in a container. */
   processesOf(containerId: string): readonly number[];
+  /** Has the next list of processes be a new one. */
+  lookAfresh(): void;
   /** Of this node's measured boot; undefined where that is not enforced. */
   integrity(): NodeIntegrity | undefined;
   decide(evidence: Evidence): Verdict;
@@ -172,6 +174,8 @@ export class PodAttestation {
   }
 
   #refused(evidence: Evidence, container: ModuleContainer, process: ProcessEvidence, verdict: Verdict): Attestation {
+    // The next look shall find who was refused, though the list was made before he came in: else it gives the identity again.
+    if (container.entrant !== undefined) this.#ports.lookAfresh();
     const opened = evidence.opened ?? this.#ports.opened({ ...evidence, process });
     return { state: 'Judged', container, process, verdict, ...(opened !== undefined && { opened }) };
   }

@@ -18,6 +18,7 @@ export function attesting(
     runtime,
     measure: (pid, init) => processes.measure(pid, init),
     processesOf: (containerId) => processes.of(containerId),
+    lookAfresh: () => processes.lookAfresh(),
     opened: (evidence, pid) => (pid === undefined ? openedBy(evidence) : openedUnseen(evidence, pid)),
     owners: (pod) => owners.chain(pod),
     signature: (image, signers) => signatures.of(image, signers),

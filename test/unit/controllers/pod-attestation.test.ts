@@ -23,6 +23,7 @@ function setting(change: Partial<PodAttestationPorts> = {}) {
     },
     measure: (pid) => Promise.resolve(processes.get(pid)),
     processesOf: () => [...processes.keys()],
+    lookAfresh: () => undefined,
     integrity: () => undefined,
     decide: (evidence): Verdict => {
       judged.push(evidence);
@@ -132,6 +133,28 @@ describe('attesting a pod', () => {
     expect(found).toMatchObject({ state: 'Judged', verdict: { allowed: false }, process: { pid: 4300 } });
     processes.delete(4300);
     expect(await attestation.attest(subject, entered)).toMatchObject({ verdict: { allowed: true } });
+  });
+
+  it('still finds who was refused when he is looked for in a list', async () => {
+    let list = [4242];
+    const { subject: attestation, processes } = setting({
+      processesOf: () => list,
+      lookAfresh: () => (list = [...processes.keys()]),
+    });
+    processes.set(4300, aProcess({ pid: 4300, executable: { path: '/tmp/dropped', sha256: 'f'.repeat(64) } }));
+    expect(await attestation.attest(subject)).toMatchObject({ verdict: { allowed: true } });
+    const entered = { phase: 'Entered', containerId: CONTAINER_ID, pid: 4300 } as const;
+    expect(await attestation.attest(subject, entered)).toMatchObject({ verdict: { allowed: false } });
+    expect(await attestation.attest(subject)).toMatchObject({ verdict: { allowed: false }, process: { pid: 4300 } });
+  });
+
+  it('has no new list made for one who comes in and may', async () => {
+    let made = 0;
+    const { subject: attestation, processes } = setting({ processesOf: () => [4242], lookAfresh: () => (made += 1) });
+    processes.set(4300, aProcess({ pid: 4300 }));
+    const entered = { phase: 'Entered', containerId: CONTAINER_ID, pid: 4300 } as const;
+    expect(await attestation.attest(subject, entered)).toMatchObject({ verdict: { allowed: true } });
+    expect(made).toBe(0);
   });
 
   it('passes over a process that ends while it is measured', async () => {
