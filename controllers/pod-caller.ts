@@ -14,6 +14,7 @@ import type {
   Signers,
   Verdict,
 } from '../src/attest/port.ts';
+import { KeysteadError } from '../src/errors.ts';
 import { openedBefore, secretName, type Holding } from '../src/identity/holding.ts';
 import { modulesOf, policyOf } from '../src/identity/module-match.ts';
 import { podEvidence } from '../src/identity/pod-evidence.ts';
@@ -36,7 +37,12 @@ export interface PodCallerPorts {
   modules(namespace: string): readonly EdgeModule[];
   identities(namespace: string, module: string): readonly ModuleIdentity[];
   holding(podUid: string): Holding | undefined;
+  /** Resolves after so many milliseconds. */
+  sleep(milliseconds: number): Promise<void>;
 }
+
+/** Milliseconds between questions to the runtime about a container that it has not yet started. */
+const START_WAITS = [2, 3, 5, 10, 20, 40, 80, 160, 320, 640, 1280];
 
 /** Whose socket was called, and the pod that is judged. */
 export interface Called {
@@ -125,10 +131,21 @@ export class PodCaller {
     const first = await this.#measureIn(known, pid);
     const containerId = first.process?.containerId;
     if (containerId === undefined || containerId === known?.id) return first;
-    const actual = await this.#ports.runtime.container(containerId);
+    const actual = await this.#started(containerId);
     if (actual !== undefined) return this.#measureIn(running(actual), pid);
     const name = policies[0]?.container ?? pod?.spec.containers[0]?.name;
     return this.#measureIn(pod && (await this.#moduleContainer(pod.metadata.uid, name)), pid);
+  }
+
+  /** The runtime tells that a container runs a moment after its program has begun, which may have called by then. */
+  async #started(containerId: string): Promise<ContainerEvidence | undefined> {
+    for (const wait of START_WAITS) {
+      const found = await this.#ports.runtime.container(containerId);
+      if (found === undefined || found.pid !== undefined) return found;
+      await this.#ports.sleep(wait);
+    }
+    const found = `container ${containerId} as created and not started`;
+    throw new KeysteadError('Unavailable', `the container runtime still shows ${found}, though it runs; ask again`);
   }
 
   async #measureIn(container: ModuleContainer | undefined, pid: number): Promise<Measured> {

@@ -94,6 +94,7 @@ export class AgentWorkload {
       signature: (image, signers) => parts.signatures.of(image, signers),
       moment: () => momentOf(caches),
       holding: (uid) => parts.holding(uid),
+      sleep: (milliseconds) => setTimeout(milliseconds),
     });
     this.#api = new WorkloadApi({
       log,

@@ -20,6 +20,9 @@ function setting() {
     issued: new Map<string, Issued>(),
     inits: [] as number[],
     asked: 0,
+    slept: [] as number[],
+    /** Looks after which the runtime tells that its containers run. */
+    startedAfter: 0,
   };
   const caller = new PodCaller({
     node: 'node-1',
@@ -29,7 +32,9 @@ function setting() {
       containersOf: () => Promise.resolve(state.containers.map(({ id }) => id)),
       container: (id) => {
         state.asked += 1;
-        return Promise.resolve(state.containers.find((each) => each.id === id));
+        const found = state.containers.find((each) => each.id === id);
+        const { pid: _notYet, ...created } = found ?? {};
+        return Promise.resolve(state.asked > state.startedAfter ? found : (created as ContainerEvidence));
       },
     },
     measure: (pid, init) => {
@@ -49,6 +54,10 @@ function setting() {
     ],
     identities: () => [anIdentity({ delivery: ['Socket'] })],
     holding: () => (state.known ? ({ container: state.known, issued: state.issued } as unknown as Holding) : undefined),
+    sleep: (milliseconds) => {
+      state.slept.push(milliseconds);
+      return Promise.resolve();
+    },
   });
   return { state, judge: () => caller.judge('pod-1', 5000) };
 }
@@ -119,6 +128,26 @@ describe('a process that calls over a pod socket', () => {
     state.process = { containerId: ELSEWHERE };
     expect(await judge()).toMatchObject({ allowed: true });
     expect(state.inits).toEqual([4242, 4300]);
+  });
+
+  it('is waited for where the runtime does not yet tell that its container runs', async () => {
+    const { state, judge } = setting();
+    const { pid: _held, ...created } = aContainer();
+    Object.assign(state, { known: created, startedAfter: 3 });
+    expect(await judge()).toMatchObject({ allowed: true });
+    expect(state.slept).toEqual([2, 3, 5]);
+    expect(state.inits.at(-1)).toBe(4242);
+  });
+
+  it('cannot be judged while the runtime goes on not to tell', async () => {
+    const { state, judge } = setting();
+    const { pid: _held, ...created } = aContainer();
+    Object.assign(state, { known: created, startedAfter: Infinity });
+    await expect(judge()).rejects.toMatchObject({
+      code: 'Unavailable',
+      message: expect.stringContaining('not started'),
+    });
+    expect(state.slept.reduce((sum, each) => sum + each)).toBeLessThan(5_000);
   });
 
   it('cannot be judged while its pod is not known', async () => {
