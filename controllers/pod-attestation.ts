@@ -175,7 +175,7 @@ export class PodAttestation {
 
   #refused(evidence: Evidence, container: ModuleContainer, process: ProcessEvidence, verdict: Verdict): Attestation {
     // The next look shall find who was refused, though the list was made before he came in: else it gives the identity again.
-    if (container.entrant !== undefined) this.#ports.lookAfresh();
+    if (container.entrant !== undefined && !verdict.allowed) this.#ports.lookAfresh();
     const opened = evidence.opened ?? this.#ports.opened({ ...evidence, process });
     return { state: 'Judged', container, process, verdict, ...(opened !== undefined && { opened }) };
   }
