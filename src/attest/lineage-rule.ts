@@ -37,22 +37,21 @@ function remedy(module: ModulePolicy): string {
   return `restart the container (delete the pod) and the identity comes back, or set process.allowExec of EdgeModule ${moduleName(module)}`;
 }
 
-/**
- * Whether somebody has opened the container, in words: the process was put in from outside, and is no probe or hook of the pod.
- * A stranger of whom nothing can be told any more, as he has just ended, is no proof.
- */
-export function openedBy({ process, pod, modules }: Evidence): string | undefined {
+/** Whether somebody has opened the container, in words: the process was put in from outside, and is no probe or hook of the pod. */
+export function openedBy(evidence: Evidence): string | undefined {
+  const { process, pod, modules } = evidence;
   const [module] = modules;
   const origin = process?.lineage;
-  if (module === undefined || module.allowExec || origin?.kind !== 'Entered' || origin.argv.length === 0)
-    return undefined;
+  if (module === undefined || module.allowExec || origin?.kind !== 'Entered') return undefined;
+  // He is about to begin or has just ended.
+  if (origin.argv.length === 0) return openedUnseen(evidence, origin.pid);
   const probes = probesOf(pod, module);
   const isProbe = probes?.commands.some((probe) => same(probe, origin.argv)) ?? false;
   if (isProbe || (probes !== undefined && origin.ageSeconds <= probes.seconds)) return undefined;
   return `that ${JSON.stringify(origin.argv)} was executed in the container from outside`;
 }
 
-/** The same of a process that has ended before it was looked at: in a pod without probes and hooks nobody else executes any. */
+/** The same of a process of which nothing is known, as it had ended when it was looked at: in a pod without probes and hooks nobody else executes any. */
 export function openedUnseen({ pod, modules }: Evidence, pid: number): string | undefined {
   const [module] = modules;
   if (module === undefined || module.allowExec || probesOf(pod, module) !== undefined) return undefined;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { setTimeout } from 'node:timers/promises';
 import { capabilityNames } from '../os/capabilities.ts';
 import { openPidfd } from '../os/pidfd.ts';
 import { parseStatus } from '../os/proc-status.ts';
@@ -38,6 +39,11 @@ export interface MeterOptions {
 
 /** Attempts to see a process between two execs. Who starts in a container executes several programs at once. */
 const ATTEMPTS = 4;
+/**
+ * In the midst of execve(2) a process has its program and no command line yet; on a busy node it stays there for a while.
+ * Milliseconds between looks at one without; some never have any.
+ */
+const EXECVE_WAITS = [1, 4, 16];
 
 /** Measures processes. Needs CAP_SYS_PTRACE, CAP_SYS_ADMIN and the host's pid namespace. */
 export class ProcessMeter {
@@ -66,8 +72,11 @@ export class ProcessMeter {
       for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
         const taken = await this.#take(pid, init);
         if (!pidfd.alive()) return undefined;
-        if (taken?.steady === true) return taken.evidence;
         evidence = taken?.evidence ?? evidence;
+        if (taken?.steady !== true) continue;
+        const wait = taken.evidence.argv.length === 0 ? EXECVE_WAITS[attempt - 1] : undefined;
+        if (wait === undefined) return taken.evidence;
+        await setTimeout(wait);
       }
       return evidence === undefined ? undefined : withoutCode(evidence);
     } finally {

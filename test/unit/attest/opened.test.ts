@@ -12,11 +12,15 @@ describe('a container is opened', () => {
     expect(openedUnseen(unprobed, 50)).toContain('process 50 of the node was executed');
   });
 
+  it('by one of whom nothing is known, as he is about to begin or has ended, where the pod has no probes', () => {
+    expect(openedBy({ ...entered([]), pod: unprobed.pod })).toContain('process 50 of the node was executed');
+  });
+
   it.each([
     ['its own processes', evidence()],
     ['a probe of the pod', entered(['/app/check', '--alive'])],
     ['what may be a probe still, as it is so young', entered(['sleep'], {}, 1)],
-    ['one that has ended, of whom nothing is known', entered([])],
+    ['one of whom nothing is known in a pod that has probes', entered([])],
     ['whom the module allows in', entered(['/bin/sh'], { allowExec: true })],
   ])('not by %s', (_, of) => expect(openedBy(of)).toBeUndefined());
 
