@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { FileStatus } from '../os/file-status.ts';
-import { procFileStatus, readProcLink } from '../os/proc.ts';
+import { procFileStatus, readProcLink, UNTOLD_PATH } from '../os/proc.ts';
 import { findInLayers } from './image-layers.ts';
 import type { MappingEvidence } from './port.ts';
 import type { NodeFiles, RootFileSystem, Untraceable } from './root-file-system.ts';
@@ -25,6 +25,7 @@ const NAMELESS = /^(?:[^/]|\/(?:memfd:|SYSV|dev\/zero \(deleted\)))/;
  */
 export function codeOrigin(pid: number, link: string, root: RootFileSystem | Untraceable | NodeFiles): CodeFile {
   const path = readProcLink(pid, link);
+  if (path === UNTOLD_PATH) return { path, origin: 'unprovable', detail: 'its path is too long' };
   if (NAMELESS.test(path)) return { path, origin: 'anonymous' };
   if ('ofNode' in root) return ofNode(path, procFileStatus(pid, link));
   if (path.endsWith(DELETED)) return { path: path.slice(0, -DELETED.length), origin: 'deleted' };

@@ -3,7 +3,7 @@ import { closeSync, fstatSync } from 'node:fs';
 import { posix } from 'node:path';
 import { errnoOf } from '../os/files.ts';
 import { openInRoot } from '../os/open-in-root.ts';
-import { openProcDirectory, readProcLink } from '../os/proc.ts';
+import { openProcDirectory, readProcLink, UNTOLD_PATH } from '../os/proc.ts';
 import { codeOrigin, type CodeFile } from './code-origin.ts';
 import { scriptOf } from './interpreter.ts';
 import type { NodeFiles, RootFileSystem, Untraceable } from './root-file-system.ts';
@@ -40,6 +40,7 @@ function candidates(name: string, { pid, init }: Interpreting): string[] {
   const names = [name, `${name}.js`];
   if (name.startsWith('/')) return names;
   const folders = new Set([readProcLink(pid, 'cwd'), readProcLink(init, 'cwd')]);
+  folders.delete(UNTOLD_PATH);
   return [...folders].flatMap((folder) => names.map((each) => posix.join(folder, each)));
 }
 
@@ -61,7 +62,8 @@ function inRoot(directory: number, path: string, root: RootFileSystem | NodeFile
     file = openInRoot(directory, path);
   } catch (error) {
     const code = errnoOf(error) ?? '';
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    // The name is the process's to choose: one that no file can have is found no more than any other.
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG') return undefined;
     // A link of /proc, such as /dev/fd/3: what is behind it has no name in the image.
     if (code === 'ELOOP' || code === 'EXDEV' || code === 'EACCES') return { path, origin: 'anonymous', detail: code };
     throw error;

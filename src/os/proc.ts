@@ -34,9 +34,25 @@ export function readProc(pid: number, name: string): string {
   return reading(pid, () => readFileSync(`/proc/${pid}/${name}`, 'utf8'));
 }
 
-/** Target of the link `/proc/<pid>/<name>`, as the kernel writes it for this program's root. Throws ProcessGone. */
+/**
+ * Stands for a path that is longer than the kernel tells (PATH_MAX). Whoever goes into deep folders step by step can run a
+ * program there; that must not keep him from being looked at. Is no path.
+ */
+export const UNTOLD_PATH = '(a path that is too long to be told)';
+
+/** Target of the link `/proc/<pid>/<name>`, as the kernel writes it for this program's root, or UNTOLD_PATH. Throws ProcessGone. */
 export function readProcLink(pid: number, name: string): string {
-  return reading(pid, () => readlinkSync(`/proc/${pid}/${name}`));
+  return reading(pid, () => unlessUntold(() => readlinkSync(`/proc/${pid}/${name}`)));
+}
+
+/** What `read` gives; UNTOLD_PATH where the kernel says that it is too long. */
+export function unlessUntold(read: () => string): string {
+  try {
+    return read();
+  } catch (error) {
+    if (errnoOf(error) === 'ENAMETOOLONG') return UNTOLD_PATH;
+    throw error;
+  }
 }
 
 /** Status of what the link `/proc/<pid>/<name>` leads to. Throws ProcessGone. */

@@ -2,7 +2,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { fileId } from './file-status.ts';
 import { libc } from './libc.ts';
-import { openProcDirectory, reading } from './proc.ts';
+import { openProcDirectory, reading, unlessUntold } from './proc.ts';
 
 /** More than a stat line has: 52 numbers, and a name of 64 octets at most. */
 const STAT_BYTES = 2_048;
@@ -44,7 +44,8 @@ export class ProcessFiles implements Disposable {
   executable(): string {
     return reading(this.#pid, () => {
       const id = fileId('exe', this.#directory);
-      return `${id}${path.toString('latin1', 0, readlinkat(this.#directory, 'exe', path, PATH_BYTES))}`;
+      const length = (): number => readlinkat(this.#directory, 'exe', path, PATH_BYTES);
+      return `${id}${unlessUntold(() => path.toString('latin1', 0, length()))}`;
     });
   }
 

@@ -37,7 +37,8 @@ export function entryAt(path: string): BigIntStats | undefined {
   try {
     return lstatSync(path, { bigint: true, throwIfNoEntry: false });
   } catch (error) {
-    if (errnoOf(error) === 'ENOTDIR') return undefined;
+    // Nothing can lie where no path leads.
+    if (errnoOf(error) === 'ENOTDIR' || errnoOf(error) === 'ENAMETOOLONG') return undefined;
     throw error;
   }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -56,6 +57,44 @@ const busyboxHash = (): string => createHash('sha256').update(readFileSync('/bin
       return zombie > 0 && readFileSync(`/proc/${zombie}/stat`, 'utf8').includes(') Z ');
     });
     expect(await host.meter().measure(zombie)).toBeUndefined();
+  });
+
+  it('can be taken though its program lies deeper than the kernel tells, and proves nothing then', async () => {
+    const deep = join(host.folder, 'deep');
+    const script = `import os,shutil\nos.mkdir('${deep}'); os.chdir('${deep}')
+for level in range(20): os.mkdir('d' * 250); os.chdir('d' * 250)
+shutil.copy('/bin/busybox','busybox'); os.execv('./busybox',['busybox','sleep','1000'])`;
+    const pid = host.start('python3', ['-c', script]).pid!;
+    await eventually(() => readFileSync(`/proc/${pid}/comm`, 'utf8') === 'busybox\n');
+    const found = await host.meter().measure(pid);
+    expect(found!.incarnation).toBe(incarnationOf(pid));
+    expect(found!.mappings).toMatchObject([{ origin: 'unprovable' }]);
+    process.kill(pid, 'SIGKILL');
+    spawnSync('rm', ['-rf', deep]);
+  });
+
+  it('can be taken though its script would lie deeper than the kernel tells', async () => {
+    const container = await started();
+    const deeper = `mkdir ${'d'.repeat(250)}; cd -P ${'d'.repeat(250)} 2>/dev/null`;
+    const pid = await container.start(
+      `/bin/busybox mkfifo /tmp/in; cd /tmp; for level in $(seq 20); do ${deeper}; done; exec /bin/busybox sh -s name 0<>/tmp/in`,
+      '/bin/busybox',
+    );
+    await eventually(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('/bin/busybox\0sh\0-s'));
+    expect(() => readlinkSync(`/proc/${pid}/cwd`)).toThrow('ENAMETOOLONG');
+    const found = await host.meter().measure(pid, container.init);
+    expect(found).toMatchObject({ script: { path: 'name', origin: 'deleted' }, mappings: [{ origin: 'image' }] });
+  });
+
+  it('can be taken though its arguments name a script as no file can be called', async () => {
+    const container = await started();
+    const name = 'x'.repeat(300);
+    const pid = await container.start(
+      `/bin/busybox mkfifo /tmp/in; exec /bin/busybox sh -s ${name} 0<>/tmp/in`,
+      '/bin/busybox',
+    );
+    await eventually(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('/bin/busybox\0sh\0-s'));
+    expect((await host.meter().measure(pid, container.init))!.script).toMatchObject({ path: name, origin: 'deleted' });
   });
 
   it.each([

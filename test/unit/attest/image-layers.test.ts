@@ -35,6 +35,12 @@ describe('findInLayers', () => {
     expect(findInLayers(status, path, { lower: layers.lower })).toEqual(found);
   });
 
+  it('finds nothing where the path is longer than any', () => {
+    const status = file('base', '/opt/app/tool');
+    expect(findInLayers(status, `/${'d'.repeat(200)}`.repeat(20), layers)).toBeUndefined();
+    expect(findInLayers(status, `/${'d'.repeat(300)}`, layers)).toBeUndefined();
+  });
+
   it('takes an inode number with the number of the file system in its highest bits', () => {
     const status = file('base', '/opt/app/tool');
     const shown = { ...status, inode: status.inode | (3n << 62n) };
