@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { parseMount } from '../os/mountinfo.ts';
-import { readProc } from '../os/proc.ts';
+import { readProcUpTo } from '../os/proc.ts';
 import type { FileStatus } from '../os/file-status.ts';
 
 /** File systems whose answers come from another process or machine, which may never give one. */
 const REMOTE = /^(?:fuse|nfs|cifs|smb|ceph|9p|afs)/;
+
+/** Of a mount namespace of its own a process may make the list as long as it likes. */
+const MOST_BYTES = 32 * 2 ** 20;
 
 /**
  * Why a file that a process shows is better not read: a module that serves its own files could otherwise hold the
@@ -13,8 +16,8 @@ const REMOTE = /^(?:fuse|nfs|cifs|smb|ceph|9p|afs)/;
 export function whyNotToRead(pid: number, status: FileStatus): string | undefined {
   if (status.mountId === undefined) return undefined;
   const start = `${status.mountId} `;
-  const line = readProc(pid, 'mountinfo')
-    .split('\n')
+  const line = readProcUpTo(pid, 'mountinfo', MOST_BYTES)
+    ?.split('\n')
     .find((candidate) => candidate.startsWith(start));
   const type = line === undefined ? undefined : parseMount(line)?.type;
   if (type === undefined) return 'it is not read, as it lies in no mount of the process';

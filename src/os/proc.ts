@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
 import { errnoOf } from './files.ts';
 import { fileStatus, type FileStatus } from './file-status.ts';
 import { openDirectory } from './open-in-root.ts';
@@ -32,6 +32,34 @@ function goneOr(pid: number, error: unknown): unknown {
 /** Text of `/proc/<pid>/<name>`. Throws ProcessGone. */
 export function readProc(pid: number, name: string): string {
   return reading(pid, () => readFileSync(`/proc/${pid}/${name}`, 'utf8'));
+}
+
+/** What is read at once; for all calls: it is copied within each. */
+const portion = Buffer.alloc(64 * 1024);
+
+/**
+ * The same, of a file that the process can make as long as it likes: its environment, say, by prctl(PR_SET_MM_MAP). Undefined
+ * where it has more octets than `most`, of which no more are read. Throws ProcessGone.
+ */
+export function readProcUpTo(pid: number, name: string, most: number): string | undefined {
+  return reading(pid, () => {
+    const file = openSync(`/proc/${pid}/${name}`, 'r');
+    try {
+      return textUpTo(file, most);
+    } finally {
+      closeSync(file);
+    }
+  });
+}
+
+function textUpTo(file: number, most: number): string | undefined {
+  const portions: Buffer[] = [];
+  for (let length = 0, read = readSync(file, portion); read > 0; read = readSync(file, portion)) {
+    length += read;
+    if (length > most) return undefined;
+    portions.push(Buffer.from(portion.subarray(0, read)));
+  }
+  return Buffer.concat(portions).toString();
 }
 
 /**

@@ -10,6 +10,25 @@ import { Container, eventually, Host, imageLayer, mountOverlay, possible } from 
 
 jest.setTimeout(30_000);
 
+/** For Python: memory of nothing, and prctl(PR_SET_MM_MAP), which needs no privilege, of all but the environment as it is. */
+const PRCTL = `import ctypes,time
+libc = ctypes.CDLL(None)
+libc.mmap.restype = libc.sbrk.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+def map_anonymous(length): return libc.mmap(None, length, 1, 0x4022, -1, 0)
+def set_environment(start, end):
+  stat = open('/proc/self/stat').read().rsplit(')', 1)[1].split()
+  field = lambda number: int(stat[number - 3])
+  fields = [field(number) for number in (26, 27, 45, 46, 47)] + [libc.sbrk(0)]
+  fields += [field(28), field(48), field(49), start, end, 0, 0xffffffff << 32]
+  libc.prctl(35, 14, (ctypes.c_uint64 * len(fields))(*fields), ctypes.c_ulong(8 * len(fields)), 0)`;
+
+/** Fields 50 and 51 of its stat. */
+function environmentLength(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
+  return Number(fields[48]) - Number(fields[47]);
+}
+
 const busyboxHash = (): string => createHash('sha256').update(readFileSync('/bin/busybox')).digest('hex');
 
 (possible ? describe : describe.skip)('measure of a process', () => {
@@ -84,6 +103,39 @@ shutil.copy('/bin/busybox','busybox'); os.execv('./busybox',['busybox','sleep','
     expect(() => readlinkSync(`/proc/${pid}/cwd`)).toThrow('ENAMETOOLONG');
     const found = await host.meter().measure(pid, container.init);
     expect(found).toMatchObject({ script: { path: 'name', origin: 'deleted' }, mappings: [{ origin: 'image' }] });
+  });
+
+  it('does not go by how long the process says that its environment is', async () => {
+    const script = `${PRCTL}
+start = map_anonymous(1 << 32)
+set_environment(start, start + (1 << 32))
+time.sleep(1000)`;
+    const pid = host.start('python3', ['-c', script]).pid!;
+    const before = (await host.meter().measure(process.pid))!;
+    expect(before.loaderVariables.filter((entry) => entry.startsWith('LD_PRELOAD'))).toEqual([]);
+    await eventually(() => environmentLength(pid) === 2 ** 32);
+    const found = await host.meter().measure(pid);
+    expect(found).toMatchObject({
+      argv: [],
+      loaderVariables: ['LD_PRELOAD=(the process says that its environment is longer than one can be)'],
+    });
+  });
+
+  it('does not look through more code than any program has', async () => {
+    const path = join(host.folder, 'code');
+    const code = (bytes: number): string => `import mmap,os,time,ctypes
+libc = ctypes.CDLL(None)
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+libc.mmap(None, ${bytes}, mmap.PROT_READ | mmap.PROT_EXEC, mmap.MAP_PRIVATE, os.open('${path}', os.O_RDWR), 0)
+time.sleep(1000)`;
+    writeFileSync(path, 'code');
+    const details = async (bytes: number): Promise<(string | undefined)[]> => {
+      const pid = host.start('python3', ['-c', code(bytes)]).pid!;
+      await eventually(() => readFileSync(`/proc/${pid}/maps`, 'utf8').includes(path));
+      return (await host.meter().measure(pid))!.mappings.map(({ path: at, detail }) => `${at}: ${detail}`);
+    };
+    expect(await details(2 ** 30)).toContainEqual(expect.stringContaining(path));
+    expect((await details(2 ** 33)).slice(1)).toEqual(['(all of it): it is more than is looked through']);
   });
 
   it('can be taken though its arguments name a script as no file can be called', async () => {
