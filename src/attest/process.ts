@@ -3,7 +3,9 @@ import { setTimeout } from 'node:timers/promises';
 import { capabilityNames } from '../os/capabilities.ts';
 import { openPidfd } from '../os/pidfd.ts';
 import { parseStatus } from '../os/proc-status.ts';
+import { parseStart } from '../os/proc-format.ts';
 import { ProcessGone, procFileStatus, readProc, whileThere } from '../os/proc.ts';
+import { programThread } from '../os/program-thread.ts';
 import { kubepodsRoot, parseCgroup, type CgroupOrigin } from './cgroup.ts';
 import { codeOrigin, type CodeFile } from './code-origin.ts';
 import { ExecutableHashes, type ExecutableHash } from './executable-hash.ts';
@@ -70,7 +72,7 @@ export class ProcessMeter {
     try {
       let evidence: ProcessEvidence | undefined;
       for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-        const taken = await this.#take(pid, init);
+        const taken = await this.#take({ pid, init });
         if (!pidfd.alive()) return undefined;
         evidence = taken?.evidence ?? evidence;
         if (taken?.steady !== true) continue;
@@ -84,9 +86,11 @@ export class ProcessMeter {
     }
   }
 
-  async #take(pid: number, init: number): Promise<{ evidence: ProcessEvidence; steady: boolean } | undefined> {
+  /** A process whose first thread has ended is looked at by another of its threads: it lives as much as before. */
+  async #take(whom: Looked): Promise<{ evidence: ProcessEvidence; steady: boolean } | undefined> {
     try {
-      const { startTime, incarnation } = readIncarnation(pid);
+      const [pid, init] = threadsToLookAt(whom);
+      const { incarnation } = readIncarnation(pid);
       const cgroup = readProc(pid, 'cgroup');
       const origin = parseCgroup(cgroup, this.#kubepodsRoot);
       const unit = unitOf(cgroup);
@@ -99,9 +103,8 @@ export class ProcessMeter {
       const asEvidence = mountPoints(init);
       const hash = await this.#hash(pid, executable);
       const evidence: ProcessEvidence = {
-        pid,
-        init,
-        startTime,
+        ...whom,
+        startTime: parseStart(readProc(whom.pid, 'stat')).startTime,
         incarnation,
         ...inContainer(origin),
         ...(unit !== undefined && { unit }),
@@ -109,7 +112,7 @@ export class ProcessMeter {
         ...namespaces,
         executable: { path: executable.path, ...hash },
         mappings: distinct([executable, ...files].map(asEvidence)),
-        lineage: lineageOf(pid, init),
+        lineage: lineageOf(whom.pid, whom.init),
         argv,
         ...(script && { script: asEvidence(script) }),
         anonymousCodeBytes: anonymousBytes,
@@ -152,6 +155,14 @@ export class ProcessMeter {
     if (unread !== undefined) return { sha256: '', problem: unread };
     return whileThere(pid, this.#hashes.of(`/proc/${pid}/exe`, status, executable.layerFile));
   }
+}
+
+/** A process, and the first one of its container. */
+type Looked = Required<Pick<ProcessEvidence, 'pid' | 'init'>>;
+
+function threadsToLookAt({ pid, init }: Looked): [number, number] {
+  const thread = programThread(pid);
+  return [thread, init === pid ? thread : programThread(init)];
 }
 
 function inContainer(origin: CgroupOrigin): Partial<ProcessEvidence> {

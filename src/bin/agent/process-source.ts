@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readIncarnation } from '../../attest/incarnation.ts';
 import type { ProcessEvidence } from '../../attest/port.ts';
 import { ProcessMeter } from '../../attest/process.ts';
 import {
@@ -9,6 +8,8 @@ import {
   unitOfProcess,
 } from '../../attest/processes-of-container.ts';
 import { openPidfd, watchExit, type Pidfd } from '../../os/pidfd.ts';
+import { readProc } from '../../os/proc.ts';
+import { parseStart } from '../../os/proc-format.ts';
 
 /** Processes of this node, as attestation sees them. */
 export class ProcessSource {
@@ -77,7 +78,7 @@ function closeWatch(pidfd: Pidfd, stop: () => void): void {
 /** Asked with a pidfd open: from then on the pid cannot be reused unnoticed. */
 function isSame({ pid, startTime }: { readonly pid: number; readonly startTime: string }): boolean {
   try {
-    return readIncarnation(pid).startTime === startTime;
+    return parseStart(readProc(pid, 'stat')).startTime === startTime;
   } catch {
     return false;
   }

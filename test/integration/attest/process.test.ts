@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { incarnationOf } from '../../../src/attest/incarnation.ts';
+import { ProcessSource } from '../../../src/bin/agent/process-source.ts';
 import { processesByPlace, processesOfContainer } from '../../../src/attest/processes-of-container.ts';
 import { Container, eventually, Host, imageLayer, mountOverlay, possible } from './container.ts';
 
@@ -76,6 +77,29 @@ const busyboxHash = (): string => createHash('sha256').update(readFileSync('/bin
       return zombie > 0 && readFileSync(`/proc/${zombie}/stat`, 'utf8').includes(') Z ');
     });
     expect(await host.meter().measure(zombie)).toBeUndefined();
+  });
+
+  it('is as that of any other for a process whose first thread has ended, and so is the watch for its end', async () => {
+    // One thread goes on; the first one ends by itself, as by pthread_exit in main.
+    const script =
+      'import ctypes,platform,threading,time\nthreading.Thread(target=time.sleep,args=(1000,)).start()\n' +
+      "ctypes.CDLL(None).syscall({'x86_64':60,'aarch64':93}[platform.machine()],0)";
+    const headless = host.start('python3', ['-c', script]).pid!;
+    const whole = host.start('python3', ['-c', 'import time\ntime.sleep(1000)']).pid!;
+    const stateOf = (pid: number): string => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.slice(0, 1);
+    await eventually(() => stateOf(headless) === 'Z');
+    await eventually(() => readlinkSync(`/proc/${whole}/exe`).includes('python'));
+    const { executable, uid, lineage } = (await host.meter().measure(whole))!;
+    const found = await host.meter().measure(headless);
+    expect(found).toMatchObject({ pid: headless, init: headless, executable, uid, lineage });
+    expect(found!.mappings.length).toBeGreaterThan(0);
+    let ended = false;
+    const watch = new ProcessSource(host.meter()).watchExit(found!, () => (ended = true));
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(ended).toBe(false);
+    process.kill(headless, 'SIGKILL');
+    await eventually(() => ended);
+    watch.close();
   });
 
   it('can be taken though its program lies deeper than the kernel tells, and proves nothing then', async () => {
