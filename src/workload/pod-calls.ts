@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { KeysteadError } from '../errors.ts';
 import type { CallContext } from '../grpc/server.ts';
 import type { OpenCalls } from './open-calls.ts';
-import { podStream, type PodStreamParts } from './pod-stream.ts';
+import { podStream, requireHeld, type PodStreamParts } from './pod-stream.ts';
 import type { Caller, ServedIdentity } from './port.ts';
 import { requireSecurityHeader } from './spiffe/header.ts';
 
@@ -55,10 +55,17 @@ export class PodCalls {
     }
   }
 
-  /** Answers once, as soon as the caller's identities are known. */
+  /**
+   * Answers once, as soon as the caller's identities are known. An answer that took until they were withdrawn is given to
+   * nobody: what was issued then, after all else was revoked, nobody would revoke.
+   */
   async once<T>(context: CallContext, answer: (call: PodCall) => T): Promise<Awaited<T>> {
     requireSecurityHeader(context);
-    for await (const call of this.each(context)) return await answer(call);
+    for await (const call of this.each(context)) {
+      const answered = await answer(call);
+      requireHeld(call.served, this.#parts.standing(call.caller.podUid));
+      return answered;
+    }
     throw new KeysteadError('Unavailable', 'the call was given up');
   }
 

@@ -47,6 +47,14 @@ export async function* podStream(
   }
 }
 
+/** Throws where one of these identities is not held any more. */
+export function requireHeld(served: readonly ServedIdentity[], now: Standing): void {
+  if (now.state === 'Refused') throw refusal(now);
+  const held = now.state === 'Held' ? now.served : [];
+  if (served.every(({ identity }) => held.some((each) => each.identity === identity))) return;
+  throw new KeysteadError('Unavailable', 'what this pod holds has changed during the call; ask again');
+}
+
 function refusal({ reason, message, passing }: Extract<Standing, { state: 'Refused' }>): KeysteadError {
   return new KeysteadError(passing ? 'Unavailable' : 'PermissionDenied', `${reason}: ${message}`);
 }

@@ -68,7 +68,12 @@ export class IotEdgeService {
     if (route.name === 'modules') return { status: OK, body: { modules: ports.list(call.caller).map(listed) } };
     const work = this.#works[route.name];
     if (!work || !route.claimed) throw new KeysteadError('Internal', `route ${route.name} has nothing behind it`);
-    return work(call, claimedModule(ports.modules(call.caller), route.claimed));
+    const { claimed } = route;
+    const own = (): HubModule => claimedModule(ports.modules(call.caller), claimed);
+    const answer = await work(call, own());
+    // What was issued while the pod was refused, after all else was revoked, nobody would revoke: it is given to nobody.
+    own();
+    return answer;
   }
 
   async #sign({ caller, body }: Call, module: HubModule): Promise<Answer> {

@@ -98,6 +98,22 @@ describe('who asks', () => {
   });
 });
 
+describe('what is asked while the identity is withdrawn', () => {
+  it.each([
+    ['given to nobody', new KeysteadError('PermissionDenied', 'LineageMismatch: expected x'), 403],
+    ['given where it stays', undefined, 201],
+  ])('is %s', async (_what, withdrawn, status) => {
+    let answer = (): void => undefined;
+    setting.gate = new Promise((resolve) => (answer = resolve));
+    const reply = setting.post('certificate/identity');
+    await setting.untilAsked(1);
+    setting.withdrawn = withdrawn;
+    answer();
+    expect(await reply).toMatchObject({ status });
+    expect('privateKey' in (await reply).body).toBe(status === 201);
+  });
+});
+
 describe('what passes', () => {
   it.each(['Unavailable', 'TokenFailed', 'TokenAbsent', 'Overloaded'] as const)(
     'is waited for, not handed on: %s',

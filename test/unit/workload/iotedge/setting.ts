@@ -39,10 +39,13 @@ export class Setting {
   /** Thrown by the next calls of the ports, one each. */
   readonly failures: KeysteadError[] = [];
   refusal: KeysteadError | undefined;
+  /** Why the pod's modules may not be served any more. */
+  withdrawn: KeysteadError | undefined;
   bundle = 'PEM';
   signed = 0;
   /** While set, signing waits for it. */
   gate: Promise<void> = Promise.resolve();
+  #asked = 0;
   readonly http: HttpServer;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
@@ -105,6 +108,15 @@ export class Setting {
     return Buffer.concat(chunks).toString();
   }
 
+  /** Resolves once the ports were asked so many things. */
+  untilAsked(count: number): Promise<void> {
+    return until(() => this.#asked >= count);
+  }
+
+  untilConnected(count: number): Promise<void> {
+    return until(() => this.#sockets.size === count);
+  }
+
   #accept(socket: Socket): void {
     this.#sockets.add(socket);
     socket.on('error', () => undefined);
@@ -115,12 +127,16 @@ export class Setting {
 
   #ports(): IotEdgePorts {
     const failing = <T>(value: () => T): Promise<T> => {
+      this.#asked++;
       const failure = this.failures.shift();
       return failure ? Promise.reject(failure) : this.gate.then(value);
     };
     const certificate = { privateKey: 'KEY', chain: 'CHAIN', notAfter: Date.UTC(2026, 10, 22, 12, 30, 5) };
     return {
-      modules: () => [MODULE, HUB_MODULE],
+      modules: () => {
+        if (this.withdrawn) throw this.withdrawn;
+        return [MODULE, HUB_MODULE];
+      },
       sign: (_caller, _module, keyId, data) =>
         failing(() => {
           this.signed++;
@@ -147,4 +163,8 @@ export class Setting {
       ],
     };
   }
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
