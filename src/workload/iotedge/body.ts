@@ -11,6 +11,8 @@ const BODY_MS = 5_000;
  */
 export function readBody(request: IncomingMessage, maxBytes: number, milliseconds = BODY_MS): Promise<Buffer> {
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) return Promise.reject(tooLong(maxBytes));
+  // One that has broken off before, as while it stood in line, tells of it no more.
+  if (request.destroyed) return Promise.reject(brokenOff());
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
@@ -26,10 +28,14 @@ export function readBody(request: IncomingMessage, maxBytes: number, millisecond
       else chunks.push(chunk);
     };
     const finish = (): void => settle(() => resolve(Buffer.concat(chunks)));
-    const breakOff = (): void => fail(new HttpFailure(400, 'the request ended before its body'));
+    const breakOff = (): void => fail(brokenOff());
     const timer = setTimeout(() => fail(new HttpFailure(408, 'deadline has elapsed')), milliseconds);
     request.on('data', take).on('end', finish).on('close', breakOff);
   });
+}
+
+function brokenOff(): HttpFailure {
+  return new HttpFailure(400, 'the request ended before its body');
 }
 
 function tooLong(maxBytes: number): HttpFailure {

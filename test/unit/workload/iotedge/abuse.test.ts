@@ -57,6 +57,23 @@ describe('too much', () => {
     await stillServes();
   }, 20_000);
 
+  it('calls that were given up in line take nobody else his turn', async () => {
+    let open = (): void => undefined;
+    setting.gate = new Promise((resolve) => (open = resolve));
+    const working = Array.from({ length: 8 }, () => setting.call('POST', SIGN_PATH, SIGN, JSON_TYPE));
+    await setting.untilAsked(8);
+    const given = Array.from({ length: 8 }, () => connect(setting.path));
+    for (const socket of given) socket.write(head('Content-Type: application/json', 'Content-Length: 50'));
+    await setting.untilConnected(16);
+    for (const socket of given) socket.destroy();
+    await setting.untilConnected(8);
+    const startedAt = performance.now();
+    open();
+    await Promise.all(working);
+    await stillServes();
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
+  });
+
   it('a connection too many is told so before it has said a word', async () => {
     const accepted = new Promise<string>((resolve) => {
       const socket = connect(setting.path);
