@@ -3,7 +3,7 @@ import type { Pod } from '../src/api/pod.ts';
 import type { EdgeModule, ModuleIdentity } from '../src/api/v1alpha1/index.ts';
 import type { Credentials } from '../src/deliver/port.ts';
 import { KeysteadError } from '../src/errors.ts';
-import type { Holding, Refusal } from '../src/identity/holding.ts';
+import { mayPass, type Holding, type Refusal } from '../src/identity/holding.ts';
 import { hubModuleOf } from '../src/identity/hub-module.ts';
 import { modulesOf } from '../src/identity/module-match.ts';
 import { moduleRun } from '../src/identity/module-run.ts';
@@ -160,7 +160,7 @@ function keyStays(identity: string): Refusal {
 
 /** A refusal that time alone will not end. */
 function lasting(refusal: Refusal | undefined): Refusal | undefined {
-  return refusal?.passing ? undefined : refusal;
+  return refusal && mayPass(refusal) ? undefined : refusal;
 }
 
 function denied({ reason, message }: Refusal): KeysteadError {

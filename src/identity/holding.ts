@@ -4,6 +4,7 @@ import type { ModuleIdentity, ModuleIdentityStatusHolder } from '../api/v1alpha1
 import type { RevocationReason } from '../issue/crl.ts';
 import type { ContainerEvidence, ProcessEvidence, RuleResult } from '../attest/port.ts';
 import type { HeldKeyReference } from '../deliver/port.ts';
+import { ERROR_CODES, isErrorCode } from '../errors.ts';
 import { isStandIn } from './host-module.ts';
 
 /** Why a pod has no identity: a rule's reason or an error code, with what to do about it. */
@@ -12,6 +13,11 @@ export interface Refusal {
   readonly message: string;
   /** Nothing speaks against the module: what it holds may stay, only nothing new can be issued just now. */
   readonly passing?: true;
+}
+
+/** Whether it may end by itself: an error that may pass, or nothing against the module at all. */
+export function mayPass({ reason, passing }: Refusal): boolean {
+  return passing === true || (isErrorCode(reason) && ERROR_CODES[reason].retryable);
 }
 
 /** Why something was taken back: for the revocation list, and in one word for the record. */

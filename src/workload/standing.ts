@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { ERROR_CODES, isErrorCode } from '../errors.ts';
-import type { Holding, Refusal } from '../identity/holding.ts';
+import { mayPass, type Holding, type Refusal } from '../identity/holding.ts';
 import type { ServedIdentity, Standing } from './port.ts';
 
 /**
@@ -23,7 +22,7 @@ export function standingOf(holding: Holding | undefined, served: readonly Served
   }
 }
 
-function refused({ reason, message, passing }: Refusal): Standing {
-  const retryable = isErrorCode(reason) && ERROR_CODES[reason].retryable;
-  return { state: 'Refused', reason, message, passing: passing === true || retryable };
+function refused(refusal: Refusal): Standing {
+  const { reason, message } = refusal;
+  return { state: 'Refused', reason, message, passing: mayPass(refusal) };
 }

@@ -99,6 +99,10 @@ describe('the modules of a caller', () => {
     expect(() => api.modules(CALLER)).toThrow('HubModuleTaken: belongs to another');
     state.holding = refused({ reason: 'IssuerNotReady', message: 'no token', passing: true });
     expect(api.modules(CALLER)).toHaveLength(1);
+    state.holding = refused({ reason: 'PinLocked', message: 'the token is locked' });
+    expect(() => api.modules(CALLER)).toThrow('PinLocked: the token is locked');
+    state.holding = refused({ reason: 'Unavailable', message: 'the notary restarts' });
+    expect(api.modules(CALLER)).toHaveLength(1);
   });
 });
 
