@@ -251,7 +251,10 @@ export class PodIdentity {
       return claim.modules.some(({ spec }) => spec.host) ? { requeueAfterMs: UNIT_LOOK_MS } : {};
     const now = this.#ports.clock.now();
     const intervals = claim.modules.map(({ spec }) => untilMeasured(durationMs(spec.remeasureInterval), now));
-    const renewals = [...holding.issued.values()].map(({ renewalTime }) => renewalTime - now);
+    // What is overdue could not be had just now.
+    const renewals = [...holding.issued.values()].map(({ renewalTime }) =>
+      renewalTime > now ? renewalTime - now : REFUSED_RETRY_MS,
+    );
     const retry = holding.refused.size > 0 ? [REFUSED_RETRY_MS] : [];
     return {
       requeueAfterMs: Math.max(MINIMUM_WAIT_MS, Math.min(...intervals, ...renewals, ...retry, LONGEST_WAIT_MS)),

@@ -92,6 +92,12 @@ describe('an attested module', () => {
   it.each([
     ['30s', 2_500, 27_500],
     ['30s', 27_500, 22_500],
+  it('is looked at again soon, and not at once, where its certificate is overdue and cannot be had', async () => {
+    const { state, subject } = setting();
+    state.now = NOW + HOUR / 2 + 1;
+    expect((await subject.reconcile('pod-1')).requeueAfterMs).toBe(5_000);
+  });
+
     ['45s', 1_000, 39_000],
     ['15s', 1_000, 15_000],
     ['1s', 999, 1_000],
