@@ -69,8 +69,11 @@ export interface Holder {
   readonly pid?: number;
   /** All identities that the pod's module asks for. */
   readonly identities: readonly ModuleIdentity[];
-  /** What the same container was issued before, by identity. */
-  readonly issued: ReadonlyMap<string, Issued>;
+  /**
+   * What the same container was issued before, by identity; undefined where all of it was taken back, of which the status may
+   * speak a while longer.
+   */
+  readonly issued: ReadonlyMap<string, Issued> | undefined;
 }
 
 /** Puts credentials where an attested module finds them, renews them in time, and takes them back. */
@@ -117,7 +120,8 @@ export class PodDelivery {
     const refusal = this.#ambiguous(holder) ?? this.#unreachable(identity, holder);
     const wanted = this.#unlessLeaving(holder, refusal ?? this.#ports.wanted(identity));
     const { uid } = holder.pod.metadata;
-    const before = holder.issued.get(identity.metadata.name ?? '') ?? issuedBefore(identity, uid, holder.container.id);
+    const { issued } = holder;
+    const before = issued && (issued.get(nameOf(identity)) ?? issuedBefore(identity, uid, holder.container.id));
     if ('reason' in wanted) {
       if (wanted.passing) return this.#stillHeld(identity, uid, before) ?? wanted;
       this.withdraw(identity, uid);

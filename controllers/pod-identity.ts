@@ -133,9 +133,10 @@ export class PodIdentity {
     const { container, process } = judged;
     const wasAllowed = before?.verdict === 'Allowed' || before?.reported === true;
     const sameContainer = before?.container?.id === container.id && wasAllowed;
+    const isVoid = before !== undefined && !sameContainer;
     // Nothing is remembered of a pod after a restart of the agent: then what lies in its volume is looked at.
-    const issuedBefore: ReadonlyMap<string, Issued> = before?.issued ?? new Map<string, Issued>();
-    if (before && !sameContainer) this.#withdrawal.all(pod.metadata.uid, claim.identities, endedHolding(before));
+    const issuedBefore = isVoid ? undefined : (before?.issued ?? new Map<string, Issued>());
+    if (isVoid) this.#withdrawal.all(pod.metadata.uid, claim.identities, endedHolding(before));
     this.#withdrawal.unclaimed(pod.metadata.uid, claim.identities, before);
     const { issued, refused } = await this.#ensure(pod, claim, judged, issuedBefore);
     this.#record(pod, claim, {
@@ -153,7 +154,7 @@ export class PodIdentity {
     pod: Pod,
     claim: Claim,
     { container, process }: Judged,
-    before: ReadonlyMap<string, Issued>,
+    before: ReadonlyMap<string, Issued> | undefined,
   ): Promise<Pick<Holding, 'issued' | 'refused'>> {
     const issued = new Map<string, Issued>();
     const refused = new Map<string, Refusal>();

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { PodDelivery } from '../../../controllers/pod-delivery.ts';
+import type { ModuleIdentity } from '../../../src/api/v1alpha1/index.ts';
 import { KeysteadError } from '../../../src/errors.ts';
 import type { Wanted } from '../../../src/issue/credentials.ts';
-import { anIdentity, aPod } from '../../fakes/agent.ts';
+import { aContainer, anIdentity, aPod } from '../../fakes/agent.ts';
 import { makeCredentials, type Made } from '../workload/credentials.ts';
 import { deliverySetting, HOUR, ID } from './pod-delivery-setting.ts';
 
@@ -105,30 +106,22 @@ describe('ensuring an identity', () => {
     const { state, holder, delivery } = setting();
     state.wanted = { ...(state.wanted as Wanted), deviceUid: 'second' };
     const identity = anIdentity({ delivery: ['Secret'] });
-    const notAfter = new Date(state.now + HOUR).toISOString();
-    const recorded = (deviceUid: string) => ({
-      ...identity,
-      status: {
-        holders: [
-          {
-            podUid: 'pod-1',
-            pod: 'p',
-            node: 'n',
-            verdict: 'Allowed' as const,
-            since: notAfter,
-            containerId: holder.container.id,
-            serial: '01',
-            notBefore: new Date(state.now - HOUR).toISOString(),
-            notAfter,
-            renewalTime: notAfter,
-            deviceUid,
-          },
-        ],
-      },
-    });
+    const recorded = (deviceUid: string) => recordedHolder(identity, state.now, deviceUid);
     expect(await delivery.ensure(recorded('second'), holder)).toMatchObject({ serial: '01' });
     expect(await delivery.ensure(recorded('first'), holder)).toMatchObject({ serial: 'ff' });
     expect(state.done).toEqual(['withdraw secret', 'revoke till DeviceReplaced', 'issue', 'write secret']);
+  });
+
+  it('does not take for held what the status still tells of what was taken back', async () => {
+    const { state, holder, delivery } = setting();
+    const recorded = (delivery: 'Secret' | 'Volume') => recordedHolder(anIdentity({ delivery: [delivery] }), state.now);
+    expect(await delivery.ensure(recorded('Secret'), holder)).toMatchObject({ serial: '01' });
+    expect(state.done).toEqual([]);
+    const after = { ...holder, issued: undefined };
+    expect(await delivery.ensure(recorded('Secret'), after)).toMatchObject({ serial: 'ff' });
+    expect(state.done).toEqual(['issue', 'write secret']);
+    state.failure = new KeysteadError('Unavailable', 'the notary is away');
+    expect(await delivery.ensure(recorded('Volume'), after)).toMatchObject({ reason: 'Unavailable' });
   });
 
   it('refuses a volume that names no identity where the module has two', async () => {
@@ -213,3 +206,15 @@ describe('taking back', () => {
     expect(state.done).toEqual(['withdraw v', 'withdraw secret']);
   });
 });
+
+/** An identity whose status says that the pod's container holds a certificate of serial 01. */
+function recordedHolder(identity: ModuleIdentity, now: number, deviceUid?: string): ModuleIdentity {
+  const time = (milliseconds: number): string => new Date(milliseconds).toISOString();
+  const notAfter = time(now + HOUR);
+  const holder = {
+    ...{ podUid: 'pod-1', pod: 'p', node: 'n', verdict: 'Allowed' as const, since: notAfter, serial: '01' },
+    ...{ containerId: aContainer().id, notBefore: time(now - HOUR), notAfter, renewalTime: notAfter },
+    ...(deviceUid !== undefined && { deviceUid }),
+  };
+  return { ...identity, status: { holders: [holder] } };
+}

@@ -38,6 +38,8 @@ function setting() {
     ensured: issued as Issued | Refusal,
     openedBefore: [] as (string | undefined)[],
     done: [] as string[],
+    /** Of which identities delivery was told that something was issued before; undefined: all of it was taken back. */
+    remembered: [] as (string[] | undefined)[],
     reports: [] as (Holding | undefined)[],
     exits: [] as (() => void)[],
   };
@@ -50,8 +52,9 @@ function setting() {
       },
     },
     delivery: {
-      ensure: (identity) => {
+      ensure: (identity, holder) => {
         state.done.push(`ensure ${identity.metadata.name}`);
+        state.remembered.push(holder.issued && [...holder.issued.keys()]);
         return Promise.resolve(state.ensured);
       },
       withdraw: (identity) => void state.done.push(`withdraw ${identity.metadata.name}`),
@@ -89,15 +92,15 @@ describe('an attested module', () => {
     expect((await subject.reconcile('pod-1')).requeueAfterMs).toBe(HOUR / 2);
   });
 
-  it.each([
-    ['30s', 2_500, 27_500],
-    ['30s', 27_500, 22_500],
   it('is looked at again soon, and not at once, where its certificate is overdue and cannot be had', async () => {
     const { state, subject } = setting();
     state.now = NOW + HOUR / 2 + 1;
     expect((await subject.reconcile('pod-1')).requeueAfterMs).toBe(5_000);
   });
 
+  it.each([
+    ['30s', 2_500, 27_500],
+    ['30s', 27_500, 22_500],
     ['45s', 1_000, 39_000],
     ['15s', 1_000, 15_000],
     ['1s', 999, 1_000],
@@ -201,6 +204,23 @@ describe('taking back', () => {
     await subject.reconcile('pod-1');
     const withdrawn = ['withdraw volumes', 'withdraw till', 'revoke all ProcessEnded'];
     expect(state.done.slice(1)).toEqual([...withdrawn, 'ensure till']);
+  });
+
+  it('leaves nothing of it to be taken for held once the module is allowed again', async () => {
+    const { state, subject } = setting();
+    const allowedOne = state.attestation;
+    await subject.reconcile('pod-1');
+    await subject.reconcile('pod-1');
+    expect(state.remembered).toEqual([[], ['till']]);
+    state.attestation = { state: 'Judged', container: aContainer(), process: aProcess(), verdict: denied };
+    await subject.reconcile('pod-1');
+    state.attestation = allowedOne;
+    await subject.reconcile('pod-1');
+    await subject.reconcile('pod-1');
+    expect(state.remembered.slice(2)).toEqual([undefined, ['till']]);
+    state.attestation = { ...allowedOne, container: aContainer({ id: 'd'.repeat(64) }) } as Attestation;
+    await subject.reconcile('pod-1');
+    expect(state.remembered.at(-1)).toBeUndefined();
   });
 
   it('does not happen to a container whose start is held while another look comes by', async () => {
