@@ -52,6 +52,8 @@ export interface AgentWorkloadParts extends Pick<PodIotEdgePorts, 'wanted' | 'ob
   trust(): TrustStore;
   integrity(): NodeIntegrity | undefined;
   issueToken(request: TokenRequest): Promise<IssuedToken>;
+  /** How long a call waits for an agent that has just started, milliseconds. Default 8000. */
+  readonly startMs?: number;
 }
 
 interface OfferedApi {
@@ -60,7 +62,6 @@ interface OfferedApi {
   asked(identity: ModuleIdentity): boolean;
 }
 
-/** How long a call waits for an agent that has just started, in milliseconds. */
 const START_MS = 8_000;
 /** How long open calls may take to end when the next agent has taken over, in milliseconds. */
 const DRAIN_MS = 2_000;
@@ -241,8 +242,11 @@ export class AgentWorkload {
   }
 
   async #judge(podUid: string, pid: number): Promise<Verdict | undefined> {
+    const { startMs = START_MS } = this.#parts;
     const { aborted } = this.#started.signal;
-    if (!aborted) await Promise.race([this.#whenStarted, setTimeout(START_MS, undefined, { ref: false })]);
+    if (!aborted) await Promise.race([this.#whenStarted, setTimeout(startMs, undefined, { ref: false })]);
+    // By caches of which some are filled and others not, the module would be refused for what is only not known yet.
+    if (!this.#started.signal.aborted) return undefined;
     const verdict = await this.#callers.judge(podUid, pid);
     // Nobody tells of a process of the host that starts; its first call does.
     if (verdict?.allowed && verdict.module.host && this.#parts.holding(podUid)?.verdict !== 'Allowed') {
