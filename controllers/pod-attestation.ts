@@ -83,6 +83,16 @@ export class PodAttestation {
    * @throws KeysteadError `Unavailable` where the container runtime, or the API server on a pod's owners, does not answer.
    */
   async attest(subject: Subject, event?: ContainerEvent): Promise<Attestation> {
+    try {
+      return await this.#attest(subject, event);
+    } catch (error) {
+      // Who has come in was not looked at. The next look is told of nobody, and finds him in a new list alone.
+      if (event?.phase === 'Entered') this.#ports.lookAfresh();
+      throw error;
+    }
+  }
+
+  async #attest(subject: Subject, event?: ContainerEvent): Promise<Attestation> {
     const container = await this.#moduleContainer(subject, event);
     if (!container) return { state: event?.phase === 'Starting' ? 'Unrelated' : 'Absent' };
     const common = await this.#common(subject, container);

@@ -31,5 +31,8 @@ export async function warmUp(node: string, runtime: ContainerRuntime, processes:
   } catch {
     // The runtime may be away just now; the agent says so itself.
     return;
+  } finally {
+    // Who comes in before the first look at all pods is told of to nobody: it must not go by this list.
+    processes.lookAfresh();
   }
 }

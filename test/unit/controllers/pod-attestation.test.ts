@@ -2,6 +2,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { PodAttestation, type PodAttestationPorts } from '../../../controllers/pod-attestation.ts';
 import type { ContainerEvidence, Evidence, ProcessEvidence, Verdict } from '../../../src/attest/port.ts';
+import { KeysteadError } from '../../../src/errors.ts';
 import type { ContainerEvent } from '../../../src/runtime/port.ts';
 import { policyOf } from '../../../src/identity/module-match.ts';
 import { aContainer, aModule, aPod, aProcess, CONTAINER_ID, OWNERS } from '../../fakes/agent.ts';
@@ -145,6 +146,24 @@ describe('attesting a pod', () => {
     expect(await attestation.attest(subject)).toMatchObject({ verdict: { allowed: true } });
     const entered = { phase: 'Entered', containerId: CONTAINER_ID, pid: 4300 } as const;
     expect(await attestation.attest(subject, entered)).toMatchObject({ verdict: { allowed: false } });
+    expect(await attestation.attest(subject)).toMatchObject({ verdict: { allowed: false }, process: { pid: 4300 } });
+  });
+
+  it('finds who came in while he could not be looked at', async () => {
+    let list = [4242];
+    let away = true;
+    const { subject: attestation, processes } = setting({
+      processesOf: () => list,
+      lookAfresh: () => (list = [...processes.keys()]),
+      measure: (pid) => {
+        if (pid === 4300 && away) return Promise.reject(new KeysteadError('Internal', 'no descriptor is left'));
+        return Promise.resolve(processes.get(pid));
+      },
+    });
+    processes.set(4300, aProcess({ pid: 4300, executable: { path: '/tmp/dropped', sha256: 'f'.repeat(64) } }));
+    const entered = { phase: 'Entered', containerId: CONTAINER_ID, pid: 4300 } as const;
+    await expect(attestation.attest(subject, entered)).rejects.toMatchObject({ code: 'Internal' });
+    away = false;
     expect(await attestation.attest(subject)).toMatchObject({ verdict: { allowed: false }, process: { pid: 4300 } });
   });
 
