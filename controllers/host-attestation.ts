@@ -21,6 +21,8 @@ export interface HostAttestationPorts {
   integrity(): NodeIntegrity | undefined;
   moment(): MomentEvidence;
   decide(evidence: Evidence): Verdict;
+  /** Resolves after so many milliseconds. */
+  sleep(milliseconds: number): Promise<void>;
 }
 
 /** Gathers the evidence about the unit of a module of the host and has it judged: every process, as in a container. */
@@ -33,6 +35,15 @@ export class HostAttestation {
 
   /** `standIn` is what stands for the module among the pods. Absent where the unit has no process. */
   async attest(standIn: Pod, policy: ModulePolicy): Promise<Attestation> {
+    for (let attempt = 0; ; attempt++) {
+      const judged = await this.#judgeOnce(standIn, policy);
+      if (judged.state !== 'Judged' || judged.verdict.allowed || attempt === EXEC_RETRIES.length) return judged;
+      if (!judged.process || !isOfSystemd(judged.process)) return judged;
+      await this.#ports.sleep(EXEC_RETRIES[attempt] ?? 0);
+    }
+  }
+
+  async #judgeOnce(standIn: Pod, policy: ModulePolicy): Promise<Attestation> {
     const { unit = '' } = policy.host ?? {};
     const pids = this.#ports.processesOf(unit);
     const measured = await Promise.all(pids.map((pid) => this.#ports.measure(pid)));
@@ -55,6 +66,17 @@ export class HostAttestation {
       ...(integrity && { integrity }),
     });
   }
+}
+
+/** Milliseconds between looks at a process which is still systemd's own program, just before its exec. */
+const EXEC_RETRIES = [2, 3, 5, 10, 20, 40, 80, 160, 320];
+
+/**
+ * What systemd starts in a unit is in its cgroup while it is still systemd itself, or its helper, and becomes the unit's program
+ * a moment later. To refuse the module for it would be wrong, and so it is looked at again. Nothing is granted meanwhile.
+ */
+function isOfSystemd({ executable }: ProcessEvidence): boolean {
+  return /\/systemd\/systemd(?:-executor)?$/.test(executable.path);
 }
 
 /** The oldest first: it is taken for the unit's main process. */

@@ -12,7 +12,8 @@ export function attesting(
   { node, caches, runtime, processes, owners, signatures }: AgentParts,
   integrity: () => NodeIntegrity | undefined,
 ): Pick<PodAttestation, 'attest'> {
-  const common = { node, integrity, decide, moment: () => momentOf(caches) };
+  const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+  const common = { node, integrity, decide, sleep, moment: () => momentOf(caches) };
   const pods = new PodAttestation({
     ...common,
     runtime,
@@ -22,7 +23,6 @@ export function attesting(
     opened: (evidence, pid) => (pid === undefined ? openedBy(evidence) : openedUnseen(evidence, pid)),
     owners: (pod) => owners.chain(pod),
     signature: (image, signers) => signatures.of(image, signers),
-    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
   });
   const host = new HostAttestation({
     ...common,

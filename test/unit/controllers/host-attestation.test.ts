@@ -19,10 +19,22 @@ const inUnit = (pid: number, startTime: string, change: Partial<ProcessEvidence>
   ...change,
 });
 
+const slept: number[] = [];
+
 function attest(...processes: readonly ProcessEvidence[]) {
+  return attestMeanwhile(() => processes, ...processes);
+}
+
+/** Of `processes`, as they are at each look. */
+function attestMeanwhile(now: () => readonly ProcessEvidence[], ...processes: readonly ProcessEvidence[]) {
+  slept.length = 0;
   const attestation = new HostAttestation({
     node: 'line-4',
-    measure: (pid) => Promise.resolve(processes.find((process) => process.pid === pid)),
+    measure: (pid) => Promise.resolve(now().find((process) => process.pid === pid)),
+    sleep: (milliseconds) => {
+      slept.push(milliseconds);
+      return Promise.resolve();
+    },
     processesOf: (unit) => (unit === 'updater.service' ? [...processes.map(({ pid }) => pid), 999] : []),
     integrity: () => undefined,
     moment: () => ({ now: 0, staleMs: 0 }),
@@ -54,5 +66,25 @@ describe('the attestation of a unit', () => {
 
   it('finds nothing where the unit has no process', async () => {
     expect(await attest()).toEqual({ state: 'Absent' });
+  });
+
+  it.each(['/usr/lib/systemd/systemd-executor', '/usr/lib/systemd/systemd'])(
+    'waits for a process that is about to be executed by %s',
+    async (path) => {
+      const starting = inUnit(20, '100', { uid: 0, gid: 0, executable: { path, sha256: 'd'.repeat(64) } });
+      const started = inUnit(20, '100');
+      const found = await attestMeanwhile(() => [slept.length < 2 ? starting : started], started);
+      expect(found).toMatchObject({ verdict: { allowed: true }, process: { pid: 20 } });
+      expect(slept).toEqual([2, 3]);
+    },
+  );
+
+  it('refuses one that stays so, and any other at once', async () => {
+    const executable = { path: '/usr/lib/systemd/systemd-executor', sha256: 'd'.repeat(64) };
+    const refused = { verdict: { allowed: false, reason: 'CredentialsMismatch' } };
+    expect(await attest(inUnit(20, '100', { uid: 0, executable }))).toMatchObject(refused);
+    expect(slept.reduce((sum, each) => sum + each)).toBeLessThan(1_000);
+    expect(await attest(inUnit(20, '100', { uid: 0 }))).toMatchObject(refused);
+    expect(slept).toEqual([]);
   });
 });
