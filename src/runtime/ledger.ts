@@ -12,8 +12,9 @@ interface Told {
  */
 export class Ledger {
   readonly #told = new Map<string, Told>();
-  /** Containers of which anything was told while a list of containers was under way: the list is older news of them. */
-  #touched = new Set<string>();
+  /** Containers of which anything was told while a list of containers was under way: the list is older news of them. Empty else. */
+  readonly #touched = new Set<string>();
+  #isListing = false;
 
   /** Takes note of an event. Gives it with what is known besides, or undefined where it is no news. */
   admit(event: ContainerEvent): ContainerEvent | undefined {
@@ -21,7 +22,7 @@ export class Ledger {
     const told = this.#told.get(containerId);
     const podUid = event.podUid ?? told?.podUid;
     const known = podUid === undefined ? event : { ...event, podUid };
-    this.#touched.add(containerId);
+    if (this.#isListing) this.#touched.add(containerId);
     // News of a container that runs says nothing of its start; it may come more than once.
     if (phase === 'Entered' || phase === 'OutOfMemory') return told && known;
     if (phase === 'Exited') return this.#told.delete(containerId) ? known : undefined;
@@ -37,7 +38,8 @@ export class Ledger {
 
   /** Call before asking for the list that `missed` gets. */
   beginList(): void {
-    this.#touched = new Set();
+    this.#touched.clear();
+    this.#isListing = true;
   }
 
   /** The events that were missed, judged by a list of all containers that are alive; they still have to be admitted. */
@@ -47,6 +49,8 @@ export class Ledger {
     const started = alive.filter(
       ({ id, running }) => running && !this.#touched.has(id) && this.#told.get(id)?.phase !== 'Started',
     );
+    this.#touched.clear();
+    this.#isListing = false;
     return [
       ...gone.map((containerId) => ({ phase: 'Exited', containerId }) as const),
       ...started.map(({ id, podUid }) => ({ phase: 'Started', containerId: id, podUid }) as const),

@@ -63,4 +63,16 @@ describe('ledger of container starts', () => {
     ledger.admit({ ...started, containerId: 'came' });
     expect(ledger.missed([{ id: 'ended', podUid: 'p', running: true }])).toEqual([]);
   });
+
+  it('keeps events for that only while a list is under way, so that it does not grow with them', () => {
+    const ledger = new Ledger();
+    ledger.beginList();
+    ledger.admit({ ...started, containerId: 'meanwhile' });
+    expect(ledger.missed([])).toEqual([]);
+    ledger.admit({ ...started, containerId: 'afterwards' });
+    expect(ledger.missed([])).toEqual([
+      { phase: 'Exited', containerId: 'meanwhile' },
+      { phase: 'Exited', containerId: 'afterwards' },
+    ]);
+  });
 });
