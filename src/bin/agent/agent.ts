@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { setImmediate } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { HolderStatus } from '../../../controllers/holder-status.ts';
 import { IdentitySecret } from '../../../controllers/identity-secret.ts';
@@ -29,6 +28,7 @@ import type { ContainerEvent, ContainerRuntime } from '../../runtime/port.ts';
 import { announce } from './announce.ts';
 import { attesting } from './attesting.ts';
 import { ownTrust, trustStore } from './bundle.ts';
+import { writeBundles } from './bundle-writing.ts';
 import { wakeByCaches } from './cache-triggers.ts';
 import type { AgentCaches } from './caches.ts';
 import { heldKeys, keysOnToken } from './keys-on-token.ts';
@@ -308,15 +308,10 @@ export class Agent {
     return folders.fit(pods.hostModules().map((module) => hostFolder(module, node)));
   }
 
-  /** A volume at each turn of the event loop: a container whose start is held shall not wait for all of them. */
-  async #writeBundles(): Promise<void> {
+  #writeBundles(): Promise<void> {
     const { volumes, workload } = this.#parts;
     workload.bundleChanged();
-    const { anchors, crls } = this.trust().own;
-    for (const volume of volumes.list()) {
-      if (volumes.list().includes(volume)) volumes.writeBundle(volume, anchors, crls);
-      await setImmediate();
-    }
+    return writeBundles(volumes, this.trust().own);
   }
 
   #report(podUid: string, now: Holding | undefined, before: Holding | undefined): void {
