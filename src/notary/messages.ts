@@ -66,7 +66,9 @@ export function encodeAnswer(answer: Answer): unknown {
 }
 
 export function errorAnswer(id: number, { code, message, retryAfterMs }: WireError): Answer {
-  return { id, error: { code, message, ...(retryAfterMs !== undefined && { retryAfterMs }) } };
+  // Longer ones the other side takes for no answer, and hangs up on all that it waits for.
+  const wait = retryAfterMs !== undefined && { retryAfterMs: Math.min(retryAfterMs, MAX_RETRY_AFTER_MS) };
+  return { id, error: { code, message, ...wait } };
 }
 
 /** Reads a frame's contents as an answer. Throws InvalidRequest where the other side speaks something else. */
