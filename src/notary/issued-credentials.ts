@@ -9,7 +9,9 @@ import {
   isCertificate,
   isEmpty,
   isOf,
+  MAX_ROUND,
   podOf,
+  roundOf,
   untilOf,
   writeEntry,
   type IssuedCredential,
@@ -44,6 +46,8 @@ export class IssuedCredentials {
   readonly #file: SlotFile;
   /** Slot to be filled next, of each circle: that of the certificates, then those of the tokens. */
   readonly #next: number[];
+  /** How often each circle has been gone round: entries of the present round lie before its next slot, others from there on. */
+  readonly #rounds = new Array<number>(1 + SHARES).fill(0);
   readonly #certificates: LivingCertificates;
 
   /** The file is opened and read when it is first needed. */
@@ -70,7 +74,8 @@ export class IssuedCredentials {
     const pod = shortDigest(podUid);
     const circle = credential.kind === 'Certificate' ? CERTIFICATES : tokensOf(pod);
     const slot = this.#take(circle);
-    writeEntry(this.#file.entry(slot), pod, shortDigest(identity), credential);
+    const place = { pod, identity: shortDigest(identity), round: this.#rounds[circle] ?? 0 };
+    writeEntry(this.#file.entry(slot), place, credential);
     if (circle === CERTIFICATES) this.#certificates.added(pod.toString('hex'));
   }
 
@@ -140,23 +145,26 @@ export class IssuedCredentials {
   /** The next slot of a circle, emptied. */
   #take(circle: number): number {
     const slot = this.#next[circle] ?? 0;
+    if (slot === this.#first(circle)) this.#rounds[circle] = ((this.#rounds[circle] ?? 0) % MAX_ROUND) + 1;
     this.#next[circle] = this.#after(circle, slot);
     this.#clear(slot);
     return slot;
   }
 
-  /** Each circle goes on behind what ends last: near enough to what was noted last. */
+  /**
+   * Each circle goes on behind what was noted last, which is the last entry of the newest round. What ends last tells it not:
+   * behind a certificate of a day others of an hour still live.
+   */
   #read(): void {
     if (this.#file.isOpen) return;
     this.#file.open();
     for (let circle = CERTIFICATES; circle <= SHARES; circle++) {
       const first = this.#first(circle);
-      let latest = 0;
       for (let slot = first; slot < first + this.#size(circle); slot++) {
         const entry = this.#file.entry(slot);
         if (isCertificate(entry)) this.#certificates.added(podOf(entry));
-        if (isEmpty(entry) || untilOf(entry) < latest) continue;
-        latest = untilOf(entry);
+        if (isEmpty(entry) || roundOf(entry) < (this.#rounds[circle] ?? 0)) continue;
+        this.#rounds[circle] = roundOf(entry);
         this.#next[circle] = this.#after(circle, slot);
       }
     }

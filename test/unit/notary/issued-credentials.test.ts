@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { IssuedCredentials } from '../../../src/notary/issued-credentials.ts';
@@ -65,6 +65,66 @@ describe('what was issued', () => {
     expect(ids(after, 'Certificate', 'other-3')).toEqual([]);
     expect(ids(after, 'Certificate', 'other-4')).toEqual([1_004]);
     expect(ids(after, 'Token')).toEqual([13, 14, 15, 21]);
+    after.close();
+  });
+});
+
+describe('after a restart', () => {
+  const HOURS = 3_600_000;
+  /** Of a pod each; the first ends long after the others. */
+  const mixed = (issued: IssuedCredentials): void => {
+    issued.note(
+      { podUid: 'long', identity: 'plant/robot' },
+      { ...credential('Certificate', 1), until: NOW + 24 * HOURS },
+    );
+    for (let number = 2; number <= 8; number++)
+      issued.note({ podUid: `short-${number}`, identity: 'plant/robot' }, credential('Certificate', number));
+    issued.commit();
+    issued.close();
+  };
+
+  it('nothing that lives is forgotten while there is room, however long what was noted first lasts', () => {
+    mixed(open());
+    const after = open();
+    others(after, 'Certificate', CAPACITY / 2 - 8);
+    for (let number = 2; number <= 8; number++) expect(ids(after, 'Certificate', `short-${number}`)).toEqual([number]);
+    // The circle is full, and what was noted first is forgotten first.
+    after.note(TO, credential('Certificate', 3_000));
+    expect(ids(after, 'Certificate', 'long')).toEqual([]);
+    expect(ids(after, 'Certificate', 'short-2')).toEqual([2]);
+    after.close();
+  });
+
+  it('the same holds in a later round, and with the tokens', () => {
+    const before = open();
+    others(before, 'Certificate', CAPACITY / 2);
+    for (let number = 11; number <= 16; number++)
+      before.note(TO, { ...credential('Token', number), until: NOW + (20 - number) * HOURS });
+    mixed(before);
+    const after = open();
+    after.note(TO, credential('Token', 21));
+    expect(ids(after, 'Token')).toEqual([14, 15, 16, 21]);
+    after.note(TO, credential('Certificate', 3_000));
+    expect(ids(after, 'Certificate', 'long')).toEqual([1]);
+    expect(ids(after, 'Certificate', 'short-2')).toEqual([2]);
+    expect(ids(after, 'Certificate', 'other-9')).toEqual([]);
+    expect(ids(after, 'Certificate', 'other-10')).toEqual([1_010]);
+    after.close();
+  });
+
+  it('goes on behind the last entry of a file that an earlier version wrote, which counted no rounds', () => {
+    const before = open();
+    others(before, 'Certificate', 3);
+    before.commit();
+    before.close();
+    const path = join(folder, 'issued-credentials');
+    const file = readFileSync(path);
+    for (let entry = 0; entry < 3; entry++) file.fill(0, entry * 64 + 60, entry * 64 + 63);
+    writeFileSync(path, file);
+    const after = open();
+    after.note(TO, credential('Certificate', 9));
+    for (const number of [1, 2, 3]) expect(ids(after, 'Certificate', `other-${number}`)).toEqual([1_000 + number]);
+    expect(ids(after, 'Certificate')).toEqual([9]);
     after.close();
   });
 });
