@@ -66,12 +66,17 @@ export class SlotFile {
       for (let first = 0; first < changed.length;) {
         const end = endOfRun(changed, first);
         const start = (changed[first] ?? 0) * entryBytes;
-        writeSync(this.#file ?? -1, this.#table, start, (end - first) * entryBytes, start);
+        this.#write(start, start + (end - first) * entryBytes);
         first = end;
       }
     } catch (thrown) {
       throw this.#unavailable(thrown);
     }
+  }
+
+  /** A disk that is just becoming full takes a part and says so by its length alone. */
+  #write(start: number, end: number): void {
+    for (let done = start; done < end;) done += writeSync(this.#file ?? -1, this.#table, done, end - done, done);
   }
 
   close(): void {
