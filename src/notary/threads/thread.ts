@@ -113,12 +113,20 @@ export class TokenThread {
 
   /** Has a leaf signed. */
   sign(leaf: DraftJob): void {
+    if (this.#closed) {
+      leaf.declined();
+      return;
+    }
     this.#waiting.push({ leaf });
     this.#pumpSoon();
   }
 
-  /** Answers at once where the thread hangs, else when it has been done. */
+  /** Answers at once where the thread hangs or closes, else when it has been done. */
   request(job: Job): void {
+    if (this.#closed) {
+      job.answer(refusal(job, this.#closedError()));
+      return;
+    }
     if (this.#watchdog.verdict !== 'Moving') {
       job.answer(refusal(job, this.#stuckError()));
       return;
@@ -142,11 +150,18 @@ export class TokenThread {
     });
   }
 
-  /** Has the thread do what it has got, close what it holds, and end. Never resolves where it hangs. */
+  /**
+   * Has the thread do what it has got, close what it holds, and end; what it has not got is refused, to be asked again of
+   * the next one. Never resolves where it hangs.
+   */
   close(): Promise<void> {
     return new Promise((resolve) => {
       this.#closed = resolve;
       this.#options.line.postMessage({ kind: 'close' });
+      for (const work of this.#waiting.splice(0)) {
+        if ('job' in work) work.job.answer(refusal(work.job, this.#closedError()));
+        else work.leaf.declined();
+      }
     });
   }
 
@@ -242,6 +257,11 @@ export class TokenThread {
       else if ('leaf' in work) work.leaf.declined();
       else work.change.stuck(error);
     }
+  }
+
+  #closedError(): KeysteadError {
+    const message = `${this.#options.place} is just being closed; ask again in ${RETRY_AFTER_MS} ms`;
+    return new KeysteadError('Unavailable', message, { retryAfterMs: RETRY_AFTER_MS });
   }
 
   #stuckError(): KeysteadError {

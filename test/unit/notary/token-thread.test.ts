@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { KeysteadError } from '../../../src/errors.ts';
+import type { Draft } from '../../../src/notary/drafts/draft.ts';
 import type { FromThread, ThreadAnswer, ToThread } from '../../../src/notary/threads/messages.ts';
 import { TokenThread } from '../../../src/notary/threads/thread.ts';
 import { Watchdog } from '../../../src/notary/threads/watchdog.ts';
@@ -8,6 +9,8 @@ import { CONFIGURATION, recordedLog } from './fixtures.ts';
 
 const LIMITS = { tellAfter: 3, endAfter: 5 };
 const OK: ThreadAnswer = { text: '{}', code: 'Ok', seconds: 0 };
+const NAMES = { spiffeId: 'spiffe://edge.example/x', podUid: 'pod-1', identity: 'plant/press', serial: '01' };
+const DRAFT: Draft = { ...NAMES, epoch: 1, tbs: Buffer.of(1), publicKey: Buffer.of(2), notAfter: 0 };
 
 /** The thread's side of the line, told what to say. */
 class Line {
@@ -112,6 +115,26 @@ describe('a thread that works', () => {
       line.say({ kind: 'answers', answers: [OK] });
     }
     expect([thread.status.reason, lost]).toEqual(['Unavailable', []]);
+  });
+});
+
+describe('a thread that closes', () => {
+  it('answers what it has got, and refuses at once what it has not', () => {
+    const got = Array.from({ length: 64 }, () => ask('got'));
+    const late = ask('late');
+    let declined = false;
+    const leaf = { draft: DRAFT, isWanted: () => true, dropped: () => undefined, signed: () => undefined };
+    thread.sign({ ...leaf, declined: () => (declined = true) });
+    pass(0.01);
+    void thread.close();
+    const refused = [{ code: 'Unavailable', text: expect.stringContaining('"retryAfterMs":1000') }];
+    expect([late.answers, ask('after').answers]).toMatchObject([refused, refused]);
+    expect(declined).toBe(true);
+    line.say({ kind: 'answers', answers: got.map(() => OK) });
+    line.say({ kind: 'closed' });
+    for (const { answers } of got) expect(answers).toEqual([OK]);
+    expect(line.texts).toHaveLength(64);
+    expect(line.sent.at(-1)).toEqual({ kind: 'close' });
   });
 });
 
