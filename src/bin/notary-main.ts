@@ -146,7 +146,10 @@ export async function runNotary(entry: string): Promise<void> {
   const drafting = new Drafting({ clock: systemClock, encodeUse, log });
   const front = new NotaryFront({
     ...{ configuration, audit, drafting, metrics, version: manifest.version, programSha256: program.sha256 },
-    handOver: () => void stop().then(() => log.info('handed over')),
+    handOver: () =>
+      void stop().then((all) =>
+        all ? log.info('handed over') : give(new Error('a token call did not return in time')),
+      ),
   });
   const server = new NotaryServer({
     path: settings.socket,
@@ -191,7 +194,8 @@ async function end({ server, configuration, audit, lock }: Ending): Promise<bool
   const closed = configuration.close().then(() => true);
   const all = await Promise.race([closed, sleep(CLOSE_PATIENCE_MS, false)]);
   audit.close();
-  lock?.release();
+  // A thread that hangs may write when it comes back: then the state is the next one's when this process has ended.
+  if (all) lock?.release();
   return all;
 }
 

@@ -129,6 +129,21 @@ describe('a token library that does not return', () => {
     expect((await client.issue(freshLeaf().request)).chain).toHaveLength(1);
   });
 
+  it('lets nobody have the state while it may still write there: the notary ends instead of handing over', async () => {
+    const setting = await running();
+    const { client } = setting.notary;
+    setting.interposer.set('hang', 1);
+    const asked = client.issue(freshLeaf().request).catch(() => undefined);
+    await eventually(async () => /issue.*/.test(await client.metrics()), 'metrics');
+    await client.handOver();
+    await eventually(() => setting.notary.ended, 'the end of the notary');
+    const said = setting.notary.logLines.map(({ msg }) => msg);
+    expect(said).toContain('ends itself, to be started anew');
+    expect(said).not.toContain('handed over');
+    client.close();
+    await asked;
+  });
+
   it('does not keep the notary from ending when it is told to', async () => {
     const setting = await running();
     setting.interposer.set('hang', 1);
