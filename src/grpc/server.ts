@@ -10,7 +10,7 @@ import type {
 import type { Socket } from 'node:net';
 import { Roster } from '../roster.ts';
 import { methodPath } from './client.ts';
-import { Http2Connection } from './http2/connection.ts';
+import { Http2Connection, type StreamRoom } from './http2/connection.ts';
 import { encodeHeaders } from './http2/header-encoder.ts';
 import type { Http2Stream } from './http2/stream.ts';
 import { refuseCall, ServerCall, trailersOf, type CallContext, type ServedMethod } from './server-call.ts';
@@ -39,6 +39,8 @@ export interface GrpcServerOptions {
   readonly maxRequestBytes?: number;
   /** Calls that one connection may have open. Default 1024. */
   readonly maxStreams?: number;
+  /** Room for calls that all connections of one peer share. Default: there is always some. */
+  readonly roomOf?: (peer: string) => StreamRoom;
 }
 
 const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
@@ -55,10 +57,12 @@ export class GrpcServer {
   readonly #connections = new Roster<Http2Connection>();
   readonly #maxRequestBytes: number;
   readonly #maxStreams: number;
+  readonly #roomOf: GrpcServerOptions['roomOf'];
 
-  constructor({ maxRequestBytes = MAX_REQUEST_BYTES, maxStreams = MAX_STREAMS }: GrpcServerOptions = {}) {
+  constructor({ maxRequestBytes = MAX_REQUEST_BYTES, maxStreams = MAX_STREAMS, roomOf }: GrpcServerOptions = {}) {
     this.#maxRequestBytes = maxRequestBytes;
     this.#maxStreams = maxStreams;
+    this.#roomOf = roomOf;
   }
 
   /** Serves a service: `addService(Identity, { async probe() { return {}; } })`. What a handler throws becomes a status. */
@@ -76,6 +80,7 @@ export class GrpcServer {
     const peer = socket.remoteAddress ?? '';
     const connection = new Http2Connection(socket, {
       maxStreams: this.#maxStreams,
+      room: this.#roomOf?.(peer),
       onStream: (stream) => this.#called(stream, peer),
       onClose: () => this.#connections.remove(number, connection),
     });

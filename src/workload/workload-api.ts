@@ -17,6 +17,7 @@ import { NotaryApiService } from './notary/service.ts';
 import { OpenCalls } from './open-calls.ts';
 import { PeerServer } from './peer-server.ts';
 import { PodCalls } from './pod-calls.ts';
+import { PodStreams } from './pod-streams.ts';
 import { PodTurns } from './pod-turns.ts';
 import type { IncarnationOf, WorkloadPorts } from './port.ts';
 import { ModuleTokens } from './spiffe/module-tokens.ts';
@@ -25,7 +26,7 @@ import { SpiffeService } from './spiffe/service.ts';
 /** No request of the Workload API comes near it. */
 const MAX_REQUEST_BYTES = 64 * 1024;
 const SETTLE_MS = 500;
-/** Of one connection; all of a pod's calls are counted beside. */
+/** Of one connection; all of a pod's streams and calls are counted beside. */
 const MAX_STREAMS = 128;
 
 export interface WorkloadApiOptions {
@@ -52,7 +53,12 @@ export class WorkloadApi {
   readonly #tokens: ModuleTokens;
 
   constructor({ ports, notary, log, held, incarnationOf, socket, identityAttribute }: WorkloadApiOptions) {
-    this.#server = new GrpcServer({ maxRequestBytes: MAX_REQUEST_BYTES, maxStreams: MAX_STREAMS });
+    const streams = new PodStreams();
+    this.#server = new GrpcServer({
+      maxRequestBytes: MAX_REQUEST_BYTES,
+      maxStreams: MAX_STREAMS,
+      roomOf: (peer) => streams.of(this.#peers.caller(peer)?.podUid ?? ''),
+    });
     const serve = (connection: Socket): void => this.#server.serve(connection);
     this.#peers = new PeerServer({ serve, name: socket, identityAttribute, held, incarnationOf, log });
     this.callers = new Callers({ ports });

@@ -13,9 +13,18 @@ import { clientSettings, encodeSettings } from './settings.ts';
 import type { Field } from './static-table.ts';
 import { Http2Stream, INITIAL_WINDOW, MAX_WINDOW, type StreamLink } from './stream.ts';
 
+/** Room for streams that several connections share. */
+export interface StreamRoom {
+  /** Gives whether there was room for one more, which is taken then. */
+  take(): boolean;
+  giveBack(): void;
+}
+
 export interface Http2ConnectionOptions {
   /** Streams that may be open; more are refused, and the client asks again. */
   readonly maxStreams: number;
+  /** Beside that; left out, there is room for all. */
+  readonly room?: StreamRoom | undefined;
   /** A request has begun; sets the stream's `reader`. */
   readonly onStream: (stream: Http2Stream) => void;
   readonly onClose: () => void;
@@ -166,6 +175,7 @@ export class Http2Connection {
     if (this.#streams.size >= this.#options.maxStreams) throw new StreamError(id, CODE.refusedStream, 'too many');
     if (!fields) throw new StreamError(id, CODE.enhanceYourCalm, 'headers that are too long');
     const stream = new Http2Stream(id, requestHeaders(id, fields), { link: this.#link, window: this.#streamWindow });
+    if (this.#options.room?.take() === false) throw new StreamError(id, CODE.refusedStream, 'too many');
     this.#streams.add(stream);
     this.#options.onStream(stream);
     if (endsStream && !stream.isClosed) stream.takeEnd();
@@ -251,6 +261,7 @@ export class Http2Connection {
 
   #closed({ id }: Http2Stream, reset: boolean): void {
     this.#streams.remove(id);
+    this.#options.room?.giveBack();
     if (reset) {
       this.#reset.add(id);
       const [oldest] = this.#reset;

@@ -110,6 +110,25 @@ describe('a connection with another implementation', () => {
     },
   );
 
+  it('refuses streams for which there is no room, whichever connection took it, and has it back from those that end', async () => {
+    let left = 3;
+    const giveBack = (): void => {
+      left++;
+    };
+    stand.room = { take: () => left > 0 && left-- > 0, giveBack };
+    const [first, second] = [session(), session()];
+    const begun = [first, first, second].map((client) => client.request({ ':method': 'POST', ':path': '/' }));
+    while (left > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    const refused = second.request({ ':method': 'POST', ':path': '/' });
+    await expect(once(refused, 'close')).rejects.toThrow('NGHTTP2_REFUSED_STREAM');
+    begun[0]!.close();
+    while (left === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(await echoed(second, '/again', Buffer.alloc(1))).toMatchObject({ path: '/again', end: 'yes' });
+    for (const client of [first, second]) client.destroy();
+    while (left < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(left).toBe(3);
+  });
+
   it('tells who serves a call that the client has given it up, or has gone', async () => {
     let ended = 0;
     stand.serve = (stream) => {

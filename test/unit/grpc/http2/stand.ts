@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Http2Connection } from '../../../../src/grpc/http2/connection.ts';
+import { Http2Connection, type StreamRoom } from '../../../../src/grpc/http2/connection.ts';
 import { encodeHeaders } from '../../../../src/grpc/http2/header-encoder.ts';
 import type { Http2Stream } from '../../../../src/grpc/http2/stream.ts';
 import { callHeaders, END_HEADERS, FRAME, frame } from '../../../integration/workload/http2-frames.ts';
@@ -18,6 +18,8 @@ export class Http2Stand {
   closed = 0;
   /** What is done with each request; by default it is answered with its own body. */
   serve: (stream: Http2Stream) => void = echo;
+  /** What later connections share. */
+  room: StreamRoom | undefined;
   readonly #folder = mkdtempSync(join(tmpdir(), 'keystead-http2-'));
   readonly #server: Server;
 
@@ -27,7 +29,8 @@ export class Http2Stand {
       const onClose = (): void => {
         this.closed++;
       };
-      this.connections.push(new Http2Connection(socket, { maxStreams: MAX_STREAMS, onStream, onClose }));
+      const { room } = this;
+      this.connections.push(new Http2Connection(socket, { maxStreams: MAX_STREAMS, room, onStream, onClose }));
     });
   }
 
