@@ -6,7 +6,7 @@ import type { Finding } from '../src/module/status.ts';
 import type { Clock } from '../src/os/clock.ts';
 import { bundlePem, type AnchorSource } from '../src/trust/anchors.ts';
 import { bundleContent, deviceSources, type BundleContent } from '../src/trust/bundle.ts';
-import { byIntegrity, type DevicesByIntegrity } from '../src/trust/refused-devices.ts';
+import { byIntegrity, namesIn, type DevicesByIntegrity } from '../src/trust/refused-devices.ts';
 import { isSpiffeBundle, readSpiffeBundle, spiffeBundle } from '../src/trust/spiffe-bundle.ts';
 import { crlCount } from '../src/trust/revocation-lists.ts';
 import { jwksText, keysIn } from '../src/trust/token-keys.ts';
@@ -42,9 +42,10 @@ export class TrustBundles {
     }
     const bundle = this.#ports.status.latest(cached);
     const now = this.#ports.clock.now();
-    const present = new Set(bundle.status?.fingerprints ?? []);
+    const { sources: others, unreadable } = await this.#read(bundle);
+    const present = ofDevices(bundle, others, now);
     const devices = byIntegrity(devicesOf(bundle, this.#ports.devices.list()), { present, now });
-    const { sources, unreadable } = await this.#read(bundle, devices.trusted);
+    const sources = [...deviceSources(bundle.spec.trustDomain, devices.trusted), ...others];
     const refused = deviceSources(bundle.spec.trustDomain, devices.refused);
     const { certificates: last = '', jwks, crl: lastCrls = '' } = bundle.status ?? {};
     const content = bundleContent(sources, {
@@ -72,10 +73,8 @@ export class TrustBundles {
     return { requeueAfterMs: Math.max(1000, Math.min(untilChange + 1000, CHECK_MS * (1 + Math.random() / 5))) };
   }
 
-  async #read(
-    { spec }: TrustBundle,
-    trusted: readonly EdgeDevice[],
-  ): Promise<{ sources: AnchorSource[]; unreadable: string[] }> {
+  /** Sources that are no devices. */
+  async #read({ spec }: TrustBundle): Promise<{ sources: AnchorSource[]; unreadable: string[] }> {
     const sources: AnchorSource[] = [];
     const unreadable: string[] = [];
     const add = (name: string, text: string): void => {
@@ -84,8 +83,7 @@ export class TrustBundles {
       unreadable.push(...problems);
       if (problems.length === 0) sources.push({ name, ...read });
     };
-    for (const [index, { devices, inline, configMap }] of spec.sources.entries()) {
-      if (devices) sources.push(...deviceSources(spec.trustDomain, trusted));
+    for (const [index, { inline, configMap }] of spec.sources.entries()) {
       if (inline) add(`Inline source ${index + 1}`, inline.spiffeBundle ?? inline.pem ?? '');
       if (!configMap) continue;
       const { namespace, name, key } = configMap;
@@ -149,6 +147,13 @@ function unchanged({ metadata, status }: TrustBundle, finding: Finding, now: Dat
   const observedGeneration = metadata.generation ?? 0;
   const conditions = setCondition(status?.conditions, { type: 'Ready', ...finding, observedGeneration }, now);
   return { ...status, observedGeneration, conditions };
+}
+
+/** What the bundle holds that no other source gives: only by that can a device have been in it before. */
+function ofDevices({ status }: TrustBundle, others: readonly AnchorSource[], now: number): ReadonlySet<string> {
+  const elsewhere = new Set(namesIn(others, now));
+  const held = [...(status?.fingerprints ?? []), ...keysIn(status?.jwks).map(({ kid }) => kid)];
+  return new Set(held.filter((name) => !elsewhere.has(name)));
 }
 
 const MOST_NAMED = 5;

@@ -2,7 +2,8 @@
 import { findCondition } from '../api/conditions.ts';
 import { INTEGRITY_VERIFIED } from '../api/names.ts';
 import type { EdgeDevice } from '../api/v1alpha1/index.ts';
-import { readAnchors } from './anchors.ts';
+import { readAnchors, type AnchorSource } from './anchors.ts';
+import { deviceTokenKeys } from './token-keys.ts';
 
 /**
  * How long a refusal by measured boot must stand before the node's authority leaves the trust bundles, in milliseconds. The
@@ -20,7 +21,7 @@ export interface DevicesByIntegrity {
 }
 
 export interface IntegrityMoment {
-  /** SHA-256 fingerprints of the anchors that the bundle holds; undefined where there is none that remembers. */
+  /** What the bundle holds of devices, by `namesIn`; undefined where there is none that remembers. */
   readonly present: ReadonlySet<string> | undefined;
   readonly now: number;
 }
@@ -31,7 +32,8 @@ export interface IntegrityMoment {
  * not get back by not answering, and one that is off for a while does not drop out.
  */
 export function byIntegrity(devices: readonly EdgeDevice[], moment: IntegrityMoment): DevicesByIntegrity {
-  const standing = devices.map((device) => ({ device, ...standingOf(device, moment) }));
+  const brought = new Brought(devices, moment.now);
+  const standing = devices.map((device) => ({ device, ...standingOf(device, moment, brought) }));
   const changes = standing.flatMap(({ changesAt }) => changesAt ?? []);
   return {
     trusted: standing.filter(({ out }) => !out).map(({ device }) => device),
@@ -40,18 +42,60 @@ export function byIntegrity(devices: readonly EdgeDevice[], moment: IntegrityMom
   };
 }
 
-function standingOf(device: EdgeDevice, { present, now }: IntegrityMoment): { out: boolean; changesAt?: number } {
+/** Anchors by their SHA-256 fingerprints, and keys for JWT-SVIDs by their `kid`. */
+export function namesIn(sources: readonly AnchorSource[], now: number): readonly string[] {
+  const { anchors } = readAnchors(sources, now);
+  return [...anchors.map(({ fingerprint }) => fingerprint), ...sources.flatMap(({ keys = [] }) => keys.map(kidOf))];
+}
+
+const kidOf = ({ kid }: { readonly kid: string }): string => kid;
+
+function standingOf(
+  device: EdgeDevice,
+  { present, now }: IntegrityMoment,
+  brought: Brought,
+): { out: boolean; changesAt?: number } {
   if (device.spec.measuredBoot?.mode !== 'Enforce') return { out: false };
   const condition = findCondition(device.status?.conditions, INTEGRITY_VERIFIED);
   if (condition?.status === 'True') return { out: false };
-  const asBefore = present !== undefined && !isPresent(device, present, now);
+  const asBefore = present !== undefined && !isPresent(brought.byAlone(device), present);
   if (condition?.status !== 'False') return { out: asBefore };
   const standsAt = Date.parse(condition.lastTransitionTime) + REFUSAL_STANDS_MS;
   return now >= standsAt ? { out: true } : { out: asBefore, changesAt: standsAt };
 }
 
-/** Any of its anchors: the next one of a rollover is not there yet. */
-function isPresent({ status }: EdgeDevice, present: ReadonlySet<string>, now: number): boolean {
-  const { anchors } = readAnchors([{ name: 'device', pem: status?.issuer?.anchors ?? '' }], now);
-  return anchors.some(({ fingerprint }) => present.has(fingerprint));
+/** Any will do: the next anchor of a rollover is not there yet. Who brings nothing of his own brings nothing back. */
+function isPresent(own: readonly string[], present: ReadonlySet<string>): boolean {
+  return own.length === 0 || own.some((name) => present.has(name));
+}
+
+/** What devices report of anchors and keys. What one has copied from another tells nothing of itself. */
+class Brought {
+  readonly #devices: readonly EdgeDevice[];
+  readonly #now: number;
+  #counts: Map<string, number> | undefined;
+
+  constructor(devices: readonly EdgeDevice[], now: number) {
+    this.#devices = devices;
+    this.#now = now;
+  }
+
+  /** What no other device reports. */
+  byAlone(device: EdgeDevice): readonly string[] {
+    this.#counts ??= this.#counted();
+    return this.#names(device).filter((name) => this.#counts?.get(name) === 1);
+  }
+
+  #counted(): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const device of this.#devices) {
+      for (const name of this.#names(device)) counts.set(name, (counts.get(name) ?? 0) + 1);
+    }
+    return counts;
+  }
+
+  #names(device: EdgeDevice): readonly string[] {
+    const pem = device.status?.issuer?.anchors ?? '';
+    return [...new Set(namesIn([{ name: 'device', pem, keys: deviceTokenKeys(device) }], this.#now))];
+  }
 }

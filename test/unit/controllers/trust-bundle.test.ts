@@ -114,6 +114,33 @@ describe('a TrustBundle, of a node that measured boot refuses where it is enforc
     expect(back.message).not.toContain('NodeTrusted');
   });
 
+  it('does not have them back by what the node has copied from another source of the bundle', async () => {
+    const setting = new Setting();
+    const other = await selfSigned('elsewhere');
+    setting.sources.push({ inline: { pem: other } });
+    await setting.verified();
+    setting.now += REFUSAL_STANDS_MS;
+    await setting.look(setting.device('False', START), device('edge-2', second));
+    expect(setting.written!.pem).not.toContain(first);
+    const silent = { status: 'Unknown', at: setting.now };
+    const copying = device('edge-1', first + second + other, silent);
+    const keys = { tokenKeys: [TOKEN_KEYS['edge-1'], TOKEN_KEYS['edge-2']] };
+    for (const status of [copying.status, { ...copying.status, ...keys }]) {
+      await setting.look({ ...copying, status } as EdgeDevice, device('edge-2', second));
+      expect(setting.written!.pem).not.toContain(first);
+      expect(setting.status!.jwks).not.toContain(TOKEN_KEYS['edge-1']!.keyID);
+    }
+    const { pem } = await setting.look(setting.device('True'), device('edge-2', second));
+    expect(pem).toContain(first);
+  });
+
+  it('keeps its own where the node is silent, though another node reports them too', async () => {
+    const setting = new Setting();
+    await setting.verified();
+    const copying = device('edge-2', first + second);
+    expect((await setting.look(setting.device('Unknown'), copying)).pem).toContain(first);
+  });
+
   it('loses them though another source is wrong, while what was there of that one stays', async () => {
     const setting = new Setting();
     setting.sources.push({ inline: { pem: second } });
