@@ -83,13 +83,13 @@ export class LeaderElection {
   }
 
   async #renewUntilLost(signal: AbortSignal): Promise<void> {
-    let renewedAt = Date.now();
+    let renewedAt = performance.now();
     for (;;) {
       await pause(this.#timing.retryMs, signal);
       if (signal.aborted) return;
-      const attemptAt = Date.now();
+      const attemptAt = performance.now();
       if (await this.#tryOnce(signal)) renewedAt = attemptAt;
-      else if (Date.now() - renewedAt > this.#timing.renewWithinMs || !this.#mayStillHold()) return;
+      else if (performance.now() - renewedAt > this.#timing.renewWithinMs || !this.#mayStillHold()) return;
     }
   }
 
@@ -129,9 +129,9 @@ export class LeaderElection {
     this.#holder = holder === '' ? undefined : holder;
     if (holder === '' || holder === this.#options.identity) return true;
     const version = `${holder} ${lease.spec?.renewTime ?? ''}`;
-    if (this.#seen?.version !== version) this.#seen = { version, at: Date.now() };
+    if (this.#seen?.version !== version) this.#seen = { version, at: performance.now() };
     const lastsMs = (lease.spec?.leaseDurationSeconds ?? this.#timing.leaseMs / 1000) * 1000;
-    return Date.now() - this.#seen.at > lastsMs;
+    return performance.now() - this.#seen.at > lastsMs;
   }
 
   #claim(before: Lease['spec']): NonNullable<Lease['spec']> {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { KubeClient } from '../../../src/kube/client.ts';
 import { LeaderElection } from '../../../src/kube/leader.ts';
 import { createLogger } from '../../../src/log.ts';
@@ -88,6 +88,22 @@ describe('of two candidates', () => {
     await until(() => second.election.leading);
     expect(Date.now() - startedAt).toBeGreaterThanOrEqual(1000);
     expect(server.get(LEASES, 'lease', 'ns')).toMatchObject({ spec: { leaseTransitions: 4, leaseDurationSeconds: 1 } });
+  });
+
+  it('the other takes nothing over because its clock is put forward', async () => {
+    server.put(LEASES, {
+      metadata: { namespace: 'ns', name: 'lease' },
+      spec: { holderIdentity: 'slow', leaseDurationSeconds: 1, renewTime: new Date().toISOString() },
+    });
+    const second = stand('second');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const now = Date.now.bind(Date);
+    const clock = jest.spyOn(Date, 'now').mockImplementation(() => now() + 3_600_000);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    clock.mockRestore();
+    expect([second.terms, holder()]).toEqual([[], 'slow']);
+    // The control: it does so once it has seen the lease unchanged for as long as that lasts.
+    await until(() => second.election.leading);
   });
 
   it('only one wins a race for a free lease', async () => {
