@@ -13,7 +13,8 @@ export function readIdentity(folder: string): IdentityState {
   const revision = existsSync(join(folder, '..data')) ? realpathSync(join(folder, '..data')) : folder;
   const chain = read(revision, 'tls.crt');
   const trustAnchors = read(revision, 'ca.crt');
-  if (chain === undefined || trustAnchors === undefined) {
+  // A Secret holds empty entries before the attestation and after a withdrawal.
+  if (!chain || !trustAnchors) {
     throw new KeysteadError('Unavailable', `there is no identity in ${folder} yet: the module has not been attested`);
   }
   return identityState({ chain, trustAnchors, privateKey: read(revision, 'tls.key') });

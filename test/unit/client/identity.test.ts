@@ -72,6 +72,21 @@ describe('the identity of a module in Node', () => {
     expect(identity.current.spiffeId).toBe(STOCK);
   });
 
+  it('is waited for in a Secret too, whose entries are empty before the attestation and after a withdrawal', async () => {
+    const EMPTY = { chain: '', privateKey: '' };
+    deliver(EMPTY);
+    const waiting = open();
+    deliver(made.credentials[0]!);
+    const identity = await waiting;
+    expect(identity.current.spiffeId).toBe(TILL);
+    const changed = once(identity, 'change');
+    deliver(EMPTY);
+    // As long as it takes to be noticed: what comes next would be noticed for both.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    deliver(made.credentials[1]!);
+    expect(await changed).toEqual([expect.objectContaining({ spiffeId: STOCK })]);
+  });
+
   it('can be given up before it is there', async () => {
     await expect(Identity.open({ folder, signal: AbortSignal.timeout(10) })).rejects.toThrow(/abort/i);
   });
