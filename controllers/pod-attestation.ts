@@ -66,6 +66,8 @@ export interface Subject {
   opened(containerId: string): string | undefined;
 }
 
+type Judged = Extract<Attestation, { state: 'Judged' }>;
+
 /** `entrant`: a process that was put into it from outside just now. */
 type ModuleContainer = ContainerEvidence & { readonly pid: number; readonly entrant?: number };
 
@@ -175,7 +177,8 @@ export class PodAttestation {
       if (pid === container.pid) continue;
       const process = await this.#ports.measure(pid, container.pid);
       // A child that ended meanwhile can no longer read anything; who came from outside has been there.
-      if (!process && pid === entrant) return this.#hasLeft(evidence, container, first, pid);
+      const left = !process && pid === entrant ? this.#hasLeft(evidence, container, first, pid) : undefined;
+      if (left && (left.opened !== undefined || !left.verdict.allowed)) return left;
       if (!process) continue;
       const other = this.#ports.decide({ ...evidence, process });
       if (!other.allowed) return this.#refused(evidence, container, process, other);
@@ -183,14 +186,14 @@ export class PodAttestation {
     return { state: 'Judged', container, process: first, verdict };
   }
 
-  #refused(evidence: Evidence, container: ModuleContainer, process: ProcessEvidence, verdict: Verdict): Attestation {
+  #refused(evidence: Evidence, container: ModuleContainer, process: ProcessEvidence, verdict: Verdict): Judged {
     // The next look shall find who was refused, though the list was made before he came in: else it gives the identity again.
     if (container.entrant !== undefined && !verdict.allowed) this.#ports.lookAfresh();
     const opened = evidence.opened ?? this.#ports.opened({ ...evidence, process });
     return { state: 'Judged', container, process, verdict, ...(opened !== undefined && { opened }) };
   }
 
-  #hasLeft(evidence: Evidence, container: ModuleContainer, first: ProcessEvidence, pid: number): Attestation {
+  #hasLeft(evidence: Evidence, container: ModuleContainer, first: ProcessEvidence, pid: number): Judged {
     const opened = this.#ports.opened(evidence, pid);
     const known = { ...evidence, process: first, ...(opened !== undefined && { opened }) };
     return this.#refused(known, container, first, this.#ports.decide(known));

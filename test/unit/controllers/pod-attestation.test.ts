@@ -178,6 +178,36 @@ describe('attesting a pod', () => {
     expect(made).toBe(0);
   });
 
+  it('judges who else is there where one who came in, and may, has left', async () => {
+    const { subject: attestation, processes } = setting({ opened: () => undefined });
+    const entered = { phase: 'Entered', containerId: CONTAINER_ID, pid: 4400 } as const;
+    processes.set(4300, aProcess({ pid: 4300 }));
+    expect(await attestation.attest(subject, entered)).toMatchObject({ verdict: { allowed: true } });
+    processes.set(4300, aProcess({ pid: 4300, executable: { path: '/tmp/dropped', sha256: 'f'.repeat(64) } }));
+    expect(await attestation.attest(subject, entered)).toMatchObject({
+      verdict: { allowed: false },
+      process: { pid: 4300 },
+    });
+  });
+
+  it('lets others have their turn while it measures many', async () => {
+    const waits: number[] = [];
+    const pids = [4242, ...Array.from({ length: 20 }, (_, at) => 5000 + at)];
+    const { subject: attestation, processes } = setting({
+      processesOf: () => pids,
+      sleep: (milliseconds) => {
+        waits.push(milliseconds);
+        return Promise.resolve();
+      },
+    });
+    for (const pid of pids) processes.set(pid, aProcess({ pid }));
+    expect(await attestation.attest(subject)).toMatchObject({ verdict: { allowed: true } });
+    expect(waits).toEqual([0, 0]);
+    pids.splice(5);
+    await attestation.attest(subject);
+    expect(waits).toEqual([0, 0]);
+  });
+
   it('passes over a process that ends while it is measured', async () => {
     const { subject: attestation } = setting({ processesOf: () => [4242, 9999] });
     expect(await attestation.attest(subject)).toMatchObject({ verdict: { allowed: true } });
