@@ -173,8 +173,11 @@ export class PodAttestation {
     if (!verdict.allowed) return this.#refused(evidence, container, first, verdict);
     const { id, entrant } = container;
     // The list of processes may be a moment old, and who has just come in not be on it.
+    let looks = 0;
     for (const pid of new Set([...(entrant === undefined ? [] : [entrant]), ...this.#ports.processesOf(id)])) {
       if (pid === container.pid) continue;
+      // A container of ten thousand processes shall not keep the node's other modules waiting.
+      if (++looks % LOOKS_AT_ONCE === 0) await this.#ports.sleep(0);
       const process = await this.#ports.measure(pid, container.pid);
       // A child that ended meanwhile can no longer read anything; who came from outside has been there.
       const left = !process && pid === entrant ? this.#hasLeft(evidence, container, first, pid) : undefined;
@@ -205,6 +208,9 @@ function pidsOf(event: ContainerEvent | undefined, containerId: string): { first
   if (event?.pid === undefined || event.containerId !== containerId) return {};
   return event.phase === 'Entered' ? { entrant: event.pid } : { first: event.pid };
 }
+
+/** Processes that are measured in one turn of the event loop: some milliseconds of it. */
+const LOOKS_AT_ONCE = 8;
 
 /** Milliseconds between looks at a process which is still the runtime's own program, just before its exec. */
 const EXEC_RETRIES = [2, 3, 5, 10, 20, 40, 80, 160, 320];

@@ -64,6 +64,14 @@ describe('the attestation of a unit', () => {
     });
   });
 
+  it('lets others have their turn while it measures many', async () => {
+    const many = Array.from({ length: 20 }, (_, at) => inUnit(100 + at, '100'));
+    expect(await attest(...many)).toMatchObject({ verdict: { allowed: true } });
+    expect(slept).toEqual([0, 0]);
+    await attest(...many.slice(0, 5));
+    expect(slept).toEqual([]);
+  });
+
   it('finds nothing where the unit has no process', async () => {
     expect(await attest()).toEqual({ state: 'Absent' });
   });
