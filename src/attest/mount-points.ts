@@ -10,9 +10,9 @@ import type { MappingEvidence } from './port.ts';
  */
 export function mountPoints(init: number): (file: CodeFile) => MappingEvidence {
   let points: ReadonlyMap<number, string> | undefined;
-  return ({ path, origin, detail, changedPages, status }) => {
+  return ({ path, origin, detail, changedPages, status, mount: known }) => {
     const asked = origin === 'foreign' ? status?.mountId : undefined;
-    const mount = asked === undefined ? undefined : (points ??= read(init)).get(asked);
+    const mount = asked === undefined ? known : (points ??= read(init)).get(asked);
     return {
       path,
       origin,

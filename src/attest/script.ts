@@ -6,6 +6,7 @@ import { openInRoot } from '../os/open-in-root.ts';
 import { openProcDirectory, readProcLink, UNTOLD_PATH } from '../os/proc.ts';
 import { codeOrigin, type CodeFile } from './code-origin.ts';
 import { scriptOf } from './interpreter.ts';
+import { remoteMountOf } from './readable-mount.ts';
 import type { NodeFiles, RootFileSystem, Untraceable } from './root-file-system.ts';
 
 export interface Interpreting {
@@ -28,6 +29,9 @@ export function scriptOrigin(
   const name = scriptOf(running.executable, running.argv);
   if (name === undefined) return undefined;
   if ('problem' in root) return { path: name, origin: root.origin, detail: root.problem };
+  const volume = name.startsWith('/') ? remoteMountOf(running.pid, posix.normalize(name)) : undefined;
+  // Whether it is there only its server could say, for which nobody can wait.
+  if (volume) return { path: name, origin: 'foreign', detail: `it lies on ${volume.type}`, mount: volume.mountPoint };
   for (const path of candidates(name, running)) {
     const found = originOf(running.pid, path, root);
     if (found !== undefined) return found;
@@ -56,6 +60,9 @@ function originOf(pid: number, path: string, root: RootFileSystem | NodeFiles): 
   }
 }
 
+/** What says nothing of the file, but of this program and its kernel. */
+const OWN_TROUBLES: ReadonlySet<string> = new Set(['', 'EMFILE', 'ENFILE', 'ENOMEM', 'EINTR', 'EINVAL', 'ENOSYS']);
+
 function inRoot(directory: number, path: string, root: RootFileSystem | NodeFiles): CodeFile | undefined {
   let file: number;
   try {
@@ -64,9 +71,9 @@ function inRoot(directory: number, path: string, root: RootFileSystem | NodeFile
     const code = errnoOf(error) ?? '';
     // The name is the process's to choose: one that no file can have is found no more than any other.
     if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG') return undefined;
-    // A link of /proc, such as /dev/fd/3: what is behind it has no name in the image.
-    if (code === 'ELOOP' || code === 'EXDEV' || code === 'EACCES') return { path, origin: 'anonymous', detail: code };
-    throw error;
+    if (OWN_TROUBLES.has(code)) throw error;
+    // A link of /proc, such as /dev/fd/3, or a volume whose server has gone: what is behind it has no name in the image.
+    return { path, origin: 'anonymous', detail: code };
   }
   try {
     if (!fstatSync(file).isDirectory()) return codeOrigin(process.pid, `fd/${file}`, root);

@@ -91,6 +91,23 @@ shutil.copy('/bin/busybox','busybox'); os.execv('./busybox',['busybox','sleep','
     expect(found).toMatchObject({ script: { path: 'name', origin: 'deleted' }, mappings: [{ origin: 'image' }] });
   });
 
+  it.each([
+    ['/tmp/volume/script', { origin: 'foreign', mount: '/tmp/volume', detail: 'it lies on fuse' }],
+    ['/tmp/link/script', { origin: 'anonymous', detail: 'ENOTCONN' }],
+    ['/tmp/beside/script', { origin: 'deleted' }],
+  ])(
+    'can be taken though its script %s lies in a volume whose server has gone, or beside it',
+    async (script, expected) => {
+      const container = await started();
+      container.run(`cd /tmp; mkdir volume beside; ln -s volume link; mknod fuse c 10 229; exec 7<>fuse
+      mount -t fuse -o fd=7,rootmode=40000,user_id=0,group_id=0 none volume; exec 7>&-; mkfifo in`);
+      const pid = await container.start(`exec /bin/busybox sh -s ${script} 0<>/tmp/in`, '/bin/busybox');
+      await eventually(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('/bin/busybox\0sh\0-s'));
+      expect(() => readFileSync(`/proc/${pid}/root/tmp/volume/script`)).toThrow('ENOTCONN');
+      expect((await host.meter().measure(pid, container.init))!.script).toMatchObject({ path: script, ...expected });
+    },
+  );
+
   it('does not go by how long the process says that its environment is', async () => {
     const script = `${PRCTL}
 start = map_anonymous(1 << 32)
