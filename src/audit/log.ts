@@ -118,6 +118,8 @@ export class AuditLog implements AuditTrail {
     try {
       this.#open();
     } catch (thrown) {
+      // Only what tells of the opening itself was to be written: no answer waits for that.
+      this.#pending = '';
       throw this.#fail(thrown);
     }
   }
