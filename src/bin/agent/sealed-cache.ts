@@ -94,10 +94,12 @@ export class SealedCache {
     }
   }
 
-  /** Of modules and identities, those in namespaces of this node's pods. */
+  /** Of modules and identities, those in namespaces of this node's pods and of modules of the host, which have none. */
   #relevant(kind: (typeof KINDS)[number], objects: readonly { metadata: { namespace?: string } }[]): readonly object[] {
     if (kind !== 'modules' && kind !== 'identities') return objects;
-    const namespaces = new Set(this.#parts.caches.pods.list().map(({ metadata }) => metadata.namespace));
+    const { pods, modules } = this.#parts.caches;
+    const ofHost = modules.list().filter(({ spec }) => spec.host);
+    const namespaces = new Set([...pods.list(), ...ofHost].map(({ metadata }) => metadata.namespace));
     return objects.filter(({ metadata }) => metadata.namespace !== undefined && namespaces.has(metadata.namespace));
   }
 

@@ -54,11 +54,15 @@ function sealedCache(of: AgentCaches, token = 'token-a'): SealedCache {
   return new SealedCache({ stateDir: folder, node: 'node-1', caches: of, notary: notary(token), log, patienceMs: 1 });
 }
 
-const object = (namespace: string, name: string): object => ({ metadata: { namespace, name } });
+const object = (namespace: string, name: string, spec: object = {}): object => ({
+  metadata: { namespace, name },
+  spec,
+});
+const ON_HOST = [object('node', 'updater', { host: { unit: 'updater.service' } })];
 const CONTENT = {
   pods: [object('shop', 'till-1')],
-  modules: [object('shop', 'till'), object('bank', 'vault')],
-  identities: [object('shop', 'till')],
+  modules: [object('shop', 'till'), object('bank', 'vault'), ...ON_HOST],
+  identities: [object('shop', 'till'), object('bank', 'vault'), object('node', 'updater')],
   devices: [{ metadata: { name: 'node-1' } }],
   bundles: [],
 };
@@ -80,7 +84,11 @@ describe('the sealed copy of the cluster', () => {
     await written();
     const { caches: empty, seeded } = caches();
     await sealedCache(empty).seed(running.signal);
-    expect(seeded).toEqual({ ...CONTENT, modules: [object('shop', 'till')] });
+    expect(seeded).toEqual({
+      ...CONTENT,
+      modules: [object('shop', 'till'), ...ON_HOST],
+      identities: [object('shop', 'till'), object('node', 'updater')],
+    });
   });
 
   it('is not looked at where the API server has answered', async () => {
