@@ -29,6 +29,8 @@ export interface PodIdentityPorts extends ExitWatchPorts {
   readonly delivery: Pick<PodDelivery, 'ensure'> & Withdrawing;
   /** This node's pods, by uid. */
   pod(uid: string): Pod | undefined;
+  /** Whether one that is not among them is gone; an agent that starts while the API server is away knows only older ones. */
+  knowsAllPods(): boolean;
   modules(namespace: string): readonly EdgeModule[];
   identities(namespace: string, module: string): readonly ModuleIdentity[];
   /** Whether the kubelet published an identity volume for the pod. */
@@ -84,6 +86,7 @@ export class PodIdentity {
 
   async #look(podUid: string, event?: ContainerEvent): Promise<Next> {
     const pod = this.#ports.pod(podUid);
+    if (!pod && !this.#ports.knowsAllPods()) return { requeueAfterMs: UNKNOWN_LOOK_MS };
     if (!pod || hasEnded(pod)) return this.#forget(podUid);
     const claim = this.#claim(pod);
     if (claim.modules.length === 0 && !this.#ports.hasVolume(podUid)) return this.#forget(podUid);
@@ -267,6 +270,8 @@ export class PodIdentity {
 const REFUSED_RETRY_MS = 5_000;
 /** How long a unit may run before its files are there. A call on its socket is judged at once. */
 const UNIT_LOOK_MS = 5_000;
+/** How long a pod waits that nobody can tell of while the API server is away. */
+const UNKNOWN_LOOK_MS = 5_000;
 /** Modules that are due within so long are measured one behind the other: they share one look at the processes of the node. */
 const SHARED_LOOK_MS = 10_000;
 const MINIMUM_WAIT_MS = 100;

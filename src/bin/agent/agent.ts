@@ -263,6 +263,7 @@ export class Agent {
       attestation: attesting(this.#parts, () => this.integrity()),
       delivery,
       pod: (uid) => this.#lookup.pod(uid),
+      knowsAllPods: () => [caches.pods, caches.modules, caches.devices].every(({ hasSynced }) => hasSynced),
       modules: (namespace) => caches.modules.by('namespace', namespace),
       identities: (namespace, module) => caches.identities.by('module', `${namespace}/${module}`),
       hasVolume: (uid) => volumes.of(uid) !== undefined,

@@ -31,6 +31,7 @@ export function identitySetting() {
   const state = {
     now: NOW,
     pod: aPod() as Pod | undefined,
+    knowsAllPods: true,
     modules: [aModule()],
     identities: [anIdentity()] as ModuleIdentity[],
     attestation: {
@@ -67,6 +68,7 @@ export function identitySetting() {
       revoke: (_podUid, { cause }, identity = 'all') => void state.done.push(`revoke ${identity} ${cause}`),
     },
     pod: () => state.pod,
+    knowsAllPods: () => state.knowsAllPods,
     modules: () => state.modules,
     identities: () => state.identities,
     hasVolume: () => true,

@@ -213,6 +213,17 @@ describe('taking back', () => {
 });
 
 describe('a pod that is gone', () => {
+  it('is not what one is that an agent without API server does not know, which keeps its files', async () => {
+    const { state, subject } = setting();
+    state.pod = undefined;
+    state.knowsAllPods = false;
+    expect(await subject.reconcile('pod-1')).toEqual({ requeueAfterMs: 5_000 });
+    expect(state.done).toEqual([]);
+    state.knowsAllPods = true;
+    await subject.reconcile('pod-1');
+    expect(state.done).toEqual(['withdraw volumes']);
+  });
+
   it.each([
     ['deleted', undefined],
     ['completed', aPod({ phase: 'Succeeded' })],
