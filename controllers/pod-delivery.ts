@@ -201,16 +201,13 @@ export class PodDelivery {
     );
     const [first] = found;
     const secretOnly = found.length === 0;
-    const certificate = secretOnly ? before : first;
+    const certificate = secretOnly ? fittingBefore(before, wanted) : first;
     if (!certificate || found.some((each) => each?.serial !== first?.serial)) return undefined;
     const renewalTime = this.#ports.renewalTime(certificate, identity);
     const now = this.#ports.clock.now();
     // Made while the clock was ahead, it is good for nobody yet.
     if (now >= renewalTime || now < certificate.notBefore) return undefined;
-    const revision = before?.serial === certificate.serial ? before.revision : (before?.revision ?? 0) + 1;
-    const { serial, notBefore, notAfter } = certificate;
-    const heldKey = wanted.key && before?.heldKey;
-    return { serial, notBefore, notAfter, renewalTime, revision, ...(heldKey && { heldKey }), ...deviceOf(wanted) };
+    return { ...keptOf(certificate, before, wanted), renewalTime };
   }
 
   /** A key in the token must be the one that the identity has now, and be there. */
@@ -241,13 +238,16 @@ export class PodDelivery {
       this.#ports.volumes.writeCredentials(volume, credentials, { uid: container.uid, gid: container.gid });
     }
     if (bySocket(identity)) this.#ports.sockets.put(pod.metadata.uid, nameOf(identity), credentials);
-    if (identity.spec.delivery.includes('Secret') && isKeyed(credentials)) {
-      this.#ports.secrets.write(identity, pod, credentials);
-    }
+    const secret = identity.spec.delivery.includes('Secret') && isKeyed(credentials) ? credentials : undefined;
+    if (secret) this.#ports.secrets.write(identity, pod, secret);
     const { serial, notBefore, notAfter } = certificate;
     const renewalTime = this.#ports.renewalTime(certificate, identity);
     const { heldKey } = credentials;
-    return { serial, notBefore, notAfter, renewalTime, revision, ...(heldKey && { heldKey }), ...deviceOf(wanted) };
+    return {
+      ...{ serial, notBefore, notAfter, renewalTime, revision, ...deviceOf(wanted) },
+      ...(heldKey && { heldKey }),
+      ...(secret && { chain: secret.chain }),
+    };
   }
 
   /** Takes back what a pod has of an identity. The trust bundle stays. */
@@ -283,6 +283,27 @@ export class PodDelivery {
 function withHeldKey(found: Credentials, before: Issued | undefined): Credentials {
   if (found.privateKey !== undefined || !before?.heldKey) return found;
   return serialOf(found.chain) === before.serial ? { ...found, heldKey: before.heldKey } : found;
+}
+
+/** What is known of a certificate that stays: of the same one all that was known before. */
+function keptOf(
+  { serial, notBefore, notAfter }: Pick<Issued, 'serial' | 'notBefore' | 'notAfter'>,
+  before: Issued | undefined,
+  wanted: Wanted,
+): Omit<Issued, 'renewalTime'> {
+  const same = before?.serial === serial ? before : undefined;
+  const heldKey = wanted.key && before?.heldKey;
+  return {
+    ...{ serial, notBefore, notAfter, ...deviceOf(wanted) },
+    revision: same?.revision ?? (before?.revision ?? 0) + 1,
+    ...(heldKey && { heldKey }),
+    ...(same?.chain !== undefined && { chain: same.chain }),
+  };
+}
+
+/** What was issued into a Secret, unless it is known to be for other names, another lifetime or another issuer. */
+function fittingBefore(before: Issued | undefined, wanted: Wanted): Issued | undefined {
+  return before?.chain === undefined || fitting(before.chain, wanted) ? before : undefined;
 }
 
 const DEVICE_REPLACED: Withdrawal = { reason: 'privilegeWithdrawn', cause: 'DeviceReplaced' };

@@ -38,6 +38,8 @@ export interface Issued {
   readonly heldKey?: HeldKeyReference;
   /** UID of the EdgeDevice under which it was issued. */
   readonly deviceUid?: string;
+  /** PEM, leaf first, of what lies in a Secret: nobody here may read it. Undefined after a restart of the agent. */
+  readonly chain?: string;
 }
 
 /** The last verdict on a pod's module process, and what the pod holds because of it. Replaced, never changed. */

@@ -31,6 +31,8 @@ export function deliverySetting(made: Made, held?: Credentials) {
     failure: undefined as KeysteadError | undefined,
     renewIn: HOUR,
     lost: false,
+    /** Of what is issued. */
+    chain: 'c',
     done: [] as string[],
     served: new Map<string, Credentials>(),
   };
@@ -73,7 +75,7 @@ export function deliverySetting(made: Made, held?: Credentials) {
       const certificate = { chain: [], serial: 'ff', notBefore: state.now, notAfter: state.now + 2 * HOUR };
       const credentials = key
         ? { chain: 'c', heldKey: { name: key, uri: 'pkcs11:x' } }
-        : { privateKey: 'k', chain: 'c' };
+        : { privateKey: 'k', chain: state.chain };
       return Promise.resolve({ credentials, certificate });
     },
     wanted: () => state.wanted,

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { PodDelivery } from '../../../controllers/pod-delivery.ts';
 import type { ModuleIdentity } from '../../../src/api/v1alpha1/index.ts';
 import { KeysteadError } from '../../../src/errors.ts';
+import type { Issued } from '../../../src/identity/holding.ts';
 import type { Wanted } from '../../../src/issue/credentials.ts';
 import { aContainer, anIdentity, aPod } from '../../fakes/agent.ts';
 import { makeCredentials, type Made } from '../workload/credentials.ts';
@@ -139,6 +140,23 @@ describe('ensuring an identity', () => {
     const { state, holder, delivery } = setting();
     await delivery.ensure(anIdentity({ delivery: ['Secret'] }), holder);
     expect(state.done).toEqual(['issue', 'write secret']);
+  });
+
+  it('fills it anew where other names are wanted, and not before', async () => {
+    const { state, holder, delivery } = setting();
+    const identity = anIdentity({ delivery: ['Secret'] });
+    const ensure = async (before?: Issued): Promise<Issued> => {
+      const found = await delivery.ensure(identity, { ...holder, issued: new Map(before && [['till', before]]) });
+      return found as Issued;
+    };
+    state.chain = authority.leaf;
+    const first = await ensure();
+    const kept = await ensure(first);
+    expect(await ensure(kept)).toMatchObject({ serial: 'ff', revision: 1 });
+    expect(state.done).toEqual(['issue', 'write secret']);
+    state.wanted = { ...(state.wanted as Wanted), dnsNames: ['till.shop.svc'] };
+    expect(await ensure(kept)).toMatchObject({ revision: 2 });
+    expect(state.done).toEqual(['issue', 'write secret', 'issue', 'write secret']);
   });
 });
 
