@@ -71,6 +71,13 @@ type Judged = Extract<Attestation, { state: 'Judged' }>;
 /** `entrant`: a process that was put into it from outside just now. */
 type ModuleContainer = ContainerEvidence & { readonly pid: number; readonly entrant?: number };
 
+/** The container and its first process, which may be there. */
+interface Looked {
+  readonly evidence: Evidence;
+  readonly container: ModuleContainer;
+  readonly first: ProcessEvidence;
+}
+
 /** Gathers the evidence about a pod's module container and has it judged. */
 export class PodAttestation {
   readonly #ports: PodAttestationPorts;
@@ -172,21 +179,33 @@ export class PodAttestation {
     const verdict = this.#ports.decide({ ...evidence, process: first });
     if (!verdict.allowed) return this.#refused(evidence, container, first, verdict);
     const { id, entrant } = container;
-    // The list of processes may be a moment old, and who has just come in not be on it.
+    const failures: unknown[] = [];
     let looks = 0;
+    // The list of processes may be a moment old, and who has just come in not be on it.
     for (const pid of new Set([...(entrant === undefined ? [] : [entrant]), ...this.#ports.processesOf(id)])) {
       if (pid === container.pid) continue;
       // A container of ten thousand processes shall not keep the node's other modules waiting.
       if (++looks % LOOKS_AT_ONCE === 0) await this.#ports.sleep(0);
-      const process = await this.#ports.measure(pid, container.pid);
-      // A child that ended meanwhile can no longer read anything; who came from outside has been there.
-      const left = !process && pid === entrant ? this.#hasLeft(evidence, container, first, pid) : undefined;
-      if (left && (left.opened !== undefined || !left.verdict.allowed)) return left;
-      if (!process) continue;
-      const other = this.#ports.decide({ ...evidence, process });
-      if (!other.allowed) return this.#refused(evidence, container, process, other);
+      const refused = await this.#refusedFor(pid, { evidence, container, first }).catch((error: unknown) => {
+        failures.push(error);
+      });
+      if (refused) return refused;
     }
+    // Who cannot be measured keeps nobody else from being refused; of a container with him nothing good can be said.
+    if (failures.length > 0) throw failures[0];
     return { state: 'Judged', container, process: first, verdict };
+  }
+
+  /** The refusal of the container for another process in it; undefined where that one may be there. */
+  async #refusedFor(pid: number, { evidence, container, first }: Looked): Promise<Judged | undefined> {
+    const process = await this.#ports.measure(pid, container.pid);
+    if (process) {
+      const verdict = this.#ports.decide({ ...evidence, process });
+      return verdict.allowed ? undefined : this.#refused(evidence, container, process, verdict);
+    }
+    // A child that ended meanwhile can no longer read anything; who came from outside has been there.
+    const left = pid === container.entrant ? this.#hasLeft(evidence, container, first, pid) : undefined;
+    return left && (left.opened !== undefined || !left.verdict.allowed) ? left : undefined;
   }
 
   #refused(evidence: Evidence, container: ModuleContainer, process: ProcessEvidence, verdict: Verdict): Judged {

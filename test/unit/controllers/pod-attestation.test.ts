@@ -178,6 +178,19 @@ describe('attesting a pod', () => {
     expect(made).toBe(0);
   });
 
+  it('judges who else is there where one cannot be measured', async () => {
+    const { subject: attestation, processes } = setting({
+      measure: (pid) => {
+        if (pid === 4250) return Promise.reject(new KeysteadError('Internal', 'statx failed'));
+        return Promise.resolve(processes.get(pid));
+      },
+    });
+    processes.set(4250, aProcess({ pid: 4250 }));
+    await expect(attestation.attest(subject)).rejects.toMatchObject({ code: 'Internal' });
+    processes.set(4300, aProcess({ pid: 4300, executable: { path: '/tmp/dropped', sha256: 'f'.repeat(64) } }));
+    expect(await attestation.attest(subject)).toMatchObject({ verdict: { allowed: false }, process: { pid: 4300 } });
+  });
+
   it('judges who else is there where one who came in, and may, has left', async () => {
     const { subject: attestation, processes } = setting({ opened: () => undefined });
     const entered = { phase: 'Entered', containerId: CONTAINER_ID, pid: 4400 } as const;
