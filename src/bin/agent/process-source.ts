@@ -14,10 +14,13 @@ import { parseStart } from '../../os/proc-format.ts';
 /** Processes of this node, as attestation sees them. */
 export class ProcessSource {
   readonly #meter: ProcessMeter;
+  readonly #list: () => ReadonlyMap<string, readonly number[]>;
   #scan: { readonly at: number; readonly found: ReadonlyMap<string, readonly number[]> } | undefined;
 
-  constructor(meter: ProcessMeter) {
+  /** `list`: the processes of the node, by container and unit. */
+  constructor(meter: ProcessMeter, list: () => ReadonlyMap<string, readonly number[]> = () => processesByPlace()) {
     this.#meter = meter;
+    this.#list = list;
   }
 
   measure(pid: number, init: number): Promise<ProcessEvidence | undefined> {
@@ -28,7 +31,7 @@ export class ProcessSource {
   of(place: string): readonly number[] {
     const now = performance.now();
     // One look serves all containers that are measured about now: a node of 200 modules must not be walked 200 times.
-    if (!this.#scan || now - this.#scan.at > SCAN_MS) this.#scan = { at: now, found: processesByPlace() };
+    if (!this.#scan || now - this.#scan.at > SCAN_MS) this.#scan = { at: now, found: this.#list() };
     return this.#scan.found.get(place) ?? [];
   }
 
@@ -52,8 +55,15 @@ export class ProcessSource {
     return unitOfProcess(pid);
   }
 
-  /** Calls back once, never at once, when that very process has ended; also when it had ended before. */
-  watchExit(process: { readonly pid: number; readonly startTime: string }, ended: () => void): { close(): void } {
+  /**
+   * Calls back once, never at once, when that very process has ended; also when it had ended before. Whom it has left behind a
+   * list from before may not have.
+   */
+  watchExit(process: { readonly pid: number; readonly startTime: string }, onEnd: () => void): { close(): void } {
+    const ended = (): void => {
+      this.lookAfresh();
+      onEnd();
+    };
     const pidfd = openPidfd(process.pid);
     if (!pidfd || !isSame(process)) {
       pidfd?.close();
