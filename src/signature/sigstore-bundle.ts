@@ -13,8 +13,13 @@ export interface ReadBundle {
 }
 
 const IN_TOTO = 'application/vnd.in-toto+json';
+/** What `cosign sign` states of an image. */
+const SIGNED = 'https://sigstore.dev/cosign/sign/v1';
 
-/** Reads a Sigstore bundle whose content is an in-toto statement about images. Throws where it is something else. */
+/**
+ * Reads a Sigstore bundle whose content is an in-toto statement that images are signed. Throws where it is something else:
+ * who signs what a scanner found in an image, or how it was built, does not say that it may run.
+ */
 export function readBundle(json: unknown): ReadBundle {
   const bundle = bundleFromJSON(json);
   if (bundle.content.$case !== 'dsseEnvelope' || bundle.content.dsseEnvelope.payloadType !== IN_TOTO) {
@@ -22,9 +27,18 @@ export function readBundle(json: unknown): ReadBundle {
   }
   const statement = JSON.parse(bundle.content.dsseEnvelope.payload.toString('utf8')) as {
     readonly subject?: readonly { readonly digest?: { readonly sha256?: unknown } }[];
+    readonly predicateType?: unknown;
   };
+  requireSigned(statement.predicateType);
   const digests = (statement.subject ?? []).map(({ digest }) => `sha256:${String(digest?.sha256)}`);
   return { bundle, digests };
+}
+
+function requireSigned(predicateType: unknown): void {
+  if (predicateType === SIGNED) return;
+  const found = typeof predicateType === 'string' ? predicateType.slice(0, 120) : 'none';
+  const remedy = 'an attestation about an image is no signature of it: sign the image with cosign sign';
+  throw new TypeError(`expected predicate type ${SIGNED}, found ${found}; ${remedy}`);
 }
 
 /** The transparency log's answer as cosign keeps it in an annotation. */

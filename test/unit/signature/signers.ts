@@ -45,14 +45,17 @@ export function signedByKey({ privateKey }: KeyPair, payload = payloadFor(INDEX)
   };
 }
 
+/** What `cosign sign` states of an image; attestations state other things. */
+const SIGNED = 'https://sigstore.dev/cosign/sign/v1';
+
 /** A bundle as newer versions of cosign leave it: an in-toto statement in a DSSE envelope. */
-export function bundleByKey({ privateKey }: KeyPair, digest = INDEX): FoundSignature {
+export function bundleByKey({ privateKey }: KeyPair, digest = INDEX, predicateType = SIGNED): FoundSignature {
   const payloadType = 'application/vnd.in-toto+json';
   const subject = [{ name: '', digest: { sha256: digest.replace('sha256:', '') } }];
   const statement = {
     _type: 'https://in-toto.io/Statement/v1',
     subject,
-    predicateType: 'https://sigstore.dev/cosign/sign/v1',
+    predicateType,
   };
   const payload = Buffer.from(JSON.stringify(statement));
   const encoding = Buffer.from(`DSSEv1 ${payloadType.length} ${payloadType} ${payload.length} ${payload.toString()}`);

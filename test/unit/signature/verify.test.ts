@@ -39,6 +39,21 @@ describe('signatures by key', () => {
   });
 
   test.each([
+    'https://slsa.dev/provenance/v1',
+    'https://spdx.dev/Document',
+    'https://cosign.sigstore.dev/attestation/vuln/v1',
+    'https://sigstore.dev/cosign/sign/v1/other',
+    '',
+  ])('an attestation by the key with predicate type "%s" is no signature; one beside it counts', (predicateType) => {
+    const attestation = bundleByKey(release, IMAGE.index, predicateType);
+    const verdict = judge(attestation);
+    expect(verdict.verified).toBe(false);
+    expect(verdict.message).toContain(`found ${predicateType}; an attestation about an image is no signature of it`);
+    expect(verdict.message).toContain('sign the image with cosign sign');
+    expect(judge(attestation, bundleByKey(release)).verified).toBe(true);
+  });
+
+  test.each([
     ['no signature', [], 'no signature for'],
     ["another's key", [signedByKey(stranger)], 'signed by nobody who is allowed'],
     ['another image', [signedByKey(release, payloadFor(`sha256:${'9'.repeat(64)}`))], 'signed is sha256:999'],
