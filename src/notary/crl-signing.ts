@@ -6,7 +6,8 @@ import { SIGNATURE_ALGORITHMS } from '../issue/signature-algorithm.ts';
 import { LEAF_BACKDATE_MS } from '../issue/validity.ts';
 import type { Issuer } from './authority.ts';
 import { issuerTag } from './issued-entry.ts';
-import type { RevocationRecord, RevokedEntry, SignedCrl } from './revocation-record.ts';
+import { mostFeared } from './revocation-limit.ts';
+import type { RevocationRecord, SignedCrl } from './revocation-record.ts';
 
 /** How long a list is good: a node may be off for a weekend, and verifiers that insist on a list must not fail it then. */
 export const CRL_LIFETIME_MS = 7 * 86_400_000;
@@ -24,7 +25,7 @@ export function nextCrl(issuer: Issuer, record: RevocationRecord, now: number): 
   const age = last ? now - last.signedAt : Infinity;
   // After the clock was set back: verifiers refuse a list from the future.
   if (last && last.covers >= covers && age < CRL_REFRESH_MS && age > -LEAF_BACKDATE_MS) return undefined;
-  const revoked = listed(own);
+  const revoked = mostFeared(own, MAX_CRL_ENTRIES);
   const second = Math.floor(now / 1000) * 1000;
   const fields = {
     // The first number is the time, so that numbers grow even after the loss of the state folder.
@@ -36,17 +37,6 @@ export function nextCrl(issuer: Issuer, record: RevocationRecord, now: number): 
   const { number, thisUpdate, nextUpdate } = fields;
   const der = signedList(issuer, fields);
   return { issuer: tag, number, count: revoked.length, thisUpdate, nextUpdate, der, signedAt: now, covers };
-}
-
-/**
- * Where there are too many, those are left out first whose process has just ended, and of these those that end first
- * themselves: a key that nobody took is less to be feared than one of a process that was refused.
- */
-export function listed(entries: readonly RevokedEntry[]): readonly RevokedEntry[] {
-  if (entries.length <= MAX_CRL_ENTRIES) return entries;
-  const weight = ({ reason }: RevokedEntry): number => (reason === 'cessationOfOperation' ? 0 : 1);
-  const byWeight = [...entries].sort((left, right) => weight(right) - weight(left) || right.until - left.until);
-  return byWeight.slice(0, MAX_CRL_ENTRIES);
 }
 
 /** Throws TokenFailed where the token's signature is not the key's. */

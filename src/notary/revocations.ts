@@ -4,9 +4,10 @@ import type { Logger } from '../log.ts';
 import type { Clock } from '../os/clock.ts';
 import type { UseRecorder } from './audit.ts';
 import type { IssuingAuthority } from './authority.ts';
-import { listed, MAX_CRL_ENTRIES, nextCrl } from './crl-signing.ts';
+import { MAX_CRL_ENTRIES, nextCrl } from './crl-signing.ts';
 import type { IssuedCredentials } from './issued-credentials.ts';
 import { issuerTag, type IssuedCredential, type IssuedTo } from './issued-entry.ts';
+import { mostFeared } from './revocation-limit.ts';
 import type {
   Revoked,
   RevocationLists,
@@ -151,7 +152,7 @@ export class Revocations {
       ...this.#record,
       order,
       revoked: this.#bounded([...this.#record.revoked, ...entries]),
-      tokens: this.#current([...this.#record.tokens, ...tokens]).slice(-MAX_TOKENS),
+      tokens: mostFeared(this.#current([...this.#record.tokens, ...tokens]), MAX_TOKENS),
       tokenVersion: this.#record.tokenVersion + (tokens.length > 0 ? 1 : 0),
     };
   }
@@ -159,7 +160,8 @@ export class Revocations {
   /** Each CA's list has its limit. */
   #bounded(entries: readonly RevokedEntry[]): readonly RevokedEntry[] {
     const issuers = [...new Set(entries.map(({ issuer }) => issuer))];
-    const kept = issuers.flatMap((issuer) => listed(entries.filter((entry) => entry.issuer === issuer)));
+    const own = issuers.map((tag) => entries.filter(({ issuer }) => issuer === tag));
+    const kept = own.flatMap((list) => mostFeared(list, MAX_CRL_ENTRIES));
     const dropped = entries.length - kept.length;
     if (dropped > 0)
       this.#options.log.warn({ dropped, limit: MAX_CRL_ENTRIES }, 'the revocation list is full: shorten x509.duration');

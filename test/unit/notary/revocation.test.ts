@@ -223,6 +223,28 @@ describe('revocation', () => {
     expect(setting.service.revocationLists().tokens).toEqual([]);
   });
 
+  it('keeps the token of a refused process on the list, however many a pod that is restarted again and again asks for', () => {
+    const setting = new Setting();
+    const { requester, spiffeId } = REQUEST;
+    const issueTokens = (podUid: string, count: number): string[] =>
+      Array.from({ length: count }, () => {
+        const request = { spiffeId, audiences: ['hub'], lifetimeSeconds: 300, requester: { ...requester, podUid } };
+        return setting.service.issueToken(request).jti;
+      });
+    const tokens = (): string[] => setting.service.revocationLists().tokens.map(({ jti }) => jti);
+    const [refused] = issueTokens('pod-1', 1);
+    setting.revoke('pod-1');
+    for (let restart = 0; restart < 5; restart++) {
+      setting.clock.time += 1_000;
+      const newest = issueTokens('pod-2', 1_024);
+      setting.service.revoke({ podUid: 'pod-2', reason: 'cessationOfOperation', cause: 'ProcessEnded' });
+      setting.service.commit();
+      expect(tokens()).toEqual(expect.arrayContaining(newest));
+      expect(tokens()).toContain(refused);
+    }
+    expect(tokens()).toHaveLength(4_096);
+  });
+
   it('is in the audit log with what led to it', () => {
     const setting = new Setting();
     const { serial } = setting.issue('pod-1');
