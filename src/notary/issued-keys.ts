@@ -10,32 +10,37 @@ export interface IssuedKeysOptions {
   /** The notary's state folder. */
   readonly folder: string;
   readonly clock: Clock;
-  /** How many keys are remembered; the ones noted first are forgotten first. Default 16,384. */
+  /** How many keys are remembered; the ones noted first are forgotten first. Default 16,383. */
   readonly capacity?: number;
 }
 
 const FILE = 'issued-keys';
-const CAPACITY = 16_384;
+/** One less than there are slots. */
+const CAPACITY = 16_383;
 /** Digest of the key, digest of its holder, end of the certificate (32 bits, big-endian seconds; 0 for an empty slot). */
 const ENTRY_BYTES = 2 * SHORT_DIGEST_BYTES + 4;
 const UNTIL = 2 * SHORT_DIGEST_BYTES;
 
 /**
  * Remembers which SPIFFE ID each public key was certified for, so that no second module gets a certificate for a key that
- * is another's: one baked into an image, or copied. Slots of a file that are filled in a circle.
+ * is another's: one baked into an image, or copied. Slots of a file that are filled in a circle; the one to be filled next is
+ * empty, which tells after a restart where the circle goes on.
  */
 export class IssuedKeys {
   readonly #clock: Clock;
   readonly #file: SlotFile;
   readonly #index: SlotIndex;
+  /** Slot to be filled next. */
   #next = 0;
+  /** Whether that is another one than the file says. */
+  #moved = false;
   /** The key looked at last: what is checked is noted next. */
   #last: { readonly publicKey: Buffer; readonly digest: Buffer } | undefined;
 
   /** The file is opened and read when it is first needed. */
   constructor({ folder, clock, capacity = CAPACITY }: IssuedKeysOptions) {
     this.#clock = clock;
-    this.#file = new SlotFile({ path: join(folder, FILE), entryBytes: ENTRY_BYTES, capacity });
+    this.#file = new SlotFile({ path: join(folder, FILE), entryBytes: ENTRY_BYTES, capacity: capacity + 1 });
     this.#index = new SlotIndex(this.#file, SHORT_DIGEST_BYTES);
   }
 
@@ -71,6 +76,9 @@ export class IssuedKeys {
 
   /** Writes what was noted; no answer may leave before it. Throws Unavailable where the disk refuses. */
   commit(): void {
+    // Once, behind the entries: with them it is one write.
+    if (this.#moved) this.#file.changed(this.#next);
+    this.#moved = false;
     this.#file.commit();
   }
 
@@ -83,30 +91,44 @@ export class IssuedKeys {
     return this.#last.digest;
   }
 
-  /** The next slot in the circle; whoever lies there is forgotten. */
+  /** The next slot in the circle; whoever lies in the one behind it is forgotten. */
   #freeSlot(): number {
     const slot = this.#next;
-    this.#next = (slot + 1) % this.#file.capacity;
-    if (!this.#isEmpty(slot)) this.#index.remove(slot);
+    this.#next = this.#after(slot);
+    this.#moved = true;
+    this.#clear(slot);
+    this.#clear(this.#next);
     return slot;
+  }
+
+  #clear(slot: number): void {
+    if (this.#isEmpty(slot)) return;
+    this.#index.remove(slot);
+    this.#file.entry(slot).fill(0);
+  }
+
+  #after(slot: number): number {
+    return (slot + 1) % this.#file.capacity;
   }
 
   #isEmpty(slot: number): boolean {
     return this.#file.entry(slot).readUInt32BE(UNTIL) === 0;
   }
 
-  /** The circle goes on behind the certificate that ends last: near enough to the one noted last. */
+  /** A file that an earlier version has filled has no empty slot: the circle goes on behind what ends last. */
   #read(): void {
     if (this.#file.isOpen) return;
     this.#file.open();
     let latest = 0;
+    let empty: number | undefined;
     for (let slot = 0; slot < this.#file.capacity; slot++) {
-      if (this.#isEmpty(slot)) continue;
-      this.#index.add(slot);
       const until = this.#file.entry(slot).readUInt32BE(UNTIL);
+      if (until === 0) empty ??= slot;
+      else this.#index.add(slot);
       if (until < latest) continue;
       latest = until;
-      this.#next = (slot + 1) % this.#file.capacity;
+      this.#next = this.#after(slot);
     }
+    this.#next = empty ?? this.#next;
   }
 }

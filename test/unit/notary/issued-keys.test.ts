@@ -66,6 +66,62 @@ describe('the memory of certified keys', () => {
     for (const key of later) expect(() => after.check(key, LATHE)).toThrow(refused);
   });
 
+  describe('after a restart', () => {
+    /** What is noted first ends long after the others. */
+    const noted = (keys: IssuedKeys, setting: Setting, count: number): Buffer[] => {
+      const made = Array.from({ length: count }, () => freshPublicKey());
+      for (const [index, key] of made.entries()) keys.note(key, PRESS, setting.clock.time + (index ? 1 : 24) * HOUR);
+      keys.commit();
+      keys.close();
+      return made;
+    };
+    const note = (keys: IssuedKeys, setting: Setting): void => {
+      keys.note(freshPublicKey(), PRESS, setting.clock.time + HOUR);
+      keys.commit();
+    };
+    const remembered = (keys: IssuedKeys, key: Buffer): boolean => {
+      try {
+        keys.check(key, LATHE);
+        return false;
+      } catch (thrown) {
+        expect(thrown).toEqual(refused);
+        return true;
+      }
+    };
+
+    it.each([3, 7, 8, 9, 10, 17, 18, 19])(
+      'the oldest of %d keys alone are forgotten, and where there is room none',
+      (count) => {
+        const setting = new Setting();
+        const keys = setting.open(8);
+        const earlier = Array.from({ length: Math.max(count - 5, 0) }, () => freshPublicKey());
+        for (const key of earlier) keys.note(key, PRESS, setting.clock.time + HOUR);
+        const all = [...earlier, ...noted(keys, setting, count - earlier.length)];
+        let after = setting.open(8);
+        expect(all.filter((key) => remembered(after, key))).toEqual(all.slice(-8));
+        for (let more = 1; more <= 8; more++) {
+          note(after, setting);
+          const forgotten = Math.max(all.length + more - 8, 0);
+          expect(all.filter((key) => remembered(after, key))).toEqual(all.slice(forgotten));
+          after.close();
+          after = setting.open(8);
+        }
+      },
+    );
+
+    it('goes on behind what ends last in a file that an earlier version has filled to the last slot', () => {
+      const setting = new Setting();
+      // One slot more than a memory of 7 keys has: none of it is left empty.
+      const all = noted(setting.open(8), setting, 8);
+      const after = setting.open(7);
+      expect(all.filter((key) => remembered(after, key))).toEqual(all);
+      note(after, setting);
+      expect(all.filter((key) => remembered(after, key))).toEqual([all[0], ...all.slice(3)]);
+      note(after, setting);
+      expect(all.filter((key) => remembered(after, key))).toEqual([all[0], ...all.slice(4)]);
+    });
+  });
+
   it('reads over an entry that was written in part', () => {
     const setting = new Setting();
     setting.noted();
