@@ -29,6 +29,7 @@ export async function* podStream(
   const incarnation = await callers.admit(caller);
   const { podUid } = caller;
   let held = false;
+  let hasWaited = false;
   // Nothing has happened between the admission and the first look.
   for (let admitted = true; !signal.aborted; admitted = false) {
     const version = changes.version(podUid);
@@ -36,15 +37,25 @@ export async function* podStream(
     const now = parts.standing(podUid);
     if (now.state === 'Refused') throw refusal(now);
     if (held && changes.ending) throw ending();
-    if (now.state === 'Held') {
+    const given = held || hasWaited || isWhole(now);
+    if (now.state === 'Held' && given) {
       yield now.served;
       held = true;
       if (changes.ending) throw ending();
     }
-    const milliseconds = now.state === 'Held' ? Infinity : held ? BETWEEN_MS : FIRST_MS;
+    const milliseconds = patienceOf(now, { held, given });
     const waited = await changes.after(podUid, version, { signal, milliseconds });
-    if (waited === 'Late') throw held ? withdrawn() : notYet();
+    hasWaited = waited === 'Late';
+    if (hasWaited && now.state === 'Pending') throw nothing(held);
   }
+}
+
+/** Who asks for one identity of several shall not be told that he has it not while it is on its way. */
+const isWhole = (now: Standing): boolean => now.state === 'Held' && now.partial !== true;
+
+function patienceOf(now: Standing, { held, given }: { readonly held: boolean; readonly given: boolean }): number {
+  if (now.state === 'Held') return given ? Infinity : BETWEEN_MS;
+  return held ? BETWEEN_MS : FIRST_MS;
 }
 
 /** Throws where one of these identities is not held any more. */
@@ -65,6 +76,7 @@ const withdrawn = (): KeysteadError =>
   new KeysteadError('PermissionDenied', 'IdentityWithdrawn: this pod holds no identity any more');
 const ending = (): KeysteadError =>
   new KeysteadError('Unavailable', 'the agent of this node is replaced by the next; connect again');
+const nothing = (held: boolean): KeysteadError => (held ? withdrawn() : notYet());
 const notYet = (): KeysteadError =>
   new KeysteadError(
     'Unavailable',

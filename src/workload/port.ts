@@ -18,7 +18,8 @@ export type Standing =
   | { readonly state: 'Pending' }
   /** `passing`: nothing speaks against the module, only nothing can be issued just now. */
   | { readonly state: 'Refused'; readonly reason: string; readonly message: string; readonly passing: boolean }
-  | { readonly state: 'Held'; readonly served: readonly ServedIdentity[] };
+  /** `partial`: just now being given, more may follow in a moment. */
+  | { readonly state: 'Held'; readonly served: readonly ServedIdentity[]; readonly partial?: true };
 
 /** What a trust domain's identities are verified with. */
 export interface DomainBundle {

@@ -4,10 +4,11 @@ import type { ServedIdentity, Standing } from './port.ts';
 
 /**
  * What a pod may have, from the last verdict on it and what delivery has put into the store. The store decides: it is
- * emptied before the verdict is recorded, and filled before that too, so it is never behind.
+ * emptied before the verdict is recorded, and filled before that too, one identity after the other, so it is never behind.
  */
 export function standingOf(holding: Holding | undefined, served: readonly ServedIdentity[]): Standing {
-  if (served.length > 0) return { state: 'Held', served };
+  const isJudged = holding?.verdict === 'Allowed' || holding?.reported === true;
+  if (served.length > 0) return { state: 'Held', served, ...(!isJudged && { partial: true }) };
   if (holding === undefined) return { state: 'Pending' };
   switch (holding.verdict) {
     case 'Denied':

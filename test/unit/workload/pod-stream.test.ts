@@ -84,6 +84,29 @@ describe('the stream of a pod', () => {
     expect(names(await first)).toEqual(['till']);
   });
 
+  it('waits a moment for the other identities of a pod that is just being given them', async () => {
+    const { stream, served, state, put } = setting();
+    const partial = (): Standing => ({ state: 'Held', served: served.list('pod-1'), partial: true });
+    put('stock');
+    state.standing = partial();
+    const first = stream.next();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    state.standing = undefined;
+    put('till');
+    expect(names(await first)).toEqual(['stock', 'till']);
+  });
+
+  it('gives what there is where the others take longer, and the rest when it comes', async () => {
+    const { stream, served, state, put } = setting();
+    put('stock');
+    state.standing = { state: 'Held', served: served.list('pod-1'), partial: true };
+    expect(names(await stream.next())).toEqual(['stock']);
+    const second = stream.next();
+    state.standing = undefined;
+    put('till');
+    expect(names(await second)).toEqual(['stock', 'till']);
+  });
+
   it('says Unavailable, which callers try again, while only the issuer is away', async () => {
     const { stream, state } = setting();
     state.standing = { ...REFUSED, passing: true };

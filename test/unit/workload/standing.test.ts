@@ -25,7 +25,16 @@ describe('what a pod may have', () => {
   });
 
   it('is that too where a violation is only reported, as in the files', () => {
-    expect(standingOf(holding({ verdict: 'Denied' }), SERVED).state).toBe('Held');
+    const standing = standingOf(holding({ verdict: 'Denied', reported: true }), SERVED);
+    expect(standing).toEqual({ state: 'Held', served: SERVED });
+  });
+
+  it.each([
+    ['first', undefined],
+    ['after the end of a container', holding({ verdict: 'Ended' })],
+    ['after a refusal', holding({ verdict: 'Denied' })],
+  ])('is a part of it while it is being put there, %s', (_when, before) => {
+    expect(standingOf(before, SERVED)).toEqual({ state: 'Held', served: SERVED, partial: true });
   });
 
   it('is not known before the first verdict, between two containers, and until something is issued', () => {
