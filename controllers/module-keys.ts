@@ -3,6 +3,7 @@ import type { ModuleIdentity } from '../src/api/v1alpha1/index.ts';
 import { moduleKeyAt, sameKey } from '../src/identity/module-key.ts';
 import type { ModuleKeyName } from '../src/notary/key-port.ts';
 import type { Clock } from '../src/os/clock.ts';
+import { KeyPatience, type KeyStanding } from './key-patience.ts';
 
 export interface ModuleKeysPorts {
   readonly clock: Clock;
@@ -19,10 +20,6 @@ export interface ModuleKeysPorts {
   lost(key: ModuleKeyName): void;
 }
 
-/** A key that was rotated out stays so long for modules that have not read their new certificate yet, milliseconds. */
-const GRACE_MS = 60_000;
-/** The current key of a module that has no pod here stays so long: its pod may come back, milliseconds. */
-const IDLE_MS = 600_000;
 /** Between two looks that nothing has asked for, milliseconds. */
 const LOOK_MS = 600_000;
 
@@ -32,8 +29,7 @@ const LOOK_MS = 600_000;
  */
 export class ModuleKeysReconciler {
   readonly #ports: ModuleKeysPorts;
-  /** Since when each key has been seen without use. */
-  readonly #idleSince = new Map<string, number>();
+  readonly #patience = new KeyPatience();
   #lost: readonly ModuleKeyName[] = [];
 
   constructor(ports: ModuleKeysPorts) {
@@ -42,7 +38,7 @@ export class ModuleKeysReconciler {
 
   /** A certificate for the key is about to be asked for: the key stays, and is not lost any more. */
   touch(key: ModuleKeyName): void {
-    this.#idleSince.set(labelOf(key), this.#ports.clock.now());
+    this.#patience.touch(labelOf(key), this.#ports.clock.now());
     this.#lost = this.#lost.filter((lost) => !sameKey(lost, key));
   }
 
@@ -57,11 +53,12 @@ export class ModuleKeysReconciler {
     const present = await this.#ports.list();
     const used = new Map([...this.#ports.inUse()].map((key) => [labelOf(key), key]));
     const known = new Set(present.map(labelOf));
-    this.#noteLost([...used.values()].filter((key) => !known.has(labelOf(key)) && !this.#touchedSince(key, startedAt)));
+    const missing = [...used.values()].filter((key) => !known.has(labelOf(key)));
+    this.#noteLost(missing.filter((key) => !this.#patience.touchedSince(labelOf(key), startedAt)));
     const waits = [];
     for (const key of present) if (!used.has(labelOf(key))) waits.push(await this.#keepOrDestroy(key));
-    for (const label of used.keys()) this.#idleSince.delete(label);
-    for (const label of this.#idleSince.keys()) if (!known.has(label)) this.#idleSince.delete(label);
+    for (const label of used.keys()) this.#patience.forget(label);
+    this.#patience.retain(known);
     return { requeueAfterMs: Math.min(LOOK_MS, ...waits) };
   }
 
@@ -69,15 +66,10 @@ export class ModuleKeysReconciler {
   async #keepOrDestroy(key: ModuleKeyName): Promise<number> {
     const label = labelOf(key);
     const now = this.#ports.clock.now();
-    const current = currentKey(this.#ports.identity(key.identityUid), now);
-    const since = this.#idleSince.get(label) ?? now;
-    this.#idleSince.set(label, since);
-    const patience = !current ? 0 : sameKey(current, key) ? IDLE_MS : GRACE_MS;
-    // A clock that was set back must not keep a key for ever.
-    const left = since > now ? patience : since + patience - now;
+    const left = this.#patience.leftMs(label, standing(key, this.#ports.identity(key.identityUid), now), now);
     if (left > 0) return left;
     await this.#ports.destroy(key);
-    this.#idleSince.delete(label);
+    this.#patience.forget(label);
     return LOOK_MS;
   }
 
@@ -85,15 +77,12 @@ export class ModuleKeysReconciler {
     this.#lost = missing;
     for (const key of missing) this.#ports.lost(key);
   }
-
-  /** A key that was made after the list was asked for may be missing in it. */
-  #touchedSince(key: ModuleKeyName, time: number): boolean {
-    return (this.#idleSince.get(labelOf(key)) ?? -Infinity) >= time;
-  }
 }
 
-function currentKey(identity: ModuleIdentity | undefined, now: number): ModuleKeyName | undefined {
-  return identity && moduleKeyAt(identity, now)?.name;
+function standing(key: ModuleKeyName, identity: ModuleIdentity | undefined, now: number): KeyStanding {
+  const current = identity && moduleKeyAt(identity, now)?.name;
+  if (!current) return 'Orphan';
+  return sameKey(current, key) ? 'Current' : 'Former';
 }
 
 const labelOf = ({ identityUid, generation }: ModuleKeyName): string => `${identityUid}:${generation}`;

@@ -21,7 +21,7 @@ import type {
   Signature,
   SignRequest,
 } from './key-port.ts';
-import type { HubCipherRequest, HubKeyImport, HubSignRequest } from './hub-port.ts';
+import type { HubCipherRequest, HubKeyImport, HubKeyName, HubSignRequest } from './hub-port.ts';
 import { isAskedForAndSigned, issuersIn, type KnownIssuer } from './leaf-check.ts';
 import { Link, LinkLost } from './link.ts';
 import { operationNamed, type BodyOf, type OperationName, type ResultOf } from './operations/index.ts';
@@ -156,6 +156,14 @@ export class NotaryClient implements Notary {
 
   importHubKey(request: HubKeyImport): Promise<void> {
     return this.#ask('importHubKey', request);
+  }
+
+  hubKeys(): Promise<readonly HubKeyName[]> {
+    return this.#ask('hubKeys', {});
+  }
+
+  destroyHubKey(key: HubKeyName): Promise<void> {
+    return this.#ask('destroyHubKey', key);
   }
 
   revoke(request: RevokeRequest): Promise<Revoked> {

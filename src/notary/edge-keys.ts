@@ -2,6 +2,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { KeysteadError } from '../errors.ts';
 import { decrypted, encrypted, versionOf, type HubCipherContext } from './hub-cipher.ts';
+import { hubModuleName } from './hub-module-name.ts';
 import type { HubModuleName } from './hub-port.ts';
 import { lengthPrefixed } from './length-prefixed.ts';
 import type { MasterSecret, MasterSecrets } from './master-secret.ts';
@@ -56,6 +57,19 @@ export class EdgeKeys {
     } finally {
       key.fill(0);
     }
+  }
+
+  /** The modules whose keys are here. */
+  list(): readonly HubModuleName[] {
+    return Object.keys(this.#sealed()).flatMap((name) => hubModuleName(name.split(':')) ?? []);
+  }
+
+  /** Forgets a module's key. Gives the name under which it lay. */
+  destroy(module: HubModuleName): string {
+    const name = nameOf(module);
+    const { [name]: found, ...rest } = this.#sealed();
+    if (found !== undefined) this.#state.write(DOCUMENT, rest);
+    return `${DOCUMENT}:${name}`;
   }
 
   /** Whether it is there already; one that cannot be opened any more gives way. */

@@ -4,12 +4,24 @@ import { KeysteadError } from '../errors.ts';
 import { decryptedOfIotEdge, isOfIotEdge } from './edge-cipher.ts';
 import { EdgeKeys } from './edge-keys.ts';
 import { decrypted, encrypted, versionOf } from './hub-cipher.ts';
-import type { HubCipherRequest, HubKeyId, HubKeyImport, HubModuleName, HubSignRequest } from './hub-port.ts';
+import { hubModuleName } from './hub-module-name.ts';
+import {
+  HUB_KEY_IDS,
+  type HubCipherRequest,
+  type HubKeyId,
+  type HubKeyImport,
+  type HubKeyName,
+  type HubModuleName,
+  type HubSignRequest,
+} from './hub-port.ts';
 import { lengthPrefixed } from './length-prefixed.ts';
 import { unlessUnfit } from './module-keys.ts';
 import { MasterSecrets, type MasterSecret } from './master-secret.ts';
 import type { HeldSecret, RootOfTrust } from './root-of-trust/port.ts';
 import type { StateFolder } from './state-folder.ts';
+
+/** Names of so many keys fit into an answer. */
+const MAX_LISTED = 1024;
 
 /** What came out, and the key on the token that it came from. */
 export interface HubUse {
@@ -87,6 +99,23 @@ export class HubKeys {
     return secret.uri;
   }
 
+  /** The keys that were brought in for modules of this node, or as many of them as can be told at once. */
+  list(): readonly HubKeyName[] {
+    const onToken = this.#root.labels('Secret').flatMap((label) => this.#nameOf(label) ?? []);
+    const sealed = this.#edgeKeys.list().map((module) => ({ module, keyId: 'encryption' }) as const);
+    return [...onToken, ...sealed].slice(0, MAX_LISTED);
+  }
+
+  /** Destroys a key that was brought in; nothing happens where there is none. Gives its URI, or what it was kept under. */
+  destroy({ module, keyId }: HubKeyName): string {
+    if (keyId === 'encryption') return this.#edgeKeys.destroy(module);
+    const label = this.#label(module, keyId);
+    const uri = this.#imported.get(label)?.uri ?? label;
+    this.#imported.delete(label);
+    unlessUnfit(() => this.#root.destroySecret(label));
+    return uri;
+  }
+
   #importedKey(module: HubModuleName, keyId: HubKeyId): HeldSecret | undefined {
     const label = this.#label(module, keyId);
     if (!this.#imported.has(label))
@@ -100,6 +129,14 @@ export class HubKeys {
   /** Unambiguous, since only the module id, which comes last, may hold colons. */
   #label({ namespace, moduleId, generationId }: HubModuleName, keyId: HubKeyId): string {
     return `${this.#prefix}${namespace}:${keyId}:${generationId}:${moduleId}`;
+  }
+
+  #nameOf(label: string): HubKeyName | undefined {
+    if (!label.startsWith(this.#prefix)) return undefined;
+    const [namespace = '', found, ...rest] = label.slice(this.#prefix.length).split(':');
+    const keyId = HUB_KEY_IDS.find((each) => each === found);
+    const module = hubModuleName([namespace, ...rest]);
+    return keyId && module && { module, keyId };
   }
 }
 

@@ -50,6 +50,9 @@ export interface HubKeyImport {
   readonly key: Buffer;
 }
 
+/** Names a key that was brought in, never with what it is. */
+export type HubKeyName = Pick<HubKeyImport, 'module' | 'keyId'>;
+
 /** What the notary does with the symmetric keys by which an IoT hub knows modules. They never leave it. */
 export interface HubNotary {
   /**
@@ -65,4 +68,8 @@ export interface HubNotary {
   hubDecrypt(request: HubCipherRequest): Promise<Buffer>;
   /** Brings in a key that the hub made, in the place of the one before; the same again does nothing. */
   importHubKey(request: HubKeyImport): Promise<void>;
+  /** The keys that were brought in; of more than a thousand some, the others once those are gone. */
+  hubKeys(): Promise<readonly HubKeyName[]>;
+  /** Destroys a key that was brought in; nothing happens where there is none. */
+  destroyHubKey(key: HubKeyName): Promise<void>;
 }

@@ -3,7 +3,7 @@ import { KeysteadError } from '../errors.ts';
 import type { UseRecorder } from './audit.ts';
 import type { Custody } from './custody.ts';
 import type { HubKeys, HubUse } from './hub-keys.ts';
-import type { HubCipherRequest, HubKeyImport, HubSignRequest } from './hub-port.ts';
+import type { HubCipherRequest, HubKeyImport, HubKeyName, HubSignRequest } from './hub-port.ts';
 import type { ModuleKeyName, ModuleKeyRequest, ModulePublicKey, Signature, SignRequest } from './key-port.ts';
 import type { ModuleOperation, TokenPerformers } from './operations/index.ts';
 import type { Requester } from './port.ts';
@@ -70,6 +70,17 @@ export class ModuleService implements Pick<TokenPerformers, ModuleOperation> {
     } finally {
       request.key.fill(0);
     }
+  }
+
+  hubKeys(): readonly HubKeyName[] {
+    return this.#custody.useModules(({ hubKeys }) => hubKeys.list());
+  }
+
+  destroyHubKey(name: HubKeyName): void {
+    this.#uses.ofModules({ operation: 'destroyHubKey' }, ({ hubKeys }) => {
+      const keyUri = hubKeys.destroy(name);
+      return { result: undefined, outcome: { result: 'Done', keyUri } };
+    });
   }
 
   #useHubKeys(

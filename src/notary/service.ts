@@ -14,7 +14,7 @@ import { Custody, type CustodyOptions } from './custody.ts';
 import type { Draft } from './drafts/draft.ts';
 import { TermsKeeper, type DraftingTerms } from './drafts/terms.ts';
 import type { HeldDevice } from './held.ts';
-import type { HubCipherRequest, HubKeyImport, HubSignRequest } from './hub-port.ts';
+import type { HubCipherRequest, HubKeyImport, HubKeyName, HubSignRequest } from './hub-port.ts';
 import { IssuedCredentials } from './issued-credentials.ts';
 import { issuerTag } from './issued-entry.ts';
 import { IssuedKeys } from './issued-keys.ts';
@@ -200,6 +200,14 @@ export class NotaryService implements TokenPerformers, ThreadService {
 
   importHubKey(request: HubKeyImport): void {
     this.#modules.importHubKey(request);
+  }
+
+  hubKeys(): readonly HubKeyName[] {
+    return this.#modules.hubKeys();
+  }
+
+  destroyHubKey(name: HubKeyName): void {
+    this.#modules.destroyHubKey(name);
   }
 
   close(): void {

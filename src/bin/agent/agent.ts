@@ -31,6 +31,7 @@ import { ownTrust, trustStore } from './bundle.ts';
 import { writeBundles } from './bundle-writing.ts';
 import { wakeByCaches } from './cache-triggers.ts';
 import type { AgentCaches } from './caches.ts';
+import { hubKeysOnToken } from './hub-keys-on-token.ts';
 import { heldKeys, keysOnToken } from './keys-on-token.ts';
 import type { ImageSignatures } from '../../signature/image-signatures.ts';
 import type { TrustStore } from '../../workload/port.ts';
@@ -74,7 +75,7 @@ export interface AgentParts {
 const KEYS_MS = 1_000;
 
 type ControllerName =
-  'pods' | 'holders' | 'gates' | 'secrets' | 'revocations' | 'device' | 'bundles' | 'keys' | 'folders';
+  'pods' | 'holders' | 'gates' | 'secrets' | 'revocations' | 'device' | 'bundles' | 'keys' | 'hubKeys' | 'folders';
 
 /** The agent's reconcilers, tied to each other and to what wakes them. */
 export class Agent {
@@ -110,6 +111,7 @@ export class Agent {
       ready: () => this.device.notary?.ready === true,
       enqueue: (podUid) => this.#controllers.pods.enqueue(podUid),
     });
+    const hubKeys = hubKeysOnToken({ ...parts, ready: () => this.device.notary?.ready === true });
     this.#identity = this.#podIdentity(secrets);
     this.device = this.#nodeDevice();
     const holders = new HolderStatus({
@@ -133,6 +135,7 @@ export class Agent {
       device: this.#controller('device', () => this.device.reconcile()),
       bundles: this.#controller('bundles', () => this.#writeBundles()),
       keys: this.#controller('keys', () => this.#moduleKeys.reconcile()),
+      hubKeys: this.#controller('hub-keys', () => hubKeys.reconcile()),
       folders: this.#controller('folders', () => this.#fitFolders()),
     };
     this.#starts = new AgentStarts({
@@ -217,6 +220,7 @@ export class Agent {
     this.#revocation.revokeOthers();
     for (const key of this.#parts.caches.identities.keys()) this.#controllers.holders.enqueue(key);
     this.#controllers.keys.enqueue('');
+    this.#controllers.hubKeys.enqueue('');
     const { device: _apart, ...others } = this.#controllers;
     await Promise.all(Object.values(others).map((controller) => controller.run(signal)));
   }
@@ -301,6 +305,7 @@ export class Agent {
     else log.warn({ reason: status?.reason, err: status?.message }, 'the notary is not ready');
     this.#controllers.bundles.enqueue('');
     this.#controllers.keys.enqueue('');
+    this.#controllers.hubKeys.enqueue('');
     if (this.#running) for (const pod of pods.list()) this.#controllers.pods.enqueue(pod.metadata.uid);
   }
 

@@ -1,19 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 import { INTEGRITY_VERIFIED } from '../../api/names.ts';
 import type { EdgeDevice } from '../../api/v1alpha1/index.ts';
+import { asksForIotEdge } from '../../identity/hub-module.ts';
+import { hasEnded } from '../../identity/pod-evidence.ts';
 import type { Controller } from '../../kube/index.ts';
 import type { AgentCaches } from './caches.ts';
 import type { NodePods } from './node-pods.ts';
 
 type Woken = Readonly<
-  Record<'pods' | 'holders' | 'gates' | 'device' | 'bundles' | 'keys' | 'folders', Pick<Controller, 'enqueue'>>
+  Record<
+    'pods' | 'holders' | 'gates' | 'device' | 'bundles' | 'keys' | 'hubKeys' | 'folders',
+    Pick<Controller, 'enqueue'>
+  >
 >;
 
 /** Has the agent's controllers look again at what a change in the cluster concerns. */
 export function wakeByCaches(
   caches: AgentCaches,
   ofNode: NodePods,
-  { pods, holders, gates, device, bundles, keys, folders }: Woken,
+  { pods, holders, gates, device, bundles, keys, hubKeys, folders }: Woken,
 ): void {
   caches.pods.onChange((_key, now, before) => {
     const uid = (now ?? before)?.metadata.uid;
@@ -22,6 +27,7 @@ export function wakeByCaches(
     gates.enqueue(uid);
     // A pod that was replaced under its name (a StatefulSet's) is gone as much as a deleted one.
     if (before && before.metadata.uid !== uid) pods.enqueue(before.metadata.uid);
+    if (!now || hasEnded(now)) hubKeys.enqueue('');
   });
   const namespaceChanged = (namespace: string | undefined): void => {
     for (const pod of ofNode.of(namespace ?? '')) pods.enqueue(pod.metadata.uid);
@@ -32,12 +38,14 @@ export function wakeByCaches(
     if (now?.spec.host ?? before?.spec.host) folders.enqueue('');
   });
   caches.identities.onChange((key, now, before) => {
-    if (now?.metadata.uid !== before?.metadata.uid) {
+    const replaced = now?.metadata.uid !== before?.metadata.uid;
+    const changed = now?.metadata.generation !== before?.metadata.generation;
+    if (replaced) {
       holders.enqueue(key);
       keys.enqueue('');
     }
-    if (now?.metadata.generation !== before?.metadata.generation || !now)
-      namespaceChanged((now ?? before)?.metadata.namespace);
+    if (changed || !now) namespaceChanged((now ?? before)?.metadata.namespace);
+    if ((replaced || changed) && [now, before].some((each) => each && asksForIotEdge(each))) hubKeys.enqueue('');
   });
   caches.devices.onChange((_key, now, before) => {
     const judged = integrityOf(now) !== integrityOf(before);

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { KeysteadError } from '../../errors.ts';
 import { Fields } from '../fields.ts';
+import { GENERATION_ID, MODULE_ID, NAMESPACE } from '../hub-module-name.ts';
 import type { HubModuleName } from '../hub-port.ts';
 
 const MAX_NAME = 128;
-/** What IoT Hub allows in a module id. */
-const MODULE_ID = /^[A-Za-z0-9\-+%_#*?!(),:=@$'.]{1,128}$/;
-const GENERATION_ID = /^[A-Za-z0-9_.-]{1,128}$/;
-const NAMESPACE = /^[a-z0-9][a-z0-9-]{0,127}$/;
 
 /** Most that a module may have signed, encrypted or decrypted at once, bytes; with base64 it fits into a request. */
 export const MAX_TEXT_BYTES = 40 * 1024;

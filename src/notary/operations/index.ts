@@ -2,9 +2,11 @@
 import { activateCredential } from './activate-credential.ts';
 import { attesterKeys } from './attester-keys.ts';
 import { configure } from './configure.ts';
+import { destroyHubKey } from './destroy-hub-key.ts';
 import { destroyKey } from './destroy-key.ts';
 import { handOver } from './hand-over.ts';
 import { hubDecrypt, hubEncrypt } from './hub-cipher.ts';
+import { hubKeys } from './hub-keys.ts';
 import { hubSign } from './hub-sign.ts';
 import { importHubKey } from './import-hub-key.ts';
 import { issue } from './issue.ts';
@@ -37,6 +39,8 @@ export const OPERATIONS = {
   hubEncrypt,
   hubDecrypt,
   importHubKey,
+  hubKeys,
+  destroyHubKey,
   revoke,
   revokeOthers,
   revocationLists,
@@ -68,6 +72,8 @@ export const MODULE_OPERATIONS = [
   'hubEncrypt',
   'hubDecrypt',
   'importHubKey',
+  'hubKeys',
+  'destroyHubKey',
 ] as const satisfies readonly TokenOperation[];
 export type ModuleOperation = (typeof MODULE_OPERATIONS)[number];
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHmac } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it, jest } from '@jest/globals';
 import type { HubSignRequest } from '../../../src/notary/hub-port.ts';
 import { freshRequest } from './requests.ts';
 import { Setting, TOKEN } from './setting.ts';
+import { objectFiles } from './softhsm.ts';
 
 jest.setTimeout(60_000);
 
@@ -64,6 +67,36 @@ describe('keys of modules for a hub, on SoftHSM2', () => {
     await notary.stop('SIGKILL');
     notary.start();
     expect(await notary.client.hubSign({ ...SIGN, source: 'Imported' })).toEqual(digest);
+  });
+
+  it('that were brought in are named after a restart and leave nothing on the token when they are destroyed', async () => {
+    const setting = await running();
+    const { notary, hsm } = setting;
+    await notary.client.hubEncrypt({ ...TEXT, text: Buffer.from('makes the master secret') });
+    const empty = objectFiles(hsm).length;
+    const keyIds = ['primary', 'secondary', 'encryption'] as const;
+    for (const generationId of ['gen-1', 'gen-2']) {
+      const of = { ...module, generationId };
+      for (const keyId of keyIds) await notary.client.importHubKey({ module: of, keyId, key: Buffer.alloc(32, 3) });
+    }
+    expect(objectFiles(hsm)).toHaveLength(empty + 4);
+    await notary.stop('SIGKILL');
+    notary.start();
+    const held = await notary.client.hubKeys();
+    expect(held).toHaveLength(6);
+    expect(held).toContainEqual({ module: { ...module, generationId: 'gen-2' }, keyId: 'secondary' });
+    for (const key of held) if (key.module.generationId === 'gen-2') await notary.client.destroyHubKey(key);
+    expect(objectFiles(hsm)).toHaveLength(empty + 2);
+    const other = { ...SIGN, module: { ...module, generationId: 'gen-2' }, source: 'Imported' } as const;
+    await expect(notary.client.hubSign(other)).rejects.toMatchObject({ code: 'NotFound' });
+    expect(await notary.client.hubSign({ ...SIGN, source: 'Imported' })).toHaveLength(32);
+    for (const key of await notary.client.hubKeys()) await notary.client.destroyHubKey(key);
+    expect(objectFiles(hsm)).toHaveLength(empty);
+    expect(await notary.client.hubKeys()).toEqual([]);
+    const state = readFileSync(join(setting.folder, 'state', 'edge-encryption-keys.json'), 'utf8');
+    expect(JSON.parse(state)).toEqual({});
+    const destroyed = setting.auditRecords.filter(({ operation }) => operation === 'destroyHubKey');
+    expect(destroyed.map(({ result }) => result)).toEqual(Array(6).fill('Done'));
   });
 
   it('and the key of an IoT Edge device outlive it too: what that encrypted can be read', async () => {

@@ -99,6 +99,38 @@ describe('a key that the hub made', () => {
     expect(signImported()).toBe(createHmac('sha256', Buffer.alloc(32, 8)).update(DATA).digest('hex'));
   });
 
+  it('is listed by name, with those of this node alone, and is gone once destroyed', () => {
+    const edgeHub = { ...MODULE, moduleId: '$edge:Hub' };
+    keys.import({ module: edgeHub, keyId: 'secondary', key: KEY });
+    keys.import({ module: MODULE, keyId: 'primary', key: KEY });
+    keys.import({ module: MODULE, keyId: 'encryption', key: Buffer.alloc(32, 9) });
+    new HubKeys(token.open(), { ...HOME, node: 'node-2' }, { read: () => undefined, write: () => undefined }).import({
+      ...{ module: MODULE, keyId: 'primary', key: KEY },
+    });
+    token.open().importSecret('keystead-hub:edge.example:node-1:plant:tertiary:gen-1:modA', KEY);
+    const names = [
+      { module: MODULE, keyId: 'primary' },
+      { module: edgeHub, keyId: 'secondary' },
+      { module: MODULE, keyId: 'encryption' },
+    ] as const;
+    expect(keys.list()).toEqual(names);
+    const before = token.secrets.size;
+    const label = 'keystead-hub:edge.example:node-1:plant:primary:gen-1:modA';
+    expect(keys.destroy(names[0])).toBe(`pkcs11:object=${label}`);
+    expect(token.secrets.has(label)).toBe(false);
+    expect(token.secrets.size).toBe(before - 1);
+    expect(() => signImported()).toThrow(/was not brought into/);
+    expect(signImported(edgeHub, 'secondary')).toHaveLength(64);
+    expect(keys.list()).toEqual(names.slice(1));
+    keys.destroy(names[2]);
+    expect(JSON.stringify([...documents])).not.toContain('modA');
+    expect(keys.list()).toEqual([names[1]]);
+    expect(() => names.forEach((name) => keys.destroy(name))).not.toThrow();
+    expect(keys.list()).toEqual([]);
+    keys.import({ module: MODULE, keyId: 'primary', key: KEY });
+    expect(signImported()).toHaveLength(64);
+  });
+
   it('says in its name whose it is', () => {
     const uri = keys.import({ module: MODULE, keyId: 'secondary', key: KEY });
     expect(uri).toBe('pkcs11:object=keystead-hub:edge.example:node-1:plant:secondary:gen-1:modA');

@@ -33,6 +33,8 @@ describe('over the socket', () => {
     { id: 2, operation: 'hubEncrypt', body: { module, initializationVector: data, text: data, requester } },
     { id: 3, operation: 'hubDecrypt', body: { module, initializationVector: data, text: data, requester } },
     { id: 4, operation: 'importHubKey', body: { module, keyId: 'secondary', key: Buffer.alloc(32, 1) } },
+    { id: 5, operation: 'hubKeys', body: {} },
+    { id: 6, operation: 'destroyHubKey', body: { module, keyId: 'encryption' } },
   ])('$operation arrives as it was sent', (request) => {
     expect(decodeRequest(Buffer.from(JSON.stringify(encodeRequest(request))))).toEqual(request);
   });
@@ -99,6 +101,18 @@ describe('each use', () => {
       operation: 'importHubKey',
       keyUri: expect.stringContaining('plant:primary:638000000000000000:$edgeHub') as unknown,
     });
+  });
+
+  it('of a key brought in ends when it is destroyed, which is recorded; the names tell nothing of the key', () => {
+    started.service.importHubKey({ module, keyId: 'primary', key: Buffer.alloc(32, 9) });
+    expect(started.service.hubKeys()).toEqual([{ module, keyId: 'primary' }]);
+    started.service.destroyHubKey({ module, keyId: 'primary' });
+    expect(started.service.hubKeys()).toEqual([]);
+    expect(started.audit.entries.at(-1)).toEqual({
+      ...{ operation: 'destroyHubKey', result: 'Done' },
+      keyUri: expect.stringContaining('plant:primary:638000000000000000:$edgeHub') as unknown,
+    });
+    expect(() => started.service.hubSign({ ...SIGN, source: 'Imported' })).toThrow(/was not brought into/);
   });
 
   it('needs a token that can do it, and leaves certificates alone where it cannot', () => {
