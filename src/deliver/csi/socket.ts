@@ -49,7 +49,9 @@ export async function serveAt(server: GrpcServer, path: string, callers: Callers
   return {
     path,
     get replaced() {
-      return statSync(path, { throwIfNoEntry: false })?.ino !== ino;
+      // Where somebody has just taken it away there is nobody to hand over to.
+      const found = statSync(path, { throwIfNoEntry: false });
+      return found !== undefined && found.ino !== ino;
     },
     async stop() {
       removeOwn(path, ino);
