@@ -132,7 +132,8 @@ export class PodIotEdge implements IotEdgePorts {
   async #certificate(caller: Caller, module: HubModule, wanted: Wanted): Promise<HubCertificate> {
     const { spiffeId, dnsNames, lifetimeSeconds } = wanted;
     const requester = this.#requester(caller, module);
-    const { credentials, certificate } = await this.#ports.obtain({ spiffeId, dnsNames, lifetimeSeconds, requester });
+    const request = { spiffeId, dnsNames, lifetimeSeconds, requester, byModule: true };
+    const { credentials, certificate } = await this.#ports.obtain(request);
     const { privateKey, chain } = credentials;
     if (privateKey === undefined) throw new KeysteadError('Internal', 'a certificate came without its key');
     return { privateKey, chain, notAfter: certificate.notAfter };

@@ -59,13 +59,13 @@ export class IssuedCredentials {
   }
 
   /**
-   * Asked before a certificate is signed. Throws Overloaded where the pod has as many that have not ended as it may; Unavailable
-   * where what is remembered cannot be read.
+   * Asked before a certificate is signed. Throws Overloaded where the pod has as many that have not ended as it may, fewer where
+   * the module itself asks; Unavailable where what is remembered cannot be read.
    */
-  admit({ podUid }: Pick<IssuedTo, 'podUid'>): void {
+  admit({ podUid }: Pick<IssuedTo, 'podUid'>, byModule = false): void {
     this.#read();
     const pod = shortDigest(podUid);
-    this.#certificates.admit(pod.toString('hex'), this.#clock.now(), () => this.#withoutEnded(pod));
+    this.#certificates.admit(pod.toString('hex'), byModule, this.#clock.now(), () => this.#withoutEnded(pod));
   }
 
   /** Throws Unavailable where what is remembered cannot be read. */
@@ -76,7 +76,7 @@ export class IssuedCredentials {
     const slot = this.#take(circle);
     const place = { pod, identity: shortDigest(identity), round: this.#rounds[circle] ?? 0 };
     writeEntry(this.#file.entry(slot), place, credential);
-    if (circle === CERTIFICATES) this.#certificates.added(pod.toString('hex'));
+    if (circle === CERTIFICATES) this.#certificates.added(pod.toString('hex'), credential.until);
   }
 
   /** What has not ended of that which was issued to a pod, for one identity or for all. Throws like `note`. */
@@ -162,7 +162,7 @@ export class IssuedCredentials {
       const first = this.#first(circle);
       for (let slot = first; slot < first + this.#size(circle); slot++) {
         const entry = this.#file.entry(slot);
-        if (isCertificate(entry)) this.#certificates.added(podOf(entry));
+        if (isCertificate(entry)) this.#certificates.added(podOf(entry), untilOf(entry));
         if (isEmpty(entry) || roundOf(entry) < (this.#rounds[circle] ?? 0)) continue;
         this.#rounds[circle] = roundOf(entry);
         this.#next[circle] = this.#after(circle, slot);

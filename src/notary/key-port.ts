@@ -28,7 +28,7 @@ export interface ModulePublicKey {
 }
 
 /** Asks for a certificate for a key that the module made itself. */
-export type IssueFromRequestRequest = Omit<CertificateRequest, 'publicKey'> & {
+export type IssueFromRequestRequest = Omit<CertificateRequest, 'publicKey' | 'byModule'> & {
   /** PKCS#10, DER. Its names must be among `spiffeId` and `dnsNames`; where it has none it gets all of them. */
   readonly certificationRequest: Buffer;
 };

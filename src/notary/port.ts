@@ -31,6 +31,8 @@ export interface CertificateRequest {
   /** Wanted lifetime in seconds; refused, not shortened, where it exceeds the profile's limit. */
   readonly lifetimeSeconds: number;
   readonly requester: Requester;
+  /** Whether the module itself asks, beside what it is delivered: of these a pod may have fewer. */
+  readonly byModule?: boolean;
 }
 
 export interface IssuedCertificate {

@@ -115,7 +115,8 @@ export class NotaryService implements TokenPerformers, ThreadService {
 
   /** Issues for a key that the module made. */
   issueFromRequest(request: IssueFromRequestRequest): IssuedCertificate {
-    return this.#issue('issueFromRequest', request, (held) => this.#certification.certifyRequested(held, request));
+    const asked = { ...request, byModule: true };
+    return this.#issue('issueFromRequest', asked, (held) => this.#certification.certifyRequested(held, request));
   }
 
   /** Makes what was done durable, apart from its record; no answer may leave before it. */
@@ -231,11 +232,11 @@ export class NotaryService implements TokenPerformers, ThreadService {
 
   #issue<T extends IssuedCertificate>(
     operation: TokenOperation,
-    { requester, spiffeId }: Pick<CertificateRequest, 'requester' | 'spiffeId'>,
+    { requester, spiffeId, byModule }: Pick<CertificateRequest, 'requester' | 'spiffeId' | 'byModule'>,
     certify: (held: HeldDevice) => T,
   ): T {
     return this.#uses.ofDevice({ operation, requester, spiffeId }, (held) => {
-      this.#issued.admit(requester);
+      this.#issued.admit(requester, byModule);
       const result = certify(held);
       const { serial, notBefore, notAfter } = result;
       const { key, identity } = held.authority.issuer;

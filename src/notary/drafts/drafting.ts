@@ -49,7 +49,9 @@ export class Drafting {
   draft(envelope: Envelope, terms: DraftingTerms | undefined): Drafted | undefined {
     if (!terms || envelope.operation !== 'issue') return undefined;
     try {
-      return this.#drafted(envelope.id, openEnvelope(envelope).body as CertificateRequest, terms);
+      const request = openEnvelope(envelope).body as CertificateRequest;
+      // How much of its share a pod has, the thread of the token knows: a draft says nothing of who asks.
+      return request.byModule === true ? undefined : this.#drafted(envelope.id, request, terms);
     } catch {
       // The thread of the token says why, and records it.
       return undefined;

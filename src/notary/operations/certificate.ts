@@ -17,6 +17,7 @@ export function decodeNames(body: Fields): Omit<CertificateRequest, 'publicKey'>
     dnsNames: body.strings('dnsNames', MAX_NAMES, MAX_DNS_NAME),
     lifetimeSeconds: body.integer('lifetimeSeconds', -MAX_SECONDS, MAX_SECONDS),
     requester: decodeRequester(body.object('requester')),
+    ...(body.has('byModule') && { byModule: body.boolean('byModule') }),
   };
 }
 

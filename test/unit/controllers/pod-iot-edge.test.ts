@@ -136,7 +136,10 @@ describe('certificates', () => {
   it('for a server have the name asked for, in any case of letters, if it is one of the identity', async () => {
     const certificate = await api.serverCertificate(CALLER, module(), 'Till.shop.svc');
     expect(certificate).toEqual({ privateKey: 'KEY', chain: 'CHAIN', notAfter: 60_000 });
-    expect(state.obtained[0]).toMatchObject({ dnsNames: ['till.shop.svc'], spiffeId: 'spiffe://x/ns/shop/till' });
+    expect(state.obtained[0]).toMatchObject({
+      ...{ dnsNames: ['till.shop.svc'], spiffeId: 'spiffe://x/ns/shop/till' },
+      byModule: true,
+    });
   });
 
   it.each(['other.shop.svc', '*.shop.svc', '', 'till'])('for a server have no other name: %j', async (name) => {

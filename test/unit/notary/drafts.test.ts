@@ -109,6 +109,12 @@ describe('a leaf that is drafted in the main thread', () => {
     await expect(setting.issue()).resolves.toBeDefined();
   });
 
+  it('is not what a module asks for itself, of which it may have fewer', async () => {
+    const setting = await configured();
+    await setting.issue({ byModule: true });
+    expect([setting.drafts, setting.whole]).toEqual([0, 1]);
+  });
+
   it('beyond the profile goes the whole way, where it is refused and recorded', async () => {
     const setting = await configured();
     await expect(setting.issue({ lifetimeSeconds: 2 ** 30 })).rejects.toMatchObject({ code: 'ProfileViolation' });

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import { generateKeyPairSync, sign } from 'node:crypto';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { buildCertificationRequest } from '../../../src/issue/certification-request-writer.ts';
 import { NotaryClient } from '../../../src/notary/client.ts';
 import { NotaryServer } from '../../../src/notary/server.ts';
 import { CONFIGURATION, frontOver, REQUEST, temporaryFolder } from './fixtures.ts';
@@ -37,5 +39,25 @@ describe('a pod that has all the certificates that it may for hours to come', ()
     // No longer than the protocol has: the message names the time itself.
     expect(full).toMatchObject({ reason: { code: 'Overloaded', retryAfterMs: 3_600_000 } });
     expect(issued).toMatchObject({ status: 'fulfilled' });
+  });
+
+  it('has its files renewed still where the module itself has asked for all that it may', async () => {
+    const { publicKey: _none, ...names } = WANTED;
+    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const certificationRequest = buildCertificationRequest({
+      publicKey: publicKey.export({ type: 'spki', format: 'der' }),
+      sign: (message) => sign('sha256', message, privateKey),
+    });
+    // By the Notary API and by IoT Edge's: both count.
+    for (let i = 0; i < 8; i++) {
+      const requested = Array.from({ length: 62 }, () => client.issueFromRequest({ ...names, certificationRequest }));
+      const asked = Array.from({ length: 62 }, () => client.issue({ ...WANTED, byModule: true }));
+      await Promise.all([...requested, ...asked]);
+    }
+    const full = { code: 'Overloaded', message: expect.stringContaining('at most 992 certificates') };
+    await expect(client.issueFromRequest({ ...names, certificationRequest })).rejects.toMatchObject(full);
+    await expect(client.issue({ ...WANTED, byModule: true })).rejects.toMatchObject(full);
+    await Promise.all(Array.from({ length: 32 }, () => client.issue(WANTED)));
+    await expect(client.issue(WANTED)).rejects.toMatchObject({ code: 'Overloaded' });
   });
 });

@@ -188,6 +188,30 @@ describe('a pod that asks for certificates without end', () => {
     issued.close();
   });
 
+  it('leaves some for the renewal of its files where it asks itself', () => {
+    let now = NOW;
+    // A pod may have 64 of these.
+    const issued = new IssuedCredentials({ folder, clock: { now: () => now }, capacity: 2_048 });
+    const note = (number: number, until = NOW + 120_000): void =>
+      issued.note(TO, { ...credential('Certificate', number), until });
+    for (let number = 1; number <= 62; number++) {
+      issued.admit(TO, true);
+      note(number);
+    }
+    expect(() => issued.admit(TO, true)).toThrow('at most 62 certificates of a pod that have not ended where it asks');
+    expect(() => issued.admit(OTHER, true)).not.toThrow();
+    for (const number of [63, 64]) {
+      issued.admit(TO);
+      note(number, NOW + 60_000);
+    }
+    expect(() => issued.admit(TO)).toThrow('at most 64 certificates of a pod that have not ended, found');
+    // The renewals end before what the module has asked for.
+    now = NOW + 61_000;
+    expect(() => issued.admit(TO)).not.toThrow();
+    expect(() => issued.admit(TO, true)).toThrow('at most 62');
+    issued.close();
+  });
+
   it('keeps its tokens apart', () => {
     const issued = open();
     for (let number = 1; number <= 8; number++) issued.note(TO, credential('Token', number));
