@@ -23,8 +23,9 @@ export class LivingCertificates {
   }
 
   /**
-   * Throws Overloaded for a pod that has as many as it may, which are fewer where the module itself asks. `withoutEnded` removes those that have ended and gives when the
-   * others end; that is looked for when the count is full, and not again before the first of them ends.
+   * Throws Overloaded for a pod that has as many as it may, which are fewer where the module itself asks. `withoutEnded`
+   * removes those that have ended and gives when the others end; that is looked for when the count is full, and not again
+   * before the first of them ends.
    */
   admit(pod: string, byModule: boolean, now: number, withoutEnded: () => readonly number[]): void {
     const share = this.#shares.get(pod);
