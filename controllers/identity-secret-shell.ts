@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { API_VERSION, CONTROLLER_MANAGER, HOLDER_ANNOTATION, IDENTITY_LABEL } from '../src/api/names.ts';
+import {
+  API_VERSION,
+  CONTROLLER_MANAGER,
+  HOLDER_ANNOTATION,
+  IDENTITY_LABEL,
+  SECRET_MANAGER,
+} from '../src/api/names.ts';
+import { moduleIdentities } from '../src/api/resources.ts';
 import type { ModuleIdentity } from '../src/api/v1alpha1/index.ts';
 import { secretName } from '../src/identity/holding.ts';
 import { keyOf, secrets, type KubeClient, type ObjectName, type Secret } from '../src/kube/index.ts';
@@ -10,19 +17,26 @@ export interface IdentitySecretShellPorts {
 }
 
 interface Known {
-  readonly name: string;
   readonly uid: string;
   readonly trust: string;
+}
+
+/** What was last written into an identity's status. */
+interface Noted {
+  readonly identityUid: string | undefined;
+  readonly name: string | undefined;
 }
 
 /**
  * Makes the Secret of an identity with `Secret` delivery, holding the trust bundle and no key, and keeps its bundle
  * current; the agent fills in key and certificate. Only metadata is ever read, so that no key enters this process,
- * and no right to list Secrets is needed.
+ * and no right to list Secrets is needed: the status of the identity tells which one was made, and is told before it is.
  */
 export class IdentitySecretShell {
   readonly #ports: IdentitySecretShellPorts;
   readonly #known = new Map<string, Known>();
+  /** The cache of identities may not have seen these yet. */
+  readonly #noted = new Map<string, Noted>();
 
   constructor(ports: IdentitySecretShellPorts) {
     this.#ports = ports;
@@ -30,17 +44,20 @@ export class IdentitySecretShell {
 
   forget(key: string): void {
     this.#known.delete(key);
+    this.#noted.delete(key);
   }
 
   /** `trust` is the bundle's PEM. Undefined where no Secret is asked for. Throws what is worth trying again. */
   async ensure(identity: ModuleIdentity, trust: string): Promise<Finding | undefined> {
     const { namespace } = identity.metadata;
     const name = secretName(identity);
-    await this.#removeFormer(identity, name);
+    const made = this.#made(identity);
+    if (made !== undefined && made !== name) await this.#removeFormer(identity, made);
     if (name === undefined) return undefined;
     const found = await this.#ports.client.find(secrets, { namespace, name }, { metadataOnly: true });
     if (found && !isOwned(found, identity)) return taken(name);
     if (trust === '') return no('TrustBundleEmpty', 'There is no trust anchor yet that the Secret could hold.');
+    await this.#note(identity, name);
     if (!found) return this.#create(identity, { namespace, name }, trust);
     await this.#keepTrust(identity, found, trust);
     return filled(found, identity);
@@ -83,17 +100,41 @@ export class IdentitySecretShell {
       data: { 'ca.crt': Buffer.from(trust).toString('base64') },
     };
     await this.#ports.client.apply(secrets, change, { fieldManager: CONTROLLER_MANAGER, metadataOnly: true });
-    this.#known.set(keyOf(identity), { name, uid, trust });
+    this.#known.set(keyOf(identity), { uid, trust });
   }
 
-  /** Delivery was switched off or the Secret renamed: what we made before goes. */
-  async #removeFormer(identity: ModuleIdentity, name: string | undefined): Promise<void> {
-    const known = this.#known.get(keyOf(identity));
-    if (!known || known.name === name) return;
+  /** Delivery was switched off or the Secret renamed, now or while no controller ran: what we made before goes. */
+  async #removeFormer(identity: ModuleIdentity, name: string): Promise<void> {
     const { namespace } = identity.metadata;
-    await this.#ports.client.delete(secrets, { namespace, name: known.name }, { uid: known.uid });
-    this.forget(keyOf(identity));
+    const found = await this.#ports.client.find(secrets, { namespace, name }, { metadataOnly: true });
+    const uid = found?.metadata?.uid;
+    if (found && uid !== undefined && isOwned(found, identity) && isMarked(found, identity)) {
+      await this.#ports.client.delete(secrets, { namespace, name }, { uid });
+    }
+    await this.#note(identity, undefined);
   }
+
+  #made(identity: ModuleIdentity): string | undefined {
+    const noted = this.#noted.get(keyOf(identity));
+    if (noted && noted.identityUid === identity.metadata.uid) return noted.name;
+    return identity.status?.secretName;
+  }
+
+  /** Writes into the status which Secret is about to be made, or that there is none. */
+  async #note(identity: ModuleIdentity, secretName: string | undefined): Promise<void> {
+    if (this.#made(identity) === secretName) return;
+    const { namespace, name, uid } = identity.metadata;
+    const status = secretName === undefined ? {} : { secretName };
+    const change = { metadata: { namespace, name, uid }, status } as unknown as ModuleIdentity;
+    const options = { fieldManager: SECRET_MANAGER, subresource: 'status' as const };
+    await this.#ports.client.apply(moduleIdentities, change, options);
+    this.#noted.set(keyOf(identity), { identityUid: uid, name: secretName });
+  }
+}
+
+/** An owner can be named by anybody, of a Secret that holds something else too. */
+function isMarked({ metadata }: Secret, identity: ModuleIdentity): boolean {
+  return metadata?.labels?.[IDENTITY_LABEL] === identity.metadata.name;
 }
 
 function isOwned({ metadata }: Secret, identity: ModuleIdentity): boolean {

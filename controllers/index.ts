@@ -72,7 +72,7 @@ export const CONTROLLERS: readonly Row[] = [
       read(KEYSTEAD, 'moduleidentities', 'edgemodules', 'edgedevices', 'trustbundles'),
       writeStatus('moduleidentities'),
       read('', 'pods', 'nodes'),
-      // Neither list nor watch: it looks at the Secrets that identities name, and at their metadata only.
+      // Neither list nor watch: it looks at the Secrets that identities name, in spec or status, and at their metadata only.
       { apiGroup: '', resources: ['secrets'], verbs: ['get', 'create', 'patch', 'delete'] },
     ],
   },

@@ -41,4 +41,6 @@ export const TRUST_SIGNER = 'keystead.dev/identity';
 
 /** Server-side apply field managers. */
 export const CONTROLLER_MANAGER = 'keystead-controller';
+/** Of the one field of a ModuleIdentity's status that is written before anything else is done. */
+export const SECRET_MANAGER = 'keystead-controller-secret';
 export const agentManager = (node: string): string => `keystead-agent-${node}`;

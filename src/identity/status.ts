@@ -17,8 +17,8 @@ export interface IdentityObservation {
   readonly secret: Finding | undefined;
 }
 
-/** The controller's part of ModuleIdentity.status; `holders` belong to the agents. Pure. */
-export type IdentitySummary = Omit<ModuleIdentityStatus, 'holders'>;
+/** What is summed up in ModuleIdentity.status. `holders` are the agents'; `secretName` is noted before the Secret is made. */
+export type IdentitySummary = Omit<ModuleIdentityStatus, 'holders' | 'secretName'>;
 
 /** Sums up the holders. Times of conditions that did not change are kept. */
 export function identityStatus(identity: ModuleIdentity, observed: IdentityObservation, now: Date): IdentitySummary {

@@ -157,6 +157,11 @@ export interface ModuleIdentityStatus {
   readonly renewalTime?: string;
   /** When the first of the holders' certificates ends. */
   readonly notAfter?: string;
+  /**
+   * Name of the Secret that the controller made for the identity, noted before it is made. The spec may have
+   * come to name another while no controller ran: by this the former is removed.
+   */
+  readonly secretName?: string;
   /** The pods whose process was judged, and the certificate that each holds. */
   readonly holders?: readonly ModuleIdentityStatusHolder[];
 }

@@ -55,7 +55,7 @@ export function reconcilers(parts: ReconcilerParts): Reconcilers {
     ...caches,
     clock,
     client,
-    status: new StatusWriter(writing, moduleIdentities, { action: 'Issuing', foreign: ['holders'] }),
+    status: new StatusWriter(writing, moduleIdentities, { action: 'Issuing', foreign: ['holders', 'secretName'] }),
     secret: new IdentitySecretShell({ client }),
   });
   const bundles = new TrustBundles({
