@@ -59,7 +59,10 @@ export class HubKeysReconciler {
       this.#patience.forget(label);
       return LOOK_MS;
     }
-    const left = this.#patience.leftMs(label, this.#standing(key.module), this.#ports.clock.now());
+    const standing = this.#standing(key.module);
+    // With it goes what it has encrypted, and who brought it in may have thought that once is enough.
+    if (standing === 'Current' && key.keyId === 'encryption') return LOOK_MS;
+    const left = this.#patience.leftMs(label, standing, this.#ports.clock.now());
     if (left > 0) return left;
     await this.#ports.destroy(key);
     this.#patience.forget(label);

@@ -9,6 +9,11 @@ export interface ModuleKeysPorts {
   readonly clock: Clock;
   /** Whether the notary has its token open; nothing is done where not. */
   ready(): boolean;
+  /**
+   * Whether the identities are as the API server tells them; nothing is destroyed where not: to who has not heard of an
+   * identity yet it looks like a deleted one.
+   */
+  knowsIdentities(): boolean;
   /** The keys of modules that are on this node's token. */
   list(): Promise<readonly ModuleKeyName[]>;
   destroy(key: ModuleKeyName): Promise<void>;
@@ -55,8 +60,9 @@ export class ModuleKeysReconciler {
     const known = new Set(present.map(labelOf));
     const missing = [...used.values()].filter((key) => !known.has(labelOf(key)));
     this.#noteLost(missing.filter((key) => !this.#patience.touchedSince(labelOf(key), startedAt)));
+    const idle = this.#ports.knowsIdentities() ? present.filter((key) => !used.has(labelOf(key))) : [];
     const waits = [];
-    for (const key of present) if (!used.has(labelOf(key))) waits.push(await this.#keepOrDestroy(key));
+    for (const key of idle) waits.push(await this.#keepOrDestroy(key));
     for (const label of used.keys()) this.#patience.forget(label);
     this.#patience.retain(known);
     return { requeueAfterMs: Math.min(LOOK_MS, ...waits) };

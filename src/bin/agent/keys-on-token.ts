@@ -23,6 +23,8 @@ export function keysOnToken({ notary, caches, pods, ...parts }: KeysOnTokenParts
   return new ModuleKeysReconciler({
     clock: systemClock,
     ready: () => parts.ready(),
+    // What the cache was seeded with is older than the keys may be.
+    knowsIdentities: () => caches.identities.hasSynced,
     identity,
     list: () => notary.moduleKeys(),
     destroy: (key) => notary.destroyKey(key),

@@ -88,23 +88,27 @@ describe('keys that a hub made', () => {
   it.each<[string, Pod[]]>([
     ['has left', []],
     ['has ended', [aPod({ phase: 'Succeeded' })]],
-  ])('are kept for some minutes after the last pod %s, and are destroyed when none comes back', async (_what, pods) => {
-    state.pods = pods;
-    expect(await keys.reconcile()).toEqual({ requeueAfterMs: 10 * MINUTE });
-    state.now += 9 * MINUTE;
-    await keys.reconcile();
-    expect(state.held).toHaveLength(3);
-    state.pods = [aPod({ uid: 'pod-2' })];
-    await keys.reconcile();
-    state.pods = pods;
-    await keys.reconcile();
-    state.now += 9 * MINUTE;
-    await keys.reconcile();
-    expect(state.held).toHaveLength(3);
-    state.now += MINUTE;
-    await keys.reconcile();
-    expect(state.held).toEqual([]);
-  });
+  ])(
+    'are kept for some minutes after the last pod %s, and are destroyed when none comes back, but for that of ciphertexts',
+    async (_what, pods) => {
+      state.pods = pods;
+      expect(await keys.reconcile()).toEqual({ requeueAfterMs: 10 * MINUTE });
+      state.now += 9 * MINUTE;
+      await keys.reconcile();
+      expect(state.held).toHaveLength(3);
+      state.pods = [aPod({ uid: 'pod-2' })];
+      await keys.reconcile();
+      state.pods = pods;
+      await keys.reconcile();
+      state.now += 9 * MINUTE;
+      await keys.reconcile();
+      expect(state.held).toHaveLength(3);
+      state.now += MINUTE;
+      await keys.reconcile();
+      // What the module had encrypted before could not be read again.
+      expect(state.held).toEqual([key('encryption')]);
+    },
+  );
 
   it('stay for a pod that comes while another key is destroyed', async () => {
     state.pods = [];

@@ -15,6 +15,7 @@ function setting() {
   const state = {
     now: Date.parse('2026-01-01T00:00:00Z'),
     ready: true,
+    knowsIdentities: true,
     token: [key('i-till')] as ModuleKeyName[],
     identities: new Map([['i-till', hardware()]]),
     used: [] as ModuleKeyName[],
@@ -24,6 +25,7 @@ function setting() {
   const keys = new ModuleKeysReconciler({
     clock: { now: () => state.now },
     ready: () => state.ready,
+    knowsIdentities: () => state.knowsIdentities,
     list: () => Promise.resolve([...state.token]),
     destroy: ({ identityUid, generation }) => {
       if (state.failure) return Promise.reject(state.failure);
@@ -56,6 +58,19 @@ describe('the module keys on the token', () => {
     state.token.push(key('i-other'), key('i-gone'));
     await keys.reconcile();
     expect(state.token).toEqual([key('i-till'), key('i-other')]);
+  });
+
+  it('stay while the identities are not known from the API server, and one that is missing is found', async () => {
+    const { state, keys } = setting();
+    state.token.push(key('i-newer'));
+    state.used = [key('i-lost')];
+    state.knowsIdentities = false;
+    await keys.reconcile();
+    expect(state.token).toEqual([key('i-till'), key('i-newer')]);
+    expect(state.lost).toEqual([key('i-lost')]);
+    state.knowsIdentities = true;
+    await keys.reconcile();
+    expect(state.token).toEqual([key('i-till')]);
   });
 
   it('are destroyed when the identity asks for a key in memory, once no pod uses them', async () => {
