@@ -5,10 +5,25 @@ import type { ModuleIdentity } from '../src/api/v1alpha1/index.ts';
 import type { ContainerEvidence } from '../src/attest/port.ts';
 import type { Credentials, KeyedCredentials, PublishedVolume, Volumes } from '../src/deliver/port.ts';
 import { asKeysteadError } from '../src/errors.ts';
-import { imageDigest, issuedBefore, type Issued, type Refusal, type Withdrawal } from '../src/identity/holding.ts';
+import {
+  imageDigest,
+  issuedBefore,
+  secretName,
+  type Issued,
+  type Refusal,
+  type Withdrawal,
+} from '../src/identity/holding.ts';
+import {
+  deviceOf,
+  fittingBefore,
+  isOfDevice,
+  keptOf,
+  lacksSecret,
+  withHeldKey,
+} from '../src/identity/issued-before.ts';
 import { isStandIn, undeliverable } from '../src/identity/host-module.ts';
 import { sameKey } from '../src/identity/module-key.ts';
-import { fitting, serialOf, type Wanted } from '../src/issue/credentials.ts';
+import { fitting, type Wanted } from '../src/issue/credentials.ts';
 import type { ModuleKeyName } from '../src/notary/key-port.ts';
 import type { CertificateRequest, IssuedCertificate } from '../src/notary/port.ts';
 import type { RevokeRequest } from '../src/notary/revocation-port.ts';
@@ -203,6 +218,7 @@ export class PodDelivery {
     const secretOnly = found.length === 0;
     const certificate = secretOnly ? fittingBefore(before, wanted) : first;
     if (!certificate || found.some((each) => each?.serial !== first?.serial)) return undefined;
+    if (lacksSecret(identity, wanted, before)) return undefined;
     const renewalTime = this.#ports.renewalTime(certificate, identity);
     const now = this.#ports.clock.now();
     // Made while the clock was ahead, it is good for nobody yet.
@@ -247,6 +263,7 @@ export class PodDelivery {
       ...{ serial, notBefore, notAfter, renewalTime, revision, ...deviceOf(wanted) },
       ...(heldKey && { heldKey }),
       ...(secret && { chain: secret.chain }),
+      secret: (secret && secretName(identity)) ?? '',
     };
   }
 
@@ -279,41 +296,7 @@ export class PodDelivery {
   }
 }
 
-/** A volume does not say which key in the token it is for; what is known of the same certificate does. */
-function withHeldKey(found: Credentials, before: Issued | undefined): Credentials {
-  if (found.privateKey !== undefined || !before?.heldKey) return found;
-  return serialOf(found.chain) === before.serial ? { ...found, heldKey: before.heldKey } : found;
-}
-
-/** What is known of a certificate that stays: of the same one all that was known before. */
-function keptOf(
-  { serial, notBefore, notAfter }: Pick<Issued, 'serial' | 'notBefore' | 'notAfter'>,
-  before: Issued | undefined,
-  wanted: Wanted,
-): Omit<Issued, 'renewalTime'> {
-  const same = before?.serial === serial ? before : undefined;
-  const heldKey = wanted.key && before?.heldKey;
-  return {
-    ...{ serial, notBefore, notAfter, ...deviceOf(wanted) },
-    revision: same?.revision ?? (before?.revision ?? 0) + 1,
-    ...(heldKey && { heldKey }),
-    ...(same?.chain !== undefined && { chain: same.chain }),
-  };
-}
-
-/** What was issued into a Secret, unless it is known to be for other names, another lifetime or another issuer. */
-function fittingBefore(before: Issued | undefined, wanted: Wanted): Issued | undefined {
-  return before?.chain === undefined || fitting(before.chain, wanted) ? before : undefined;
-}
-
 const DEVICE_REPLACED: Withdrawal = { reason: 'privilegeWithdrawn', cause: 'DeviceReplaced' };
-
-/** Of what was issued before its device was noted nobody knows. */
-function isOfDevice({ deviceUid }: Issued, wanted: Wanted): boolean {
-  return deviceUid === undefined || wanted.deviceUid === undefined || deviceUid === wanted.deviceUid;
-}
-
-const deviceOf = ({ deviceUid }: Wanted): Pick<Issued, 'deviceUid'> => (deviceUid === undefined ? {} : { deviceUid });
 
 const isKeyed = (credentials: Credentials): credentials is KeyedCredentials => credentials.privateKey !== undefined;
 const nameOf = ({ metadata }: ModuleIdentity): string => metadata.name ?? '';

@@ -40,6 +40,8 @@ export interface Issued {
   readonly deviceUid?: string;
   /** PEM, leaf first, of what lies in a Secret: nobody here may read it. Undefined after a restart of the agent. */
   readonly chain?: string;
+  /** Name of that Secret, empty where it was put into none. Undefined after a restart of the agent. */
+  readonly secret?: string;
 }
 
 /** The last verdict on a pod's module process, and what the pod holds because of it. Replaced, never changed. */

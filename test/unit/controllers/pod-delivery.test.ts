@@ -4,7 +4,7 @@ import type { PodDelivery } from '../../../controllers/pod-delivery.ts';
 import type { ModuleIdentity } from '../../../src/api/v1alpha1/index.ts';
 import { KeysteadError } from '../../../src/errors.ts';
 import type { Issued } from '../../../src/identity/holding.ts';
-import type { Wanted } from '../../../src/issue/credentials.ts';
+import { serialOf, type Wanted } from '../../../src/issue/credentials.ts';
 import { aContainer, anIdentity, aPod } from '../../fakes/agent.ts';
 import { makeCredentials, type Made } from '../workload/credentials.ts';
 import { deliverySetting, HOUR, ID } from './pod-delivery-setting.ts';
@@ -157,6 +157,29 @@ describe('ensuring an identity', () => {
     state.wanted = { ...(state.wanted as Wanted), dnsNames: ['till.shop.svc'] };
     expect(await ensure(kept)).toMatchObject({ revision: 2 });
     expect(state.done).toEqual(['issue', 'write secret', 'issue', 'write secret']);
+  });
+
+  it.each<[string, Parameters<typeof anIdentity>[0], Parameters<typeof anIdentity>[0], number]>([
+    ['has another name now', { delivery: ['Secret'] }, { delivery: ['Secret'], secretName: 'other' }, 1],
+    ['was not asked for before', { delivery: ['Volume'] }, { delivery: ['Volume', 'Secret'] }, 1],
+    ['has the same name', { delivery: ['Secret'] }, { delivery: ['Secret'], secretName: 'till' }, 0],
+    ['is not asked for any more', { delivery: ['Volume', 'Secret'] }, { delivery: ['Volume'] }, 0],
+  ])('fills a Secret that %s at once, if it has to be', async (_what, before, now, more) => {
+    const { state, holder, delivery } = setting(() => authority.leaf);
+    state.credentials = undefined;
+    state.chain = authority.leaf;
+    const first = (await delivery.ensure(anIdentity(before), holder)) as Issued;
+    state.credentials = { privateKey: 'key', chain: authority.leaf };
+    const issued = new Map([['till', { ...first, serial: serialOf(authority.leaf) }]]);
+    state.done.length = 0;
+    const second = (await delivery.ensure(anIdentity(now), { ...holder, issued })) as Issued;
+    expect(state.done.filter((each) => each === 'issue')).toHaveLength(more);
+    state.done.length = 0;
+    await delivery.ensure(anIdentity(now), {
+      ...holder,
+      issued: new Map([['till', { ...second, serial: serialOf(authority.leaf) }]]),
+    });
+    expect(state.done).toEqual([]);
   });
 });
 
