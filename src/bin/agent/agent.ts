@@ -146,7 +146,7 @@ export class Agent {
       look: (podUid, event) => this.#look(podUid, event),
       holding: (podUid) => this.#identity.holding(podUid),
     });
-    wakeByCaches(caches, parts.pods, this.#controllers);
+    wakeByCaches(caches, { node, ofNode: parts.pods }, this.#controllers);
   }
 
   depths(): Record<string, number> {

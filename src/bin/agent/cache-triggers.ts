@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import { isDeepStrictEqual } from 'node:util';
+import { entriesOf } from '../../../controllers/holder-status.ts';
 import { INTEGRITY_VERIFIED } from '../../api/names.ts';
 import type { EdgeDevice } from '../../api/v1alpha1/index.ts';
 import { asksForIotEdge } from '../../identity/hub-module.ts';
@@ -17,7 +19,7 @@ type Woken = Readonly<
 /** Has the agent's controllers look again at what a change in the cluster concerns. */
 export function wakeByCaches(
   caches: AgentCaches,
-  ofNode: NodePods,
+  { node, ofNode }: { readonly node: string; readonly ofNode: NodePods },
   { pods, holders, gates, device, bundles, keys, hubKeys, folders }: Woken,
 ): void {
   caches.pods.onChange((_key, now, before) => {
@@ -39,11 +41,12 @@ export function wakeByCaches(
   });
   caches.identities.onChange((key, now, before) => {
     const replaced = now?.metadata.uid !== before?.metadata.uid;
+    if (replaced || !isDeepStrictEqual(entriesOf(now, node), entriesOf(before, node))) holders.enqueue(key);
+  });
+  caches.identities.onChange((_key, now, before) => {
+    const replaced = now?.metadata.uid !== before?.metadata.uid;
     const changed = now?.metadata.generation !== before?.metadata.generation;
-    if (replaced) {
-      holders.enqueue(key);
-      keys.enqueue('');
-    }
+    if (replaced) keys.enqueue('');
     if (changed || !now) namespaceChanged((now ?? before)?.metadata.namespace);
     if ((replaced || changed) && [now, before].some((each) => each && asksForIotEdge(each))) hubKeys.enqueue('');
   });

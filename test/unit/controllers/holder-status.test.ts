@@ -115,6 +115,29 @@ describe('the status of an identity', () => {
     expect(state.applied).toEqual([['pod-1'], []]);
   });
 
+  it('is written again where it shows something else: an older write may have come after it', async () => {
+    const known = (resourceVersion: string, ...holders: object[]): ModuleIdentity =>
+      ({
+        ...anIdentity(),
+        metadata: { ...anIdentity().metadata, resourceVersion },
+        status: { holders },
+      }) as ModuleIdentity;
+    const ended = { ...holderEntry(aHolding(), 'till', 'node-1'), verdict: 'Ended' };
+    const other = { podUid: 'pod-0', node: 'node-2' };
+    const { state, subject } = setting(known('1', ended));
+    const writes = async (identity: ModuleIdentity): Promise<number> => {
+      state.identity = identity;
+      state.applied.length = 0;
+      await subject.reconcile('shop/till');
+      return state.applied.length;
+    };
+    expect(await writes(known('1', ended))).toBe(1);
+    expect(await writes(known('1', ended))).toBe(0);
+    expect(await writes(known('2', holderEntry(aHolding(), 'till', 'node-1'), other))).toBe(0);
+    expect(await writes(known('3', ended, other))).toBe(1);
+    expect(await writes(known('3', ended, other))).toBe(0);
+  });
+
   it('holds nothing of pods of another identity or namespace', async () => {
     const { state, subject } = setting(anIdentity());
     state.holdings = [aHolding({ identities: ['other'] }), aHolding({ namespace: 'bank' })];
