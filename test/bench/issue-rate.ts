@@ -97,8 +97,7 @@ export async function issueRate(rounds: number): Promise<IssueRate> {
   }
 }
 
-/** Does one thing; each of those in flight has its number. */
-type Call = (number: number) => Promise<unknown>;
+type Call = () => Promise<unknown>;
 interface Loads {
   readonly issue: NotaryLoad;
   readonly sign: NotaryLoad;
@@ -117,6 +116,7 @@ async function loadsOn({ client, socket }: NotaryProcess): Promise<Loads> {
   const key = { identityUid: 'bench', generation: 1 };
   await client.issueForKey({ ...request, key });
   const signing = { key, requester, message: Buffer.alloc(32, 1) };
+  let turn = 0;
   const encoded = (operation: 'issue' | 'signWithKey', bodies: readonly object[]): unknown[] =>
     bodies.map((body, index) => encodeRequest({ id: index + 1, operation, body } as Request));
   return {
@@ -128,7 +128,7 @@ async function loadsOn({ client, socket }: NotaryProcess): Promise<Loads> {
         requests.map(() => signing),
       ),
     ),
-    checkedIssue: (number) => client.issue(requests[number] ?? request),
+    checkedIssue: () => client.issue(requests[turn++ % IN_FLIGHT] ?? request),
     checkedSign: () => client.signWithKey(signing),
   };
 }
@@ -190,13 +190,13 @@ async function rateOf(notary: NotaryProcess, load: NotaryLoad): Promise<{ rate: 
 async function doneWithin(load: Call, atOnce: number, ms: number): Promise<number[]> {
   const end = performance.now() + ms;
   const times: number[] = [];
-  const caller = async (number: number): Promise<void> => {
+  const caller = async (): Promise<void> => {
     for (let start = performance.now(); start < end; start = performance.now()) {
-      await load(number);
+      await load();
       times.push(performance.now() - start);
     }
   };
-  await Promise.all(Array.from({ length: atOnce }, (_, number) => caller(number)));
+  await Promise.all(Array.from({ length: atOnce }, caller));
   return times.sort((a, b) => a - b);
 }
 
