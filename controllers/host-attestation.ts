@@ -9,6 +9,7 @@ import type {
   ProcessEvidence,
   Verdict,
 } from '../src/attest/port.ts';
+import { pastExec } from './past-exec.ts';
 import type { Attestation } from './pod-attestation.ts';
 
 export interface HostAttestationPorts {
@@ -35,12 +36,8 @@ export class HostAttestation {
 
   /** `standIn` is what stands for the module among the pods. Absent where the unit has no process. */
   async attest(standIn: Pod, policy: ModulePolicy): Promise<Attestation> {
-    for (let attempt = 0; ; attempt++) {
-      const judged = await this.#judgeOnce(standIn, policy);
-      if (judged.state !== 'Judged' || judged.verdict.allowed || attempt === EXEC_RETRIES.length) return judged;
-      if (!judged.process || !isOfSystemd(judged.process)) return judged;
-      await this.#ports.sleep(EXEC_RETRIES[attempt] ?? 0);
-    }
+    const sleep = (milliseconds: number): Promise<void> => this.#ports.sleep(milliseconds);
+    return pastExec(() => this.#judgeOnce(standIn, policy), { isStarter: isOfSystemd, sleep });
   }
 
   async #judgeOnce(standIn: Pod, policy: ModulePolicy): Promise<Attestation> {
@@ -81,13 +78,7 @@ export class HostAttestation {
 /** Processes that are measured in one turn of the event loop: some milliseconds of it. */
 const LOOKS_AT_ONCE = 8;
 
-/** Milliseconds between looks at a process which is still systemd's own program, just before its exec. */
-const EXEC_RETRIES = [2, 3, 5, 10, 20, 40, 80, 160, 320];
-
-/**
- * What systemd starts in a unit is in its cgroup while it is still systemd itself, or its helper, and becomes the unit's program
- * a moment later. To refuse the module for it would be wrong, and so it is looked at again. Nothing is granted meanwhile.
- */
+/** What systemd starts in a unit is in its cgroup while it is still systemd itself, or its helper. */
 function isOfSystemd({ executable }: ProcessEvidence): boolean {
   return /\/systemd\/systemd(?:-executor)?$/.test(executable.path);
 }

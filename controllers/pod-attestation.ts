@@ -15,6 +15,7 @@ import type {
 } from '../src/attest/port.ts';
 import { podEvidence } from '../src/identity/pod-evidence.ts';
 import type { ContainerEvent, ContainerRuntime } from '../src/runtime/port.ts';
+import { pastExec } from './past-exec.ts';
 
 export interface PodAttestationPorts {
   readonly node: string;
@@ -110,10 +111,10 @@ export class PodAttestation {
     const { first, entrant } = pidsOf(event, container.id);
     const pid = container.pid ?? first;
     if (pid === undefined) return { state: 'Pending', container };
-    return this.#judgeProcesses(
-      { ...common, phase: 'Running' },
-      { ...container, pid, ...(entrant !== undefined && { entrant }) },
-    );
+    const evidence = { ...common, phase: 'Running' } as const;
+    const running = { ...container, pid, ...(entrant !== undefined && { entrant }) };
+    const sleep = (milliseconds: number): Promise<void> => this.#ports.sleep(milliseconds);
+    return pastExec(() => this.#judgeOnce(evidence, running), { isStarter: isRuntimeInit, sleep });
   }
 
   /** What is the same for all processes of the container. */
@@ -162,15 +163,6 @@ export class PodAttestation {
     // While a start is held, every question to the runtime counts: other containers are not looked for.
     if (named !== undefined || event.phase === 'Starting') return named;
     return find(await this.#ports.runtime.containersOf(pod.metadata.uid));
-  }
-
-  async #judgeProcesses(evidence: Evidence, container: ModuleContainer): Promise<Attestation> {
-    for (let attempt = 0; ; attempt++) {
-      const judged = await this.#judgeOnce(evidence, container);
-      if (judged.state !== 'Judged' || judged.verdict.allowed || attempt === EXEC_RETRIES.length) return judged;
-      if (!judged.process || !isRuntimeInit(judged.process)) return judged;
-      await this.#ports.sleep(EXEC_RETRIES[attempt] ?? 0);
-    }
   }
 
   async #judgeOnce(evidence: Evidence, container: ModuleContainer): Promise<Attestation> {
@@ -231,14 +223,7 @@ function pidsOf(event: ContainerEvent | undefined, containerId: string): { first
 /** Processes that are measured in one turn of the event loop: some milliseconds of it. */
 const LOOKS_AT_ONCE = 8;
 
-/** Milliseconds between looks at a process which is still the runtime's own program, just before its exec. */
-const EXEC_RETRIES = [2, 3, 5, 10, 20, 40, 80, 160, 320];
-
-/**
- * A start is announced a moment before the runtime's helper executes the module's program. That helper is not of
- * the image; refusing the module for it would be wrong, and so it is looked at again. Nothing is granted meanwhile,
- * so that a module which calls itself so only delays its own identity.
- */
+/** The runtime's helper, which is not of the image. */
 function isRuntimeInit({ executable }: ProcessEvidence): boolean {
   return /(^|\/)(runc|crun|youki)\b|memfd:runc/.test(executable.path);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Pidfd } from '../os/pidfd.ts';
-import { ProcessGone } from '../os/proc.ts';
+import { unlessGone } from '../os/proc.ts';
 import { parseStart } from '../os/proc-format.ts';
 import { ProcessFiles } from '../os/process-files.ts';
 
@@ -19,7 +19,7 @@ export interface Incarnation {
  * Undefined where there is no such process or it has no program (a zombie, a kernel thread).
  */
 export function incarnationOf(pid: number): string | undefined {
-  return orUndefined(() => readIncarnation(pid).incarnation);
+  return unlessGone(() => readIncarnation(pid).incarnation);
 }
 
 /** The same, with the start time apart. Throws ProcessGone. */
@@ -48,11 +48,11 @@ export class Incarnations {
 
   #read(pid: number): string | undefined {
     const kept = this.#kept.get(pid);
-    const found = kept && orUndefined(() => read(kept).incarnation);
+    const found = kept && unlessGone(() => read(kept).incarnation);
     if (found !== undefined) return found;
     // Of no process so far, or of one that has ended: another one may have its pid.
     this.#drop(pid);
-    return orUndefined(() => read(this.#open(pid)).incarnation);
+    return unlessGone(() => read(this.#open(pid)).incarnation);
   }
 
   #open(pid: number): ProcessFiles {
@@ -72,13 +72,4 @@ export class Incarnations {
 function read(files: ProcessFiles): Incarnation {
   const { startTime, stackStart } = parseStart(files.stat());
   return { startTime, incarnation: `${startTime}/${stackStart}/${files.executable()}` };
-}
-
-function orUndefined<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof ProcessGone) return undefined;
-    throw error;
-  }
 }

@@ -51,7 +51,7 @@ export function openedBy(evidence: Evidence): string | undefined {
   return `that ${JSON.stringify(origin.argv)} was executed in the container from outside`;
 }
 
-/** The same of a process of which nothing is known, as it had ended when it was looked at: in a pod without probes and hooks nobody else executes any. */
+/** The same of a process of which nothing is known: in a pod without probes and hooks nobody else executes any. */
 export function openedUnseen({ pod, modules }: Evidence, pid: number): string | undefined {
   const [module] = modules;
   if (module === undefined || module.allowExec || probesOf(pod, module) !== undefined) return undefined;

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { errnoOf } from '../os/files.ts';
 import { parseStat } from '../os/proc-format.ts';
 import { parseStatus } from '../os/proc-status.ts';
-import { ProcessGone, readProc } from '../os/proc.ts';
+import { ProcessGone, readProc, unlessGone } from '../os/proc.ts';
 import type { Lineage } from './port.ts';
 import { processStrings } from './process-strings.ts';
 
@@ -46,12 +46,7 @@ function depthOf(pid: number): number {
 }
 
 function ofSession(leader: number, init: number): number | undefined {
-  try {
-    return leader === init ? undefined : entered(leader, init);
-  } catch (error) {
-    if (error instanceof ProcessGone) return undefined;
-    throw error;
-  }
+  return leader === init ? undefined : unlessGone(() => entered(leader, init));
 }
 
 function steadily<T>(pid: number, look: () => T): T {

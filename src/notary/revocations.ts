@@ -152,7 +152,7 @@ export class Revocations {
       ...this.#record,
       order,
       revoked: this.#bounded([...this.#record.revoked, ...entries]),
-      tokens: mostFeared(this.#current([...this.#record.tokens, ...tokens]), MAX_TOKENS),
+      tokens: this.#boundedTokens(this.#current([...this.#record.tokens, ...tokens])),
       tokenVersion: this.#record.tokenVersion + (tokens.length > 0 ? 1 : 0),
     };
   }
@@ -166,6 +166,16 @@ export class Revocations {
     if (dropped > 0)
       this.#options.log.warn({ dropped, limit: MAX_CRL_ENTRIES }, 'the revocation list is full: shorten x509.duration');
     return kept;
+  }
+
+  #boundedTokens(tokens: readonly RevokedToken[]): readonly RevokedToken[] {
+    const dropped = tokens.length - MAX_TOKENS;
+    if (dropped > 0)
+      this.#options.log.warn(
+        { dropped, limit: MAX_TOKENS },
+        'the list of revoked tokens is full: shorten token.duration',
+      );
+    return mostFeared(tokens, MAX_TOKENS);
   }
 
   #current(tokens: readonly RevokedToken[]): readonly RevokedToken[] {

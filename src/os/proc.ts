@@ -34,6 +34,16 @@ export function readProc(pid: number, name: string): string {
   return reading(pid, () => readFileSync(`/proc/${pid}/${name}`, 'utf8'));
 }
 
+/** What `read` gives; undefined where it throws ProcessGone. */
+export function unlessGone<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof ProcessGone) return undefined;
+    throw error;
+  }
+}
+
 /** What is read at once; for all calls: it is copied within each. */
 const portion = Buffer.alloc(64 * 1024);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readdirSync } from 'node:fs';
-import { ProcessGone, reading, readProcLink } from './proc.ts';
+import { reading, readProcLink, unlessGone } from './proc.ts';
 
 /**
  * The thread at which /proc shows what a process runs: its first one, whose number is the process's own, or another where that
@@ -17,13 +17,4 @@ function hasProgram(thread: number): boolean {
 
 function threadsOf(pid: number): number[] {
   return unlessGone(() => reading(pid, () => readdirSync(`/proc/${pid}/task`)))?.map(Number) ?? [];
-}
-
-function unlessGone<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof ProcessGone) return undefined;
-    throw error;
-  }
 }
